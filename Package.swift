@@ -1,0 +1,55 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// Settings every Swift target is built with: warnings are errors, imports and existentials are explicit.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+  name: "geodirector",
+  products: [.executable(name: "geodirector", targets: ["geodirector"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
+  ],
+  targets: [
+    .target(name: "Topology", swiftSettings: strict),
+    .target(name: "TopologyFile", dependencies: ["Topology", "Yams"], swiftSettings: strict),
+    .target(name: "HTTPMessage", swiftSettings: strict),
+    .target(name: "Routing", dependencies: ["Topology"], swiftSettings: strict),
+    .target(name: "CReactor"),
+    .target(name: "Reactor", dependencies: ["CReactor"], swiftSettings: strict),
+    .target(
+      name: "Proxy",
+      dependencies: [
+        "CReactor", "Reactor", "Routing", "HTTPMessage", "Topology",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "DemoServer",
+      dependencies: ["Topology", .product(name: "FlyingFox", package: "FlyingFox")],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "geodirector",
+      dependencies: [
+        "Topology", "TopologyFile", "Proxy", "DemoServer",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .testTarget(name: "TopologyTests", dependencies: ["Topology"], swiftSettings: strict),
+    .testTarget(
+      name: "TopologyFileTests", dependencies: ["Topology", "TopologyFile"], swiftSettings: strict),
+    .testTarget(name: "HTTPMessageTests", dependencies: ["HTTPMessage"], swiftSettings: strict),
+    .testTarget(name: "RoutingTests", dependencies: ["Routing", "Topology"], swiftSettings: strict),
+    .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: strict),
+  ]
+)

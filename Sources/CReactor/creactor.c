@@ -1,0 +1,311 @@
+#define _GNU_SOURCE
+#include "creactor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RESULT(value) ({ __typeof__(value) _v = (value); _v < 0 ? -errno : _v; })
+
+int cr_address_ipv4(cr_address *out, uint32_t address, uint16_t port) {
+  memset(out, 0, sizeof *out);
+  struct sockaddr_in *in = (struct sockaddr_in *)&out->storage;
+  in->sin_family = AF_INET;
+  in->sin_port = htons(port);
+  in->sin_addr.s_addr = htonl(address);
+  out->length = sizeof *in;
+  return 0;
+}
+
+int cr_address_ipv6(cr_address *out, uint64_t high, uint64_t low, uint16_t port) {
+  memset(out, 0, sizeof *out);
+  struct sockaddr_in6 *in = (struct sockaddr_in6 *)&out->storage;
+  in->sin6_family = AF_INET6;
+  in->sin6_port = htons(port);
+  for (int i = 0; i < 8; i++) {
+    in->sin6_addr.s6_addr[i] = (uint8_t)(high >> (56 - 8 * i));
+    in->sin6_addr.s6_addr[8 + i] = (uint8_t)(low >> (56 - 8 * i));
+  }
+  out->length = sizeof *in;
+  return 0;
+}
+
+int cr_address_unix(cr_address *out, const char *path, size_t length) {
+  memset(out, 0, sizeof *out);
+  struct sockaddr_un *un = (struct sockaddr_un *)&out->storage;
+  un->sun_family = AF_UNIX;
+  if (length == 0 || length > sizeof un->sun_path - 1) return -ENAMETOOLONG;
+  memcpy(un->sun_path, path, length);
+  int abstract = path[0] == '@';
+  if (abstract) un->sun_path[0] = 0;
+  out->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (abstract ? 0 : 1));
+  return 0;
+}
+
+void cr_address_parts(const cr_address *address, uint64_t *high, uint64_t *low, uint16_t *port) {
+  *high = *low = 0;
+  *port = 0;
+  if (address->storage.ss_family == AF_INET) {
+    const struct sockaddr_in *in = (const struct sockaddr_in *)&address->storage;
+    *low = 0xffff00000000ull | ntohl(in->sin_addr.s_addr);
+    *port = ntohs(in->sin_port);
+  } else if (address->storage.ss_family == AF_INET6) {
+    const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)&address->storage;
+    for (int i = 0; i < 8; i++) {
+      *high = *high << 8 | in->sin6_addr.s6_addr[i];
+      *low = *low << 8 | in->sin6_addr.s6_addr[8 + i];
+    }
+    *port = ntohs(in->sin6_port);
+  }
+}
+
+int cr_resolve(const char *name, uint16_t port, cr_address *out, int count) {
+  struct addrinfo hints, *list = NULL;
+  memset(&hints, 0, sizeof hints);
+  hints.ai_socktype = SOCK_STREAM;
+  if (getaddrinfo(name, NULL, &hints, &list) != 0) return -1;
+  int n = 0;
+  for (struct addrinfo *entry = list; entry && n < count; entry = entry->ai_next) {
+    if (entry->ai_family != AF_INET && entry->ai_family != AF_INET6) continue;
+    memset(&out[n], 0, sizeof out[n]);
+    memcpy(&out[n].storage, entry->ai_addr, entry->ai_addrlen);
+    out[n].length = entry->ai_addrlen;
+    if (entry->ai_family == AF_INET) ((struct sockaddr_in *)&out[n].storage)->sin_port = htons(port);
+    else ((struct sockaddr_in6 *)&out[n].storage)->sin6_port = htons(port);
+    n++;
+  }
+  freeaddrinfo(list);
+  return n;
+}
+
+int cr_epoll_create(void) { return RESULT(epoll_create1(EPOLL_CLOEXEC)); }
+
+int cr_epoll_add(int epoll, int fd, uint64_t data, int listener) {
+  struct epoll_event event;
+  event.events = listener ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.u64 = data;
+  return RESULT(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+}
+
+int cr_epoll_remove(int epoll, int fd) { return RESULT(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL)); }
+
+size_t cr_epoll_event_size(void) { return sizeof(struct epoll_event); }
+
+int cr_epoll_wait(int epoll, void *scratch, cr_event *out, int count, int timeoutMilliseconds) {
+  struct epoll_event *events = scratch;
+  int n = epoll_wait(epoll, events, count, timeoutMilliseconds);
+  if (n < 0) return errno == EINTR ? 0 : -errno;
+  for (int i = 0; i < n; i++) {
+    out[i].data = events[i].data.u64;
+    out[i].events = events[i].events;
+  }
+  return n;
+}
+
+int cr_listen(const cr_address *address, int backlog, int freebind) {
+  int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  int on = 1;
+  if (address->storage.ss_family != AF_UNIX) {
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    // Small answers leave at once: accepted sockets inherit this.
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (address->storage.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (freebind) setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
+  } else {
+    // A socket file left by a process that is gone would block the name: remove it if nobody answers there.
+    const struct sockaddr_un *un = (const struct sockaddr_un *)&address->storage;
+    int probe = un->sun_path[0] ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+    if (probe >= 0) {
+      if (connect(probe, (const struct sockaddr *)&address->storage, address->length) < 0 && errno == ECONNREFUSED)
+        unlink(un->sun_path);
+      close(probe);
+    }
+  }
+  if (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0 || listen(fd, backlog) < 0) {
+    int error = errno;
+    close(fd);
+    return -error;
+  }
+  return fd;
+}
+
+int cr_accept(int fd, cr_address *peer) {
+  peer->length = sizeof peer->storage;
+  return RESULT(accept4(fd, (struct sockaddr *)&peer->storage, &peer->length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+}
+
+int cr_connect(const cr_address *address, int userTimeoutMilliseconds, int *out) {
+  int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    *out = -1;
+    return -errno;
+  }
+  *out = fd;
+  if (address->storage.ss_family != AF_UNIX) {
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (userTimeoutMilliseconds > 0) {
+      unsigned int timeout = (unsigned int)userTimeoutMilliseconds;
+      setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
+    }
+  }
+  if (connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0) return 0;
+  // A Unix socket whose queue is full answers EAGAIN: it is refused, not under way.
+  if (errno == EINPROGRESS) return -EINPROGRESS;
+  int error = errno;
+  close(fd);
+  *out = -1;
+  return -error;
+}
+
+int cr_connect_error(int fd) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) return -errno;
+  return -error;
+}
+
+ssize_t cr_receive(int fd, void *bytes, size_t count) { return RESULT(recv(fd, bytes, count, 0)); }
+
+ssize_t cr_send(int fd, const struct iovec *parts, int count) {
+  if (count == 1) return RESULT(send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL));
+  struct msghdr message;
+  memset(&message, 0, sizeof message);
+  message.msg_iov = (struct iovec *)parts;
+  message.msg_iovlen = (size_t)count;
+  return RESULT(sendmsg(fd, &message, MSG_NOSIGNAL));
+}
+
+int cr_shutdown_write(int fd) { return RESULT(shutdown(fd, SHUT_WR)); }
+int cr_close(int fd) { return RESULT(close(fd)); }
+
+int cr_close_reset(int fd) {
+  struct linger linger = {1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  return RESULT(close(fd));
+}
+
+int cr_listener_mute(int fd) {
+  struct sock_filter drop[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+  struct sock_fprog program = {1, drop};
+  return RESULT(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program));
+}
+
+int cr_local_address(int fd, cr_address *out) {
+  out->length = sizeof out->storage;
+  return RESULT(getsockname(fd, (struct sockaddr *)&out->storage, &out->length));
+}
+
+int cr_eventfd(void) { return RESULT(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
+
+void cr_eventfd_wake(int fd) {
+  uint64_t one = 1;
+  ssize_t ignored = write(fd, &one, sizeof one);
+  (void)ignored;
+}
+
+void cr_eventfd_clear(int fd) {
+  uint64_t value;
+  ssize_t ignored = read(fd, &value, sizeof value);
+  (void)ignored;
+}
+
+int cr_signalfd(const int *signals, int count) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+  int error = pthread_sigmask(SIG_BLOCK, &set, NULL);
+  if (error) return -error;
+  signal(SIGPIPE, SIG_IGN);
+  return RESULT(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+}
+
+int cr_signalfd_read(int fd) {
+  struct signalfd_siginfo info;
+  ssize_t n = read(fd, &info, sizeof info);
+  return n == sizeof info ? (int)info.ssi_signo : -EAGAIN;
+}
+
+static int64_t clock_nanoseconds(clockid_t clock) {
+  struct timespec now;
+  clock_gettime(clock, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t cr_monotonic(void) { return clock_nanoseconds(CLOCK_MONOTONIC); }
+int64_t cr_realtime(void) { return clock_nanoseconds(CLOCK_REALTIME); }
+
+void cr_local_time(int64_t seconds, int out[6]) {
+  struct tm parts;
+  time_t time = (time_t)seconds;
+  localtime_r(&time, &parts);
+  out[0] = parts.tm_year + 1900;
+  out[1] = parts.tm_mon + 1;
+  out[2] = parts.tm_mday;
+  out[3] = parts.tm_hour;
+  out[4] = parts.tm_min;
+  out[5] = parts.tm_sec;
+}
+
+int cr_thread_start(void *(*body)(void *), void *argument, const char *name) {
+  pthread_t thread;
+  int error = pthread_create(&thread, NULL, body, argument);
+  if (error) return -error;
+  pthread_setname_np(thread, name);
+  pthread_detach(thread);
+  return 0;
+}
+
+int cr_cpu_count(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  return 1;
+}
+
+int cr_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  return limit.rlim_cur > 1 << 20 ? 1 << 20 : (int)limit.rlim_cur;
+}
+
+const char *cr_error_text(int code) { return strerrordesc_np(code < 0 ? -code : code); }
+
+int cr_name_lock(const char *name, size_t length) {
+  cr_address address;
+  char path[108];
+  if (length + 1 > sizeof path - 1) return -ENAMETOOLONG;
+  path[0] = '@';
+  memcpy(path + 1, name, length);
+  int error = cr_address_unix(&address, path, length + 1);
+  if (error) return error;
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  if (bind(fd, (struct sockaddr *)&address.storage, address.length) < 0) {
+    error = errno;
+    close(fd);
+    return -error;
+  }
+  return fd;
+}
+
+ssize_t cr_write(int fd, const void *bytes, size_t count) { return RESULT(write(fd, bytes, count)); }
+int cr_open_append(const char *path) { return RESULT(open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)); }

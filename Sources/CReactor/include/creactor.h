@@ -1,0 +1,82 @@
+#ifndef CREACTOR_H
+#define CREACTOR_H
+// What Swift cannot call itself, or only clumsily: variadic calls, macros, packed structs and socket addresses.
+// Every function returns a value >= 0, or -errno.
+
+#include <stdint.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+
+/// A socket address of any family that is served here.
+typedef struct {
+  struct sockaddr_storage storage;
+  socklen_t length;
+} cr_address;
+
+/// One readiness event: the value given at registration, and the epoll mask.
+typedef struct {
+  uint64_t data;
+  uint32_t events;
+  uint32_t padding;
+} cr_event;
+
+enum {
+  CR_IN = 0x001, CR_OUT = 0x004, CR_ERR = 0x008, CR_HUP = 0x010, CR_RDHUP = 0x2000,
+};
+
+int cr_address_ipv4(cr_address *out, uint32_t address, uint16_t port);
+int cr_address_ipv6(cr_address *out, uint64_t high, uint64_t low, uint16_t port);
+int cr_address_unix(cr_address *out, const char *path, size_t length);
+/// The address in the IPv4-mapped 128-bit form and its port; a Unix socket is all zero.
+void cr_address_parts(const cr_address *address, uint64_t *high, uint64_t *low, uint16_t *port);
+/// Resolves a name (blocking) to at most `count` stream addresses; returns how many, or -1 when it does not resolve.
+int cr_resolve(const char *name, uint16_t port, cr_address *out, int count);
+
+int cr_epoll_create(void);
+int cr_epoll_add(int epoll, int fd, uint64_t data, int listener);
+int cr_epoll_remove(int epoll, int fd);
+int cr_epoll_wait(int epoll, void *scratch, cr_event *out, int count, int timeoutMilliseconds);
+/// Bytes of scratch memory that `cr_epoll_wait` needs for one event.
+size_t cr_epoll_event_size(void);
+
+int cr_listen(const cr_address *address, int backlog, int freebind);
+int cr_accept(int fd, cr_address *peer);
+/// Starts a connect on a new non-blocking socket: the socket in *fd; 0 connected, -EINPROGRESS under way, -errno failed.
+int cr_connect(const cr_address *address, int userTimeoutMilliseconds, int *fd);
+int cr_connect_error(int fd);
+ssize_t cr_receive(int fd, void *bytes, size_t count);
+ssize_t cr_send(int fd, const struct iovec *parts, int count);
+int cr_shutdown_write(int fd);
+int cr_close(int fd);
+/// Closes with a reset instead of the usual handshake: leaves no TIME_WAIT behind.
+int cr_close_reset(int fd);
+/// Makes the kernel drop what arrives at a listening socket, so that its queue can be emptied before it is closed.
+int cr_listener_mute(int fd);
+int cr_local_address(int fd, cr_address *out);
+
+int cr_eventfd(void);
+void cr_eventfd_wake(int fd);
+void cr_eventfd_clear(int fd);
+/// Blocks the signals for the calling thread (and those it starts) and gives a descriptor that reports them.
+int cr_signalfd(const int *signals, int count);
+int cr_signalfd_read(int fd);
+
+int64_t cr_monotonic(void);
+int64_t cr_realtime(void);
+/// Local broken-down time of a wall-clock second: year, month, day, hour, minute, second.
+void cr_local_time(int64_t seconds, int out[6]);
+
+int cr_thread_start(void *(*body)(void *), void *argument, const char *name);
+int cr_cpu_count(void);
+int cr_descriptor_limit(void);
+const char *cr_error_text(int code);
+/// Takes the process-wide lock of a name (an abstract Unix socket, gone with the process): descriptor, or -errno.
+int cr_name_lock(const char *name, size_t length);
+ssize_t cr_write(int fd, const void *bytes, size_t count);
+int cr_open_append(const char *path);
+
+#endif

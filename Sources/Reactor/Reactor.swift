@@ -1,0 +1,419 @@
+public import CReactor
+internal import Glibc
+
+/// One thread's sockets, completion-shaped: operations are submitted, and completions come back with the token their
+/// socket was registered with.
+///
+/// This is the epoll driver. A socket is registered once, edge-triggered. An operation is tried at submission and
+/// answers at once when it can; otherwise it stays submitted and is carried out when the kernel reports readiness. A
+/// socket has at most one receive (or connect) and one send under way. A short read or write is taken as the end of what
+/// is there, so no second call asks for it.
+public struct Reactor: ~Copyable {
+  /// Result of an operation that stays submitted: its completion comes later.
+  public static let pending = -Int(EAGAIN)
+  /// Parts of one gathered send at most.
+  public static let sendPartsMax = 4
+  private static let eventsMax = 256
+
+  /// What a completion is about.
+  public enum Operation: UInt8, Sendable {
+    /// `receive`: result is bytes, 0 at the end of the stream, or -errno.
+    case receive
+    /// `awaitInput`: bytes, the end of the stream or an error can now be received.
+    case input
+    /// `send`: result is bytes, perhaps fewer than submitted, or -errno.
+    case send
+    /// `connect`: result is 0 or -errno.
+    case connect
+    /// A listener has a connection: result is its descriptor, which the receiver must adopt or close; or -errno.
+    case accept
+    /// Both directions of a socket with no receive or send under way are gone (reset, or closed on both sides).
+    case hangup
+    /// Another thread called `wake`.
+    case wake
+    /// A descriptor watched by `watch` is readable.
+    case readable
+  }
+
+  /// What came of an operation.
+  public struct Completion: Sendable {
+    /// The token given when the socket was registered.
+    public var token: UInt64
+    /// The operation that completed.
+    public var operation: Operation
+    /// As the operation says.
+    public var result: Int
+  }
+
+  /// A registered socket; stale handles (closed, slot reused) are recognised and ignored.
+  public struct Socket: Sendable, Equatable {
+    @usableFromInline var index: UInt32
+    @usableFromInline var generation: UInt32
+    /// A handle that stands for no socket.
+    public static let none = Socket(index: .max, generation: 0)
+  }
+
+  private struct Flags: OptionSet {
+    let rawValue: UInt16
+    static let readable = Flags(rawValue: 1)
+    static let writable = Flags(rawValue: 2)
+    static let receiving = Flags(rawValue: 4)
+    static let awaiting = Flags(rawValue: 8)
+    static let sending = Flags(rawValue: 16)
+    static let connecting = Flags(rawValue: 32)
+    static let listener = Flags(rawValue: 64)
+    static let wake = Flags(rawValue: 128)
+    static let watch = Flags(rawValue: 256)
+    static let ended = Flags(rawValue: 512)
+  }
+
+  private struct Slot {
+    var descriptor: Int32 = -1
+    var generation: UInt32 = 0
+    var flags: Flags = []
+    var partCount: UInt8 = 0
+    var token: UInt64 = 0
+    var bytes: UnsafeMutableRawPointer?
+    var byteCount = 0
+    var nextFree: UInt32 = .max
+    var parts: InlineArray<4, iovec> = .init(repeating: iovec())
+  }
+
+  private let epoll: Int32
+  private let slots: UnsafeMutablePointer<Slot>
+  private let capacity: Int
+  private var freeHead: UInt32
+  private let events: UnsafeMutablePointer<cr_event>
+  private let scratch: UnsafeMutableRawPointer
+  private var eventCount = 0
+  private var eventIndex = 0
+  private var acceptsLeft = 0
+  private let wakeDescriptor: Int32
+  /// Sockets registered now, the reactor's own wake descriptor not counted.
+  public private(set) var socketCount = 0
+  /// The peer of the `accept` completion given last.
+  public private(set) var acceptedPeer = SocketAddress(raw: cr_address())
+
+  /// A reactor for at most `capacity` sockets. Fails with the kernel's error code.
+  public init(capacity: Int) throws(SystemError) {
+    let epoll = cr_epoll_create()
+    guard epoll >= 0 else { throw SystemError(code: epoll) }
+    let wakeDescriptor = cr_eventfd()
+    guard wakeDescriptor >= 0 else {
+      _ = cr_close(epoll)
+      throw SystemError(code: wakeDescriptor)
+    }
+    self.epoll = epoll
+    self.wakeDescriptor = wakeDescriptor
+    self.capacity = capacity + 1
+    slots = .allocate(capacity: capacity + 1)
+    slots.initialize(repeating: Slot(), count: capacity + 1)
+    for index in 0..<capacity { slots[index].nextFree = UInt32(index + 1) }
+    freeHead = 0
+    events = .allocate(capacity: Self.eventsMax)
+    scratch = .allocate(byteCount: Self.eventsMax * cr_epoll_event_size(), alignment: 16)
+    // The last slot is the wake descriptor's for good.
+    slots[capacity].descriptor = wakeDescriptor
+    slots[capacity].flags = .wake
+    _ = cr_epoll_add(epoll, wakeDescriptor, UInt64(UInt32(capacity)), 1)
+  }
+
+  deinit {
+    for index in 0..<capacity where slots[index].descriptor >= 0 { _ = cr_close(slots[index].descriptor) }
+    _ = cr_close(epoll)
+    slots.deallocate()
+    events.deallocate()
+    scratch.deallocate()
+  }
+
+  /// What other threads need to wake this reactor.
+  public var waker: Waker { Waker(descriptor: wakeDescriptor) }
+
+  // MARK: Registration
+
+  /// Takes over a connected socket. Nil: the reactor is full or the kernel refused; the caller still owns the descriptor.
+  public mutating func adopt(_ descriptor: Int32, token: UInt64) -> Socket? {
+    register(descriptor, token: token, flags: [.readable, .writable], listener: 0)
+  }
+
+  /// Accepts from a listening socket for as long as it is registered: one `accept` completion a connection. The
+  /// descriptor stays the caller's: it may be shared by several reactors (the kernel wakes one of them) and is not closed here.
+  public mutating func accept(from descriptor: Int32, token: UInt64) -> Socket? {
+    register(descriptor, token: token, flags: .listener, listener: 1)
+  }
+
+  /// Reports `readable` as long as a descriptor (a signalfd, say) has something to read. The descriptor stays the caller's.
+  public mutating func watch(_ descriptor: Int32, token: UInt64) -> Socket? {
+    register(descriptor, token: token, flags: .watch, listener: 1)
+  }
+
+  /// Starts to connect. `connect` completes later, also when it succeeded or failed at once. Throws when no socket can be
+  /// had for reasons of our own (descriptors, ports, memory): that is not the peer's fault.
+  public mutating func connect(
+    to address: SocketAddress, userTimeoutMilliseconds: Int32, token: UInt64
+  ) throws(SystemError) -> Socket {
+    guard freeHead < UInt32(capacity - 1) else { throw SystemError(code: -EMFILE) }
+    var raw = address.raw
+    var descriptor: Int32 = -1
+    let status = cr_connect(&raw, userTimeoutMilliseconds, &descriptor)
+    guard descriptor >= 0 else { throw SystemError(code: status) }
+    guard
+      let socket = register(descriptor, token: token, flags: [.readable, .connecting], listener: 0)
+    else {
+      _ = cr_close(descriptor)
+      throw SystemError(code: -EMFILE)
+    }
+    return socket
+  }
+
+  /// Changes the token of a socket: a pooled connection that serves another exchange.
+  public mutating func setToken(_ socket: Socket, _ token: UInt64) {
+    if isCurrent(socket) { slots[Int(socket.index)].token = token }
+  }
+
+  /// Closes the socket; what it had under way completes no more.
+  public mutating func close(_ socket: Socket, reset: Bool = false) {
+    guard isCurrent(socket) else { return }
+    let index = Int(socket.index)
+    let slot = slots[index]
+    if slot.flags.contains(.listener) || slot.flags.contains(.watch) {
+      _ = cr_epoll_remove(epoll, slot.descriptor)
+    } else if reset {
+      _ = cr_close_reset(slot.descriptor)
+    } else {
+      _ = cr_close(slot.descriptor)
+    }
+    slots[index].descriptor = -1
+    slots[index].generation &+= 1
+    slots[index].flags = []
+    slots[index].nextFree = freeHead
+    freeHead = socket.index
+    socketCount -= 1
+  }
+
+  /// Sends the end of the stream; receiving goes on.
+  public mutating func shutdownSend(_ socket: Socket) {
+    guard isCurrent(socket) else { return }
+    _ = cr_shutdown_write(slots[Int(socket.index)].descriptor)
+  }
+
+  /// The descriptor of a socket, for questions the reactor does not answer (its local address); -1 when it is closed.
+  public func descriptor(of socket: Socket) -> Int32 {
+    isCurrent(socket) ? slots[Int(socket.index)].descriptor : -1
+  }
+
+  // MARK: Operations
+
+  /// Receives into memory that stays valid until completion: bytes, 0 at the end of the stream, -errno, or `pending`.
+  public mutating func receive(_ socket: Socket, into bytes: UnsafeMutableRawPointer, count: Int) -> Int {
+    guard isCurrent(socket) else { return -Int(EBADF) }
+    let slot = slots + Int(socket.index)
+    if slot.pointee.flags.contains(.readable) {
+      let result = receiveNow(slot, bytes, count)
+      if result != Self.pending { return result }
+    }
+    slot.pointee.bytes = bytes
+    slot.pointee.byteCount = count
+    slot.pointee.flags.insert(.receiving)
+    return Self.pending
+  }
+
+  /// Asks to be told when something can be received, without memory held meanwhile. Completes at once (true) when that may be so now.
+  public mutating func awaitInput(_ socket: Socket) -> Bool {
+    guard isCurrent(socket) else { return false }
+    let slot = slots + Int(socket.index)
+    if slot.pointee.flags.contains(.readable) { return true }
+    slot.pointee.flags.insert(.awaiting)
+    return false
+  }
+
+  /// Takes a receive or a wait for input back.
+  public mutating func cancelReceive(_ socket: Socket) {
+    guard isCurrent(socket) else { return }
+    slots[Int(socket.index)].flags.subtract([.receiving, .awaiting])
+  }
+
+  /// Whether a receive would find bytes, the end of the stream or an error, as far as known.
+  public func mayReceive(_ socket: Socket) -> Bool {
+    isCurrent(socket) && slots[Int(socket.index)].flags.contains(.readable)
+  }
+
+  /// Sends the parts (their memory stays valid until completion): bytes taken, perhaps fewer than given, -errno, or `pending`.
+  public mutating func sendParts(_ socket: Socket, _ parts: UnsafePointer<iovec>, count: Int) -> Int {
+    precondition(count <= Self.sendPartsMax)
+    guard isCurrent(socket) else { return -Int(EBADF) }
+    let slot = slots + Int(socket.index)
+    if slot.pointee.flags.contains(.writable) {
+      let result = cr_send(slot.pointee.descriptor, parts, Int32(count))
+      if result != Self.pending { return result }
+      slot.pointee.flags.remove(.writable)
+    }
+    for part in 0..<count { slot.pointee.parts[part] = parts[part] }
+    slot.pointee.partCount = UInt8(count)
+    slot.pointee.flags.insert(.sending)
+    return Self.pending
+  }
+
+  /// Sends one run of bytes, as `sendParts`.
+  public mutating func send(_ socket: Socket, _ bytes: UnsafeRawPointer, count: Int) -> Int {
+    var part = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes), iov_len: count)
+    return sendParts(socket, &part, count: 1)
+  }
+
+  // MARK: Completions
+
+  /// Waits for readiness, at most this long (milliseconds; -1 without end), and starts a batch of completions.
+  public mutating func wait(milliseconds: Int32) {
+    eventIndex = 0
+    let count = cr_epoll_wait(epoll, scratch, events, Int32(Self.eventsMax), milliseconds)
+    eventCount = max(0, Int(count))
+    acceptsLeft = 0
+  }
+
+  /// The next completion of the batch; nil at its end.
+  public mutating func next() -> Completion? {
+    while eventIndex < eventCount {
+      let event = events[eventIndex]
+      let index = Int(UInt32(truncatingIfNeeded: event.data))
+      let generation = UInt32(truncatingIfNeeded: event.data >> 32)
+      let slot = slots + index
+      guard slot.pointee.descriptor >= 0, slot.pointee.generation == generation else {
+        eventIndex += 1
+        continue
+      }
+      let flags = slot.pointee.flags
+      if !flags.isDisjoint(with: [.listener, .wake, .watch]) {
+        if let completion = special(slot, flags) { return completion }
+        continue
+      }
+      let mask = event.events
+      if mask & UInt32(CR_IN | CR_RDHUP | CR_HUP | CR_ERR) != 0 {
+        slot.pointee.flags.insert(.readable)
+      }
+      if mask & UInt32(CR_OUT | CR_HUP | CR_ERR) != 0 {
+        slot.pointee.flags.insert(.writable)
+      }
+      if let completion = completeConnected(slot, mask) { return completion }
+      eventIndex += 1
+    }
+    return nil
+  }
+
+  /// One completion of a connected or connecting socket; the same event is looked at again until it has none left.
+  private mutating func completeConnected(_ slot: UnsafeMutablePointer<Slot>, _ mask: UInt32) -> Completion? {
+    let flags = slot.pointee.flags
+    if flags.contains(.connecting) {
+      guard flags.contains(.writable) else { return nil }
+      slot.pointee.flags.remove(.connecting)
+      let error = cr_connect_error(slot.pointee.descriptor)
+      // A socket just connected has nothing to read until the kernel says so.
+      if error == 0 && mask & UInt32(CR_IN) == 0 { slot.pointee.flags.remove(.readable) }
+      eventIndex += 1
+      return completion(slot, .connect, Int(error))
+    }
+    if flags.contains(.sending) && flags.contains(.writable) {
+      let result = withUnsafePointer(to: slot.pointee.parts) {
+        cr_send(
+          slot.pointee.descriptor, UnsafeRawPointer($0).assumingMemoryBound(to: iovec.self),
+          Int32(slot.pointee.partCount))
+      }
+      if result != Self.pending {
+        slot.pointee.flags.remove(.sending)
+        return completion(slot, .send, result)
+      }
+      slot.pointee.flags.remove(.writable)
+    }
+    if flags.contains(.receiving) && flags.contains(.readable) {
+      let result = receiveNow(slot, slot.pointee.bytes!, slot.pointee.byteCount)
+      if result != Self.pending {
+        slot.pointee.flags.remove(.receiving)
+        eventIndex += 1
+        return completion(slot, .receive, result)
+      }
+    } else if flags.contains(.awaiting) && flags.contains(.readable) {
+      slot.pointee.flags.remove(.awaiting)
+      eventIndex += 1
+      return completion(slot, .input, 0)
+    } else if mask & UInt32(CR_HUP | CR_ERR) != 0 && !flags.contains(.ended) {
+      slot.pointee.flags.insert(.ended)
+      eventIndex += 1
+      return completion(slot, .hangup, 0)
+    }
+    return nil
+  }
+
+  /// Completions of listeners, the wake descriptor and watched descriptors.
+  private mutating func special(_ slot: UnsafeMutablePointer<Slot>, _ flags: Flags) -> Completion? {
+    if flags.contains(.listener) {
+      // A few at a time: the rest of the queue is left for the other reactors and for the next round.
+      if acceptsLeft == 0 { acceptsLeft = 16 }
+      acceptsLeft -= 1
+      if acceptsLeft == 0 { eventIndex += 1 }
+      let accepted = cr_accept(slot.pointee.descriptor, &acceptedPeer.raw)
+      if accepted == -EAGAIN {
+        if acceptsLeft > 0 { eventIndex += 1 }
+        acceptsLeft = 0
+        return nil
+      }
+      if accepted < 0 && acceptsLeft > 0 {
+        eventIndex += 1
+        acceptsLeft = 0
+      }
+      return Completion(token: slot.pointee.token, operation: .accept, result: Int(accepted))
+    }
+    eventIndex += 1
+    if flags.contains(.wake) {
+      cr_eventfd_clear(wakeDescriptor)
+      return completion(slot, .wake, 0)
+    }
+    return completion(slot, .readable, 0)
+  }
+
+  private func completion(_ slot: UnsafeMutablePointer<Slot>, _ operation: Operation, _ result: Int) -> Completion {
+    Completion(token: slot.pointee.token, operation: operation, result: result)
+  }
+
+  @inline(__always)
+  private func receiveNow(_ slot: UnsafeMutablePointer<Slot>, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int {
+    let result = cr_receive(slot.pointee.descriptor, bytes, count)
+    // Fewer than asked for: the socket is empty, and a new edge will tell of more.
+    if result == Self.pending || (result > 0 && result < count) { slot.pointee.flags.remove(.readable) }
+    return result
+  }
+
+  @inline(__always)
+  private func isCurrent(_ socket: Socket) -> Bool {
+    socket.index < UInt32(capacity) && slots[Int(socket.index)].generation == socket.generation
+      && slots[Int(socket.index)].descriptor >= 0
+  }
+
+  private mutating func register(_ descriptor: Int32, token: UInt64, flags: Flags, listener: Int32) -> Socket? {
+    let index = freeHead
+    guard index < UInt32(capacity - 1) else { return nil }
+    let generation = slots[Int(index)].generation
+    guard cr_epoll_add(epoll, descriptor, UInt64(generation) << 32 | UInt64(index), listener) >= 0 else { return nil }
+    freeHead = slots[Int(index)].nextFree
+    slots[Int(index)].descriptor = descriptor
+    slots[Int(index)].token = token
+    slots[Int(index)].flags = flags
+    socketCount += 1
+    return Socket(index: index, generation: generation)
+  }
+}
+
+/// Wakes a reactor from any thread.
+public struct Waker: Sendable {
+  let descriptor: Int32
+  /// The reactor's wait ends with a `wake` completion; several calls may make one.
+  public func wake() { cr_eventfd_wake(descriptor) }
+}
+
+/// An error code of the kernel.
+public struct SystemError: Error, CustomStringConvertible, Equatable {
+  /// The code, positive (errno).
+  public var code: Int32
+  /// From a code of either sign.
+  public init(code: Int32) { self.code = code < 0 ? -code : code }
+  /// The kernel's text for the code.
+  public var description: String { String(cString: cr_error_text(code)) }
+}

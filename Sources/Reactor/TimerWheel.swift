@@ -1,0 +1,111 @@
+/// Timeouts by the thousand at the cost of a list link: a hashed wheel of coarse ticks.
+///
+/// Every timer is a small integer key that its owner chose (a slab index), so arming allocates nothing. A timer fires at
+/// the first tick at or after its deadline; owners that keep pushing a deadline back need not re-arm: they compare when
+/// it fires and arm again.
+public struct TimerWheel: ~Copyable {
+  /// Nanoseconds of one tick, and so the accuracy: 4 ms.
+  public static let tickNanoseconds: Int64 = 4_000_000
+  /// Slots of the wheel; timers further ahead than slots x ticks (16 s) wait for the wheel to come round again.
+  private static let slotCount = 4096
+
+  private static let none: Int32 = -1
+  private struct Entry {
+    var next: Int32 = TimerWheel.none
+    var previous: Int32 = TimerWheel.none
+    var slot: Int32 = TimerWheel.none
+    var deadline: Int64 = 0
+  }
+
+  private let entries: UnsafeMutablePointer<Entry>
+  private let heads: UnsafeMutablePointer<Int32>
+  private let capacity: Int
+  private var tick: Int64
+  /// Timers that are armed.
+  public private(set) var count = 0
+
+  /// A wheel for the keys `0..<capacity`.
+  public init(capacity: Int, now: Int64) {
+    self.capacity = capacity
+    entries = .allocate(capacity: capacity)
+    entries.initialize(repeating: Entry(), count: capacity)
+    heads = .allocate(capacity: Self.slotCount)
+    heads.initialize(repeating: Self.none, count: Self.slotCount)
+    tick = now / Self.tickNanoseconds
+  }
+
+  deinit {
+    entries.deallocate()
+    heads.deallocate()
+  }
+
+  /// The deadline the key is armed for; nil when it is not armed.
+  public func deadline(of key: Int) -> Int64? {
+    entries[key].slot == Self.none ? nil : entries[key].deadline
+  }
+
+  /// Arms the key for a deadline (monotonic nanoseconds), in place of the one it had.
+  public mutating func arm(_ key: Int, at deadline: Int64) {
+    precondition(key >= 0 && key < capacity)
+    if entries[key].slot != Self.none { unlink(key) }
+    let due = max(tick + 1, (deadline + Self.tickNanoseconds - 1) / Self.tickNanoseconds)
+    let slot = Int32(truncatingIfNeeded: due & Int64(Self.slotCount - 1))
+    entries[key] = Entry(next: heads[Int(slot)], previous: Self.none, slot: slot, deadline: deadline)
+    if heads[Int(slot)] != Self.none { entries[Int(heads[Int(slot)])].previous = Int32(key) }
+    heads[Int(slot)] = Int32(key)
+    count += 1
+  }
+
+  /// Arms the key only if it is not armed for an earlier deadline already.
+  @inline(__always)
+  public mutating func armNoLater(_ key: Int, at deadline: Int64) {
+    if entries[key].slot != Self.none && entries[key].deadline <= deadline { return }
+    arm(key, at: deadline)
+  }
+
+  /// Takes the key's timer back; nothing when it is not armed.
+  public mutating func cancel(_ key: Int) {
+    if entries[key].slot != Self.none { unlink(key) }
+  }
+
+  /// The next key whose deadline has passed, no longer armed; nil when there is none by `now`.
+  public mutating func nextExpired(now: Int64) -> Int? {
+    let last = now / Self.tickNanoseconds
+    while tick <= last {
+      var key = heads[Int(tick & Int64(Self.slotCount - 1))]
+      while key != Self.none {
+        if entries[Int(key)].deadline <= now {
+          unlink(Int(key))
+          return Int(key)
+        }
+        key = entries[Int(key)].next
+      }
+      if tick == last { return nil }
+      tick += 1
+    }
+    return nil
+  }
+
+  /// Milliseconds a wait may last before the next tick that holds a timer: -1 when no timer is armed.
+  public func waitMilliseconds(now: Int64, atMost limit: Int64 = 1_000) -> Int32 {
+    if count == 0 { return Int32(limit) }
+    let ticksAhead = limit * 1_000_000 / Self.tickNanoseconds
+    for ahead in 0...ticksAhead where heads[Int((tick + ahead) & Int64(Self.slotCount - 1))] != Self.none {
+      let due = (tick + ahead) * Self.tickNanoseconds
+      return due <= now ? 0 : Int32((due - now + 999_999) / 1_000_000)
+    }
+    return Int32(limit)
+  }
+
+  private mutating func unlink(_ key: Int) {
+    let entry = entries[key]
+    if entry.previous != Self.none {
+      entries[Int(entry.previous)].next = entry.next
+    } else {
+      heads[Int(entry.slot)] = entry.next
+    }
+    if entry.next != Self.none { entries[Int(entry.next)].previous = entry.previous }
+    entries[key].slot = Self.none
+    count -= 1
+  }
+}

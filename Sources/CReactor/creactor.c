@@ -212,6 +212,9 @@ int cr_local_address(int fd, cr_address *out) {
 
 int cr_eventfd(void) { return RESULT(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
 
+int cr_blocking_eventfd(void) { return RESULT(eventfd(0, EFD_CLOEXEC)); }
+void cr_pause(int milliseconds) { usleep((useconds_t)milliseconds * 1000); }
+
 void cr_eventfd_wake(int fd) {
   uint64_t one = 1;
   ssize_t ignored = write(fd, &one, sizeof one);

@@ -59,6 +59,10 @@ int cr_listener_mute(int fd);
 int cr_local_address(int fd, cr_address *out);
 
 int cr_eventfd(void);
+/// As cr_eventfd, but clearing it waits for a wake.
+int cr_blocking_eventfd(void);
+/// Lets other threads run for so many milliseconds.
+void cr_pause(int milliseconds);
 void cr_eventfd_wake(int fd);
 void cr_eventfd_clear(int fd);
 /// Blocks the signals for the calling thread (and those it starts) and gives a descriptor that reports them.

@@ -1,0 +1,131 @@
+internal import CReactor
+internal import Synchronization
+
+/// Lines of all workers on their way to a descriptor: a worker fills memory of its own and hands it over; one thread
+/// writes. A slow reader of the log never stops a worker: lines that find no room are given up and counted.
+final class AccessLog: Sendable {
+  /// Bytes a worker gathers before the next piece is handed over.
+  static let bufferBytes = 256 * 1024
+
+  private struct State {
+    var pending: [(UnsafeMutableRawPointer, Int)] = []
+    var free: [UnsafeMutableRawPointer] = []
+    var isClosed = false
+  }
+  private let state = Mutex(State())
+  private let descriptor: Int32
+  private let wakeDescriptor: Int32
+  private let done = Atomic<Bool>(false)
+  /// Pieces that may wait to be written.
+  private static let pendingMax = 16
+
+  init?(descriptor: Int32) {
+    self.descriptor = descriptor
+    wakeDescriptor = cr_blocking_eventfd()
+    guard wakeDescriptor >= 0 else { return nil }
+    let unmanaged = Unmanaged.passRetained(self)
+    let started = cr_thread_start(
+      { argument in
+        Unmanaged<AccessLog>.fromOpaque(argument!).takeRetainedValue().write()
+        return nil
+      }, unmanaged.toOpaque(), "access-log")
+    if started < 0 { unmanaged.release() }
+  }
+
+  /// Memory to write lines to: a used piece, or new memory.
+  func takeMemory() -> UnsafeMutableRawPointer {
+    state.withLock { $0.free.popLast() } ?? .allocate(byteCount: Self.bufferBytes, alignment: 64)
+  }
+
+  /// Hands over a filled piece. False: too many wait already, the caller keeps the memory.
+  func hand(_ memory: UnsafeMutableRawPointer, count: Int) -> Bool {
+    let taken = state.withLock { state in
+      guard state.pending.count < Self.pendingMax else { return false }
+      state.pending.append((memory, count))
+      return true
+    }
+    if taken { cr_eventfd_wake(wakeDescriptor) }
+    return taken
+  }
+
+  /// Writes what is pending and ends the thread; returns when that is done, or after two seconds.
+  func close() {
+    state.withLock { $0.isClosed = true }
+    cr_eventfd_wake(wakeDescriptor)
+    let limit = cr_monotonic() + 2_000_000_000
+    while !done.load(ordering: .acquiring) && cr_monotonic() < limit { cr_pause(1) }
+  }
+
+  private func write() {
+    while true {
+      cr_eventfd_clear(wakeDescriptor)
+      while let (memory, count) = state.withLock({ $0.pending.isEmpty ? nil : $0.pending.removeFirst() }) {
+        var offset = 0
+        while offset < count {
+          let written = cr_write(descriptor, memory + offset, count - offset)
+          if written == -4 { continue }
+          // A closed or full log is no reason to stop serving.
+          if written <= 0 { break }
+          offset += written
+        }
+        state.withLock { $0.free.append(memory) }
+      }
+      if state.withLock({ $0.isClosed && $0.pending.isEmpty }) {
+        done.store(true, ordering: .releasing)
+        return
+      }
+    }
+  }
+}
+
+/// One worker's end of the access log.
+struct LogBuffer: ~Copyable {
+  private let log: AccessLog?
+  private var memory: UnsafeMutableRawPointer
+  private(set) var count = 0
+  private var handedOver: Int64 = 0
+  /// Lines given up.
+  private(set) var dropped = 0
+
+  /// Longest line; longer ones are cut by their writer.
+  static let lineMax = 2_048
+  private static let delay: Int64 = 50_000_000
+
+  init(log: AccessLog?) {
+    self.log = log
+    memory = log?.takeMemory() ?? .allocate(byteCount: 64, alignment: 64)
+  }
+
+  deinit { memory.deallocate() }
+
+  var isOn: Bool { log != nil }
+
+  /// Room for one line; nil: the writer is behind, the line is given up.
+  @inline(__always)
+  mutating func line() -> UnsafeMutableRawBufferPointer? {
+    if AccessLog.bufferBytes - count < Self.lineMax {
+      flush(now: handedOver)
+      if AccessLog.bufferBytes - count < Self.lineMax {
+        dropped += 1
+        return nil
+      }
+    }
+    return UnsafeMutableRawBufferPointer(start: memory + count, count: Self.lineMax)
+  }
+
+  @inline(__always)
+  mutating func commit(_ bytes: Int) { count += bytes }
+
+  /// Hands lines over when there are many, or when they have waited for 50 ms.
+  @inline(__always)
+  mutating func flushIfDue(now: Int64) {
+    if count > 32_768 || (count > 0 && now - handedOver > Self.delay) { flush(now: now) }
+  }
+
+  mutating func flush(now: Int64) {
+    handedOver = now
+    guard let log, count > 0, log.hand(memory, count: count) else { return }
+    memory = log.takeMemory()
+    count = 0
+  }
+}

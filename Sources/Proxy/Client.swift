@@ -1,0 +1,211 @@
+internal import HTTPMessage
+internal import Reactor
+internal import Routing
+
+/// What a client's connection is about just now.
+enum ClientState: UInt8 {
+  /// The slot is free.
+  case free
+  /// Waits for the first byte of a request.
+  case idle
+  /// Receives a request's head.
+  case head
+  /// A request is with the exchange: choosing, connecting, sending, awaiting or relaying.
+  case exchange
+  /// An answer of our own is being sent.
+  case answering
+  /// Bytes pass both ways as they come, after an upgrade.
+  case tunnel
+  /// The last answer is out; what the client still sends is read and thrown away for a moment, so that a reset does not
+  /// take the answer from it (RFC 9112 section 9.6).
+  case lingering
+}
+
+/// What the deadline of a connection stands for.
+enum Deadline: UInt8 {
+  case none, keepAlive, request, body, queue, connect, server, client, tunnel, linger
+}
+
+/// How far the body of a message has come.
+struct BodyProgress {
+  enum Kind: UInt8 { case none, length, chunked, untilClose }
+  var kind: Kind = .none
+  var isComplete = true
+  var remaining: UInt64 = 0
+  var total: UInt64 = 0
+  var scanner = ChunkedScanner()
+
+  init() {}
+
+  init(_ framing: Framing) {
+    switch framing {
+    case .none: break
+    case .length(let length):
+      kind = .length
+      remaining = length
+      isComplete = length == 0
+    case .chunked:
+      kind = .chunked
+      isComplete = false
+    case .untilClose:
+      kind = .untilClose
+      isComplete = false
+    }
+  }
+
+  enum Step {
+    /// So many of the bytes belong to the body.
+    case taken(Int)
+    case invalid(HTTPError)
+  }
+
+  /// Takes the bytes of the body from the front of `bytes`.
+  @inline(__always)
+  mutating func take(_ bytes: UnsafeRawPointer, count: Int) -> Step {
+    switch kind {
+    case .none: return .taken(0)
+    case .length:
+      let used = UInt64(count) < remaining ? count : Int(remaining)
+      remaining -= UInt64(used)
+      total += UInt64(used)
+      if remaining == 0 { isComplete = true }
+      return .taken(used)
+    case .untilClose:
+      total += UInt64(count)
+      return .taken(count)
+    case .chunked:
+      guard !isComplete else { return .taken(0) }
+      switch scanner.scan(ByteView(UnsafeRawBufferPointer(start: bytes, count: count))) {
+      case .needMore:
+        total += UInt64(count)
+        return .taken(count)
+      case .complete(let used):
+        isComplete = true
+        total += UInt64(used)
+        return .taken(used)
+      case .invalid(let error): return .invalid(error)
+      }
+    }
+  }
+}
+
+/// A client's connection and the request on it: a slot of the worker's slab. Plain data, no references.
+struct Client {
+  var socket: Reactor.Socket = .none
+  var state: ClientState = .free
+  var deadlineKind: Deadline = .none
+  var listener: UInt8 = 0
+  var application: Int32 = 0
+  /// Slab index of the connection to the server; -1: none.
+  var upstream: Int32 = -1
+  var deadline: Int64 = 0
+  var peerHigh: UInt64 = 0
+  var peerLow: UInt64 = 0
+  var peerPort: UInt16 = 0
+
+  var flags: Flags = []
+  struct Flags: OptionSet {
+    let rawValue: UInt32
+    /// The connection may carry another request.
+    static let keepAlive = Flags(rawValue: 1)
+    static let isHTTP10 = Flags(rawValue: 2)
+    static let isHead = Flags(rawValue: 4)
+    static let expectsContinue = Flags(rawValue: 8)
+    /// The head of a final response was given to the client.
+    static let responseBegun = Flags(rawValue: 16)
+    static let upgrade = Flags(rawValue: 32)
+    /// The client will send nothing more.
+    static let ended = Flags(rawValue: 64)
+    /// In the list of clients to go on with at the end of the round.
+    static let scheduled = Flags(rawValue: 128)
+    /// Response data go to an HTTP/1.0 client: chunks are taken off.
+    static let dechunk = Flags(rawValue: 256)
+    /// A slot of the request counter is held.
+    static let waiting = Flags(rawValue: 512)
+    /// A receive of body bytes is under way.
+    static let receiving = Flags(rawValue: 1024)
+    /// A send of output is under way.
+    static let sending = Flags(rawValue: 2048)
+    /// The answer closes the connection, and unread input may be there.
+    static let lingerAfter = Flags(rawValue: 4096)
+    /// The tunnel's client half was ended towards the server.
+    static let halfClosed = Flags(rawValue: 8192)
+    /// The request is in the access log or will not be.
+    static let logged = Flags(rawValue: 16384)
+    /// The request was preceded by others on the connection.
+    static let reused = Flags(rawValue: 32768)
+    /// Moves of the user are told to the log: the cookie was written.
+    static let cookieSet = Flags(rawValue: 65536)
+  }
+
+  /// Bytes received and not yet used.
+  var input = Buffer.none
+  /// Offset up to which an incomplete head was scanned.
+  var scanned = 0
+  /// The request as it goes to the server: the rewritten head, then body bytes. `start` is what was sent.
+  var request = Buffer.none
+  /// Bytes of the head in `request`.
+  var requestHead = 0
+  var requestBody = BodyProgress()
+  /// Bytes of the response's start, or of an answer of our own, that a send did not take at once.
+  var stash = Buffer.none
+  /// Body bytes in the server connection's buffer that are still to be sent.
+  var outputBody: UnsafeRawPointer?
+  var outputBodyCount = 0
+  var responseBody = BodyProgress()
+  var exchange = Exchange()
+
+  /// Neighbours in the list of a queue; -1: none.
+  var nextWaiting: Int32 = -1
+  var previousWaiting: Int32 = -1
+  var waitingList: Int32 = -1
+  /// Next free slot of the slab.
+  var nextFree: Int32 = -1
+
+  // For the access log.
+  var startRealtime: Int64 = 0
+  var started: Int64 = 0
+  var headComplete: Int64 = 0
+  var chosen: Int64 = 0
+  var connectedAt: Int64 = 0
+  var responseAt: Int64 = 0
+  var status: Int32 = 0
+  var bytesOut: UInt64 = 0
+  var termination: UInt16 = 0x2D2D
+  var cookieHash: Int32 = -1
+  var interims: UInt8 = 0
+  /// Length of the request line in `request`, without its end.
+  var requestLine: Int32 = 0
+}
+
+/// What a connection to a server is about just now.
+enum UpstreamState: UInt8 {
+  case free, connecting, busy, idle
+}
+
+/// A connection to a server: a slot of the worker's slab.
+struct Upstream {
+  var socket: Reactor.Socket = .none
+  var state: UpstreamState = .free
+  var application: Int32 = 0
+  var server: Int32 = 0
+  /// Slab index of the client served; -1: none.
+  var client: Int32 = -1
+  /// It served an exchange before this one.
+  var wasKept = false
+  var isSending = false
+  var isAwaiting = false
+  /// The response allows another exchange.
+  var keepAlive = true
+  /// The server has ended its direction.
+  var ended = false
+  /// Response bytes received.
+  var input = Buffer.none
+  var scanned = 0
+  var idleSince: Int64 = 0
+  var deadline: Int64 = 0
+  /// Neighbours in the list of idle connections of the server, the one used last first; -1: none.
+  var next: Int32 = -1
+  var previous: Int32 = -1
+  var nextFree: Int32 = -1
+}

@@ -1,0 +1,129 @@
+internal import HTTPMessage
+internal import Routing
+internal import Topology
+
+/// Bytes that live as long as the process: the constants of the hot path.
+func immortal(_ text: String) -> ByteView {
+  let bytes = Array(text.utf8)
+  let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, bytes.count))
+  memory.initialize(from: bytes, count: bytes.count)
+  return ByteView(UnsafePointer(memory), count: bytes.count)
+}
+
+/// A cookie rule in the form the workers use.
+struct CompiledCookie {
+  var name: ByteView
+  var mode: CookiePlan.Mode
+  var indirect: Bool
+  var noCache: Bool
+  var preserve: Bool
+  /// `; path=/; HttpOnly`: what follows the value.
+  var attributes: ByteView
+  /// Attributes to make the client forget the cookie.
+  var hasPath: Bool
+  /// Nanoseconds; 0: no limit.
+  var maxIdle: Int64
+  var maxLife: Int64
+  var hasDates: Bool { maxIdle > 0 || maxLife > 0 }
+
+  init(_ plan: CookiePlan) {
+    name = immortal(plan.name)
+    mode = plan.mode
+    indirect = plan.indirect
+    noCache = plan.noCache
+    preserve = plan.preserve
+    hasPath = plan.path != nil
+    var text = ""
+    if let path = plan.path ?? (plan.mode == .insert ? "/" : nil) { text += "; path=\(path)" }
+    if let domain = plan.domain { text += "; domain=\(domain)" }
+    if plan.httpOnly { text += "; HttpOnly" }
+    if plan.secure { text += "; Secure" }
+    if let sameSite = plan.sameSite { text += "; SameSite=\(sameSite.rawValue)" }
+    attributes = immortal(text)
+    maxIdle = plan.maxIdle?.nanoseconds ?? 0
+    maxLife = plan.maxLife?.nanoseconds ?? 0
+  }
+}
+
+/// A candidate in the form the workers use.
+struct CompiledServer {
+  var name: ByteView
+  var site: ByteView
+  var cookieValue: ByteView?
+  var tier: Int
+}
+
+/// Timeouts in nanoseconds.
+struct CompiledTimeouts {
+  var request, keepAlive, client, connect, server, queue, tunnel, pooled: Int64
+  var unacknowledgedMilliseconds: Int32
+
+  init(_ plan: TimeoutPlan) {
+    request = plan.request.nanoseconds
+    keepAlive = plan.keepAlive.nanoseconds
+    client = plan.client.nanoseconds
+    connect = plan.connect.nanoseconds
+    server = plan.server.nanoseconds
+    queue = plan.queue.nanoseconds
+    tunnel = plan.tunnel.nanoseconds
+    pooled = plan.pooled.nanoseconds
+    unacknowledgedMilliseconds = Int32(clamping: plan.unacknowledged.nanoseconds / 1_000_000)
+  }
+}
+
+/// An application in the form the workers use; shared by all of them, never changed.
+struct CompiledApplication {
+  var name: ByteView
+  /// Exact names, lower case; with `*.` taken off for `suffixes`. Both empty: every host.
+  var hosts: [ByteView]
+  var suffixes: [ByteView]
+  var cookie: CompiledCookie?
+  var servers: [CompiledServer]
+  var timeouts: CompiledTimeouts
+  var forwarding: ForwardingPlan
+  var retries: RetryPlan
+  var queueMax: Int
+  /// First of this application's waiting lists in the worker's table.
+  var firstServer: Int
+
+  init(_ plan: ApplicationPlan, firstServer: Int) {
+    name = immortal(plan.name)
+    hosts = plan.hosts.filter { !$0.hasPrefix("*.") }.map(immortal)
+    suffixes = plan.hosts.filter { $0.hasPrefix("*.") }.map { immortal(String($0.dropFirst())) }
+    cookie = plan.cookie.map(CompiledCookie.init)
+    servers = plan.pool.servers.map { server in
+      CompiledServer(
+        name: immortal(server.name), site: immortal(server.site), cookieValue: server.cookieValue.map(immortal),
+        tier: server.tier)
+    }
+    timeouts = CompiledTimeouts(plan.timeouts)
+    forwarding = plan.forwarding
+    retries = plan.retries
+    queueMax = plan.pool.queueMax
+    self.firstServer = firstServer
+  }
+
+  /// Whether the application answers to a host (without port, any case).
+  func matches(host: ByteView) -> Bool {
+    if hosts.isEmpty && suffixes.isEmpty { return true }
+    for name in hosts where host.equalsIgnoringCase(name) { return true }
+    for suffix in suffixes
+    where host.count > suffix.count
+      && host.slice(host.count - suffix.count, host.count).equalsIgnoringCase(suffix)
+    {
+      return true
+    }
+    return false
+  }
+}
+
+extension Network {
+  /// Whether an address in 128-bit form lies in the network.
+  func contains(_ otherHigh: UInt64, _ otherLow: UInt64) -> Bool {
+    let highBits = min(64, prefixLength)
+    let lowBits = prefixLength - highBits
+    let highMask: UInt64 = highBits == 0 ? 0 : ~0 << UInt64(64 - highBits)
+    let lowMask: UInt64 = lowBits == 0 ? 0 : ~0 << UInt64(64 - lowBits)
+    return (high ^ otherHigh) & highMask == 0 && (low ^ otherLow) & lowMask == 0
+  }
+}

@@ -1,0 +1,132 @@
+internal import CReactor
+internal import Reactor
+internal import Routing
+internal import Synchronization
+internal import Topology
+
+/// Where a process is between start and end.
+enum NodePhase: Int, AtomicRepresentable {
+  /// Serves.
+  case running = 0
+  /// Soft stop: the monitor is closed, service goes on, every answer closes its connection.
+  case draining = 1
+  /// No connection is taken any more; what is in flight is finished.
+  case stopping = 2
+}
+
+/// What the threads of one node share. Made before they start; what changes is atomic or behind a mutex.
+final class NodeShared: Sendable {
+  let plan: NodePlan
+  let applications: [PoolShared]
+  let addresses: AddressBook
+  let learned: [LearnedAttributes]
+  let counters = NodeCounters()
+  private let phaseValue = Atomic<NodePhase>(.running)
+  private let evidenceBox = Mutex<[(application: Int, evidence: Evidence)]>([])
+  let controlWaker = OnceWaker()
+  let workerWakers = Mutex<[Waker]>([])
+  /// Client connections of the whole process.
+  let connections = Atomic<Int>(0)
+  /// Workers that still have listeners registered.
+  let listening = Atomic<Int>(0)
+  /// Workers that have not finished.
+  let working = Atomic<Int>(0)
+
+  /// Evidence kept at most until the prober takes it.
+  private static let evidenceMax = 16_384
+
+  init(plan: NodePlan) {
+    self.plan = plan
+    applications = plan.applications.map { PoolShared(plan: $0.pool) }
+    addresses = AddressBook(plan: plan)
+    learned = plan.applications.map { _ in LearnedAttributes() }
+  }
+
+  var phase: NodePhase { phaseValue.load(ordering: .acquiring) }
+
+  func advance(to phase: NodePhase) {
+    phaseValue.store(phase, ordering: .releasing)
+    wakeWorkers()
+  }
+
+  func wakeWorkers() {
+    workerWakers.withLock { for waker in $0 { waker.wake() } }
+  }
+
+  /// Hands what a worker learned to the prober.
+  func post(_ evidence: [Evidence], application: Int) {
+    evidenceBox.withLock { box in
+      guard box.count + evidence.count <= Self.evidenceMax else { return }
+      for item in evidence { box.append((application, item)) }
+    }
+    controlWaker.wake()
+  }
+
+  func takeEvidence() -> [(application: Int, evidence: Evidence)] {
+    evidenceBox.withLock { box in
+      defer { box = [] }
+      return box
+    }
+  }
+}
+
+/// The control thread's waker, known once it runs.
+final class OnceWaker: Sendable {
+  private let waker = Mutex<Waker?>(nil)
+  func set(_ waker: Waker) { self.waker.withLock { $0 = waker } }
+  func wake() { waker.withLock { $0?.wake() } }
+}
+
+/// Counts of the whole process.
+final class NodeCounters: Sendable {
+  /// Requests whose replacement server could not be written to the cookie, its attributes being unknown (rule B6).
+  let cookieNotWritten = Atomic<Int>(0)
+  /// Log lines given up because the log could not be written fast enough.
+  let logLinesDropped = Atomic<Int>(0)
+}
+
+/// Addresses of the servers, by application and server; names are resolved by a thread of its own.
+final class AddressBook: Sendable {
+  private let entries: Mutex<[[[SocketAddress]]]>
+  private let generationValue = Atomic<Int>(1)
+
+  init(plan: NodePlan) {
+    entries = Mutex(plan.applications.map { $0.pool.servers.map { Self.fixed($0.address) } })
+  }
+
+  /// The socket address of an address that needs no resolver; empty for names.
+  static func fixed(_ address: Address) -> [SocketAddress] {
+    switch address {
+    case .ipv4(let value, let port): [SocketAddress(ipv4: value, port: port)]
+    case .ipv6(let high, let low, let port): [SocketAddress(ipv6: high, low, port: port)]
+    case .unix(let path): SocketAddress(unix: path).map { [$0] } ?? []
+    case .host: []
+    }
+  }
+
+  var generation: Int { generationValue.load(ordering: .acquiring) }
+
+  func all() -> [[[SocketAddress]]] { entries.withLock { $0 } }
+
+  /// New addresses of a server; an empty answer keeps the old ones.
+  func update(application: Int, server: Int, _ addresses: [SocketAddress]) {
+    guard !addresses.isEmpty else { return }
+    entries.withLock { $0[application][server] = addresses }
+    generationValue.wrappingAdd(1, ordering: .releasing)
+  }
+}
+
+/// Attributes of the application's own session cookie, as its servers set it (rule B6).
+final class LearnedAttributes: Sendable {
+  private let text = Mutex<[UInt8]?>(nil)
+  private let generationValue = Atomic<Int>(0)
+
+  var generation: Int { generationValue.load(ordering: .acquiring) }
+
+  func set(_ bytes: [UInt8]) {
+    text.withLock { $0 = bytes }
+    generationValue.wrappingAdd(1, ordering: .releasing)
+  }
+
+  func get() -> [UInt8]? { text.withLock { $0 } }
+}

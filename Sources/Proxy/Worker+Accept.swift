@@ -1,0 +1,180 @@
+internal import CReactor
+internal import HTTPMessage
+internal import Reactor
+internal import Routing
+
+/// Connections of clients: taken, refused, closed; and what a stop does to them.
+extension Worker {
+  mutating func startListening() {
+    shared.listening.wrappingAdd(1, ordering: .acquiringAndReleasing)
+    resumeAccepting()
+  }
+
+  private mutating func resumeAccepting() {
+    acceptPausedUntil = 0
+    guard listenerSockets.isEmpty, phase != .stopping else { return }
+    for (position, descriptor) in listeners.enumerated() {
+      if let socket = reactor.accept(from: descriptor, token: Self.token(.listener, Int32(position))) {
+        listenerSockets.append(socket)
+      }
+    }
+  }
+
+  /// Leaves connections in the kernel's queue, where another worker or a later moment finds them.
+  private mutating func pauseAccepting(_ delay: Int64) {
+    for socket in listenerSockets { reactor.close(socket) }
+    listenerSockets = []
+    acceptPausedUntil = now + delay
+  }
+
+  mutating func accepted(_ result: Int, listener: Int) {
+    guard result >= 0 else {
+      // No descriptor or memory of our own: look again when some may be free.
+      if result != -ECONNABORTED_CODE && result != -EINTR_CODE { pauseAccepting(100_000_000) }
+      return
+    }
+    let descriptor = Int32(result)
+    guard clientCount < clientsMax, freeClient >= 0,
+      shared.connections.load(ordering: .relaxed) < shared.plan.limits.connectionsMax
+    else {
+      _ = cr_close(descriptor)
+      pauseAccepting(20_000_000)
+      return
+    }
+    let client = freeClient
+    guard let socket = reactor.adopt(descriptor, token: Self.token(.client, client)) else {
+      _ = cr_close(descriptor)
+      return
+    }
+    let pointer = clients + Int(client)
+    freeClient = pointer.pointee.nextFree
+    pointer.pointee = Client()
+    pointer.pointee.socket = socket
+    pointer.pointee.state = .idle
+    pointer.pointee.listener = UInt8(truncatingIfNeeded: listener)
+    let peer = reactor.acceptedPeer.parts
+    pointer.pointee.peerHigh = peer.high
+    pointer.pointee.peerLow = peer.low
+    pointer.pointee.peerPort = peer.port
+    clientCount += 1
+    shared.connections.wrappingAdd(1, ordering: .relaxed)
+    setDeadline(client, .request, applications[0].timeouts.request)
+    clientInput(client)
+  }
+
+  /// Frees the connection and all it holds.
+  mutating func closeClient(_ client: Int32, reset: Bool = false) {
+    let pointer = clients + Int(client)
+    guard pointer.pointee.state != .free else { return }
+    stopWaiting(client)
+    if pointer.pointee.exchange.isActive {
+      pointer.pointee.exchange.finish(pool: &pools[Int(pointer.pointee.application)])
+    }
+    if pointer.pointee.upstream >= 0 { closeUpstream(pointer.pointee.upstream) }
+    reactor.close(pointer.pointee.socket, reset: reset)
+    buffers.giveBack(&pointer.pointee.input)
+    buffers.giveBack(&pointer.pointee.request)
+    buffers.giveBack(&pointer.pointee.stash)
+    pointer.pointee.state = .free
+    pointer.pointee.deadlineKind = .none
+    pointer.pointee.flags = pointer.pointee.flags.intersection(.scheduled)
+    pointer.pointee.nextFree = freeClient
+    freeClient = client
+    wheel.cancel(Int(client))
+    clientCount -= 1
+    shared.connections.wrappingSubtract(1, ordering: .relaxed)
+  }
+
+  // MARK: Stopping
+
+  mutating func phaseChanged() {
+    guard phase == .stopping else { return }
+    // What is in the queue of the listener is accepted still: the kernel drops later arrivals, so nobody is reset.
+    for position in listeners.indices {
+      var peer = cr_address()
+      while true {
+        let descriptor = cr_accept(listeners[position], &peer)
+        guard descriptor >= 0 else { break }
+        adoptLate(descriptor, peer, listener: position)
+      }
+    }
+    for socket in listenerSockets { reactor.close(socket) }
+    listenerSockets = []
+    shared.listening.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+    shared.controlWaker.wake()
+  }
+
+  private mutating func adoptLate(_ descriptor: Int32, _ peer: cr_address, listener: Int) {
+    reactor.setAcceptedPeer(peer)
+    accepted(Int(descriptor), listener: listener)
+  }
+
+  /// During a stop: closes what is idle. A connection used a moment ago is left open for as long as our own nodes may
+  /// send a request over it that they could not repeat. Returns true when the worker has nothing left to do.
+  mutating func finishPhase() -> Bool {
+    let idleFor = reuseWindow + reuseWindow / 2
+    if phase == .stopping {
+      for slot in 0..<slots where clients[slot].state == .idle {
+        if now - clients[slot].started > idleFor { closeClient(Int32(slot)) }
+      }
+      return clientCount == 0
+    }
+    for slot in 0..<slots where clients[slot].state == .idle && clients[slot].flags.contains(.reused) {
+      if now - clients[slot].started > idleFor { closeClient(Int32(slot)) }
+    }
+    if acceptPausedUntil > 0 && now >= acceptPausedUntil { resumeAccepting() }
+    return false
+  }
+
+  mutating func resumeAcceptingIfDue() {
+    if acceptPausedUntil > 0 && now >= acceptPausedUntil { resumeAccepting() }
+  }
+
+  /// Both directions are gone while nothing was being received or sent.
+  mutating func clientHungUp(_ client: Int32) {
+    let pointer = clients + Int(client)
+    switch pointer.pointee.state {
+    case .free: break
+    case .exchange where !pointer.pointee.flags.contains(.logged):
+      pointer.pointee.termination = Self.termination("C", pointer.pointee.exchange.state)
+      logRequest(client)
+      closeClient(client)
+    case .idle, .head, .exchange, .answering, .tunnel, .lingering: closeClient(client)
+    }
+  }
+
+  mutating func clientExpired(_ client: Int32) {
+    let pointer = clients + Int(client)
+    let application = Int(pointer.pointee.application)
+    switch pointer.pointee.deadlineKind {
+    case .none: break
+    case .keepAlive: closeClient(client)
+    case .request:
+      // A connection on which no request was begun is closed without a word, as RFC 9112 section 9.5 allows.
+      if pointer.pointee.input.count == 0 { closeClient(client) } else { answerError(client, status: 408, termination: "cR") }
+    case .body: answerError(client, status: 408, termination: "cD")
+    case .queue:
+      let action = pointer.pointee.exchange.waitedTooLong(pool: &pools[application], now: now)
+      stopWaiting(client)
+      perform(action, client)
+    case .connect:
+      if pointer.pointee.upstream >= 0 { closeUpstream(pointer.pointee.upstream) }
+      pointer.pointee.upstream = -1
+      perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[application], now: now), client)
+    case .server:
+      if pointer.pointee.flags.contains(.responseBegun) {
+        abort(client, termination: "sD")
+      } else {
+        if pointer.pointee.upstream >= 0 { closeUpstream(pointer.pointee.upstream) }
+        pointer.pointee.upstream = -1
+        perform(pointer.pointee.exchange.responseTimedOut(pool: &pools[application]), client)
+      }
+    case .client: abort(client, termination: "cD")
+    case .tunnel: abort(client, termination: "--")
+    case .linger: closeClient(client)
+    }
+  }
+}
+
+let ECONNABORTED_CODE = 103
+let EINTR_CODE = 4

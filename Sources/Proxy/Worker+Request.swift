@@ -1,0 +1,343 @@
+internal import HTTPMessage
+internal import Reactor
+internal import Routing
+
+/// From a client's first byte to a request on its way: receiving, parsing, rewriting, and the body after it.
+extension Worker {
+  /// Something can be received from the client.
+  mutating func clientInput(_ client: Int32) {
+    let pointer = clients + Int(client)
+    switch pointer.pointee.state {
+    case .idle, .head: receiveHead(client)
+    case .exchange, .tunnel: pumpRequest(client)
+    case .lingering: drain(client)
+    case .free, .answering: break
+    }
+  }
+
+  private mutating func receiveHead(_ client: Int32) {
+    let pointer = clients + Int(client)
+    if !pointer.pointee.input.isHeld { pointer.pointee.input = buffers.takeSmall() }
+    pointer.pointee.input.compact()
+    let result = reactor.receive(pointer.pointee.socket, into: pointer.pointee.input.free, count: pointer.pointee.input.room)
+    if result == Reactor.pending {
+      if pointer.pointee.input.count == 0 {
+        // Nothing there: wait without holding memory.
+        reactor.cancelReceive(pointer.pointee.socket)
+        buffers.giveBack(&pointer.pointee.input)
+        _ = reactor.awaitInput(pointer.pointee.socket)
+      }
+      return
+    }
+    headReceived(client, result)
+  }
+
+  /// A receive that was under way has completed.
+  mutating func clientReceived(_ client: Int32, _ result: Int) {
+    switch clients[Int(client)].state {
+    case .head, .idle: headReceived(client, result)
+    case .exchange, .tunnel: bodyReceived(client, result)
+    case .free, .answering, .lingering: break
+    }
+  }
+
+  private mutating func headReceived(_ client: Int32, _ result: Int) {
+    let pointer = clients + Int(client)
+    guard result > 0 else {
+      // The client left; in the middle of a head nobody waits for an answer.
+      closeClient(client)
+      return
+    }
+    pointer.pointee.input.end += result
+    parse(client)
+  }
+
+  /// Looks for a complete head in what was received.
+  mutating func parse(_ client: Int32) {
+    let pointer = clients + Int(client)
+    if pointer.pointee.state == .idle || pointer.pointee.started == 0 || pointer.pointee.scanned == 0 {
+      pointer.pointee.started = now
+      pointer.pointee.startRealtime = now + realtimeOffset
+    }
+    pointer.pointee.state = .head
+    let view = ByteView(
+      UnsafeRawBufferPointer(start: pointer.pointee.input.first, count: pointer.pointee.input.count))
+    var head = RequestHead()
+    let result = parseRequestHead(
+      view, resumeOffset: pointer.pointee.scanned, limits: limits, head: &head, into: &fields)
+    switch result {
+    case .complete:
+      pointer.pointee.scanned = 0
+      startExchange(client, view, &head)
+    case .needMore(let scannedUpTo):
+      pointer.pointee.scanned = scannedUpTo
+      if pointer.pointee.deadlineKind != .request {
+        setDeadline(client, .request, applications[Int(pointer.pointee.application)].timeouts.request)
+      }
+      receiveHead(client)
+    case .invalid(let error):
+      pointer.pointee.input.start = pointer.pointee.input.end
+      answerError(client, status: error.status, termination: "PR")
+    }
+  }
+
+  // MARK: The head, rewritten
+
+  private mutating func startExchange(_ client: Int32, _ view: ByteView, _ head: inout RequestHead) {
+    let pointer = clients + Int(client)
+    pointer.pointee.headComplete = now
+    pointer.pointee.flags = pointer.pointee.flags.intersection([.ended, .scheduled, .reused])
+    if head.keepAlive && phase == .running { pointer.pointee.flags.insert(.keepAlive) }
+    if head.minorVersion == 0 { pointer.pointee.flags.insert(.isHTTP10) }
+    if head.method == .head { pointer.pointee.flags.insert(.isHead) }
+    if head.expectsContinue { pointer.pointee.flags.insert(.expectsContinue) }
+    if head.upgrade { pointer.pointee.flags.insert(.upgrade) }
+    pointer.pointee.status = 0
+    pointer.pointee.bytesOut = 0
+    pointer.pointee.chosen = 0
+    pointer.pointee.connectedAt = 0
+    pointer.pointee.responseAt = 0
+    pointer.pointee.cookieHash = -1
+    pointer.pointee.interims = 0
+    pointer.pointee.termination = 0x2D2D
+    pointer.pointee.requestBody = BodyProgress(head.framing)
+    pointer.pointee.responseBody = BodyProgress()
+
+    let application = chooseApplication(view, head)
+    pointer.pointee.application = Int32(max(0, application))
+    // The request keeps the line for the log, so it is made also when the answer is ours.
+    let hasBody = !pointer.pointee.requestBody.isComplete || head.upgrade
+    pointer.pointee.request = hasBody ? buffers.takeLarge() : buffers.takeSmall()
+    let app = applications + Int(pointer.pointee.application)
+    var route = CookieRoute()
+    let binding = readCookies(view, head, app, &route)
+    var writer = ByteWriter(
+      UnsafeMutableRawBufferPointer(start: pointer.pointee.request.base, count: BufferPool.small))
+    writeRequest(client, view, head, app, route, into: &writer)
+    pointer.pointee.requestHead = writer.position
+    pointer.pointee.request.end = writer.position
+    pointer.pointee.cookieHash = route.group
+    pointer.pointee.input.start += head.length
+
+    if application < 0 { return answerError(client, status: 421, termination: "PR") }
+    if writer.hasOverflowed { return answerError(client, status: 431, termination: "PR") }
+    if let via = head.firstVia, isLoop(view, from: via) { return answerError(client, status: 508, termination: "PR") }
+    if head.maxForwards == 0 && (head.method == .trace || head.method == .options) {
+      return answerMaxForwards(client, isTrace: head.method == .trace, view.slice(head.start, head.length))
+    }
+    if case .length(let length) = head.framing, length > bodyBytesMax {
+      return answerError(client, status: 413, termination: "PR")
+    }
+    takeBodyFromInput(client)
+    if pointer.pointee.state == .answering { return }
+    pointer.pointee.state = .exchange
+    let key = SelectionKey(
+      clientHash: StableHash.hash(high: pointer.pointee.peerHigh, low: pointer.pointee.peerLow),
+      sessionHash: binding.sessionHash)
+    let request = Exchange.Request(isIdempotent: head.method.isIdempotent, binding: binding, key: key)
+    let action = pointer.pointee.exchange.begin(
+      request, attemptsMax: app.pointee.retries.attemptsMax, pool: &pools[Int(pointer.pointee.application)], now: now)
+    perform(action, client)
+  }
+
+  private func chooseApplication(_ view: ByteView, _ head: RequestHead) -> Int {
+    if applicationCount == 1 && applications[0].hosts.isEmpty && applications[0].suffixes.isEmpty { return 0 }
+    var host = view[head.host]
+    // The port plays no part; an IPv6 literal has colons of its own.
+    if host.count > 0 && host[0] != 0x5B {
+      for position in 0..<host.count where host[position] == 0x3A {
+        host = host.slice(0, position)
+        break
+      }
+    }
+    for application in 0..<applicationCount where applications[application].matches(host: host) { return application }
+    return -1
+  }
+
+  private func isLoop(_ view: ByteView, from first: Int) -> Bool {
+    var index: Int? = first
+    while let field = index {
+      if Via.contains(view[fields[field].value], pseudonym: viaName) { return true }
+      index = fields.firstIndex(of: .via, from: field + 1)
+    }
+    return false
+  }
+
+  /// Moves what came behind the head into the request, as far as it is its body.
+  private mutating func takeBodyFromInput(_ client: Int32) {
+    let pointer = clients + Int(client)
+    guard !pointer.pointee.requestBody.isComplete else { return }
+    let count = min(pointer.pointee.input.count, pointer.pointee.request.room)
+    guard count > 0 else { return }
+    switch pointer.pointee.requestBody.take(pointer.pointee.input.first, count: count) {
+    case .taken(let used):
+      pointer.pointee.request.free.copyMemory(from: pointer.pointee.input.first, byteCount: used)
+      pointer.pointee.request.end += used
+      pointer.pointee.input.start += used
+    case .invalid:
+      answerError(client, status: 400, termination: "PR")
+    }
+  }
+
+  // MARK: The body
+
+  /// Moves the request on: to the server what is there, then from the client what is missing.
+  mutating func pumpRequest(_ client: Int32) {
+    let pointer = clients + Int(client)
+    while pointer.pointee.state == .exchange || pointer.pointee.state == .tunnel {
+      let upstream = pointer.pointee.upstream
+      guard upstream >= 0, upstreams[Int(upstream)].state == .busy else { return }
+      if pointer.pointee.request.count > 0 {
+        if upstreams[Int(upstream)].isSending { return }
+        let result = reactor.send(
+          upstreams[Int(upstream)].socket, pointer.pointee.request.first, count: pointer.pointee.request.count)
+        if result == Reactor.pending {
+          upstreams[Int(upstream)].isSending = true
+          return
+        }
+        guard requestSent(client, result) else { return }
+        continue
+      }
+      if pointer.pointee.state == .exchange && pointer.pointee.requestBody.isComplete { return }
+      guard receiveBody(client) else { return }
+    }
+  }
+
+  /// Bytes of the request left, or the connection broke. False: the attempt is over.
+  private mutating func requestSent(_ client: Int32, _ result: Int) -> Bool {
+    let pointer = clients + Int(client)
+    if result < 0 {
+      // What the server said before it closed may still be there to read: its answer, perhaps to a request cut short.
+      if upstreamHasAnswer(pointer.pointee.upstream) { return false }
+      connectionLost(client)
+      return false
+    }
+    pointer.pointee.exchange.requestBytesSent()
+    pointer.pointee.request.start += result
+    return true
+  }
+
+  /// A send of request bytes has completed.
+  mutating func upstreamSent(_ upstream: Int32, _ result: Int) {
+    let pointer = upstreams + Int(upstream)
+    pointer.pointee.isSending = false
+    guard pointer.pointee.client >= 0 else { return }
+    let client = pointer.pointee.client
+    if requestSent(client, result) { pumpRequest(client) }
+  }
+
+  /// Receives body bytes behind what the request holds. False: wait, or the exchange is over.
+  private mutating func receiveBody(_ client: Int32) -> Bool {
+    let pointer = clients + Int(client)
+    if pointer.pointee.flags.contains(.receiving) || pointer.pointee.flags.contains(.ended) { return false }
+    if pointer.pointee.input.count > 0 {
+      return moveInput(client)
+    }
+    makeRoom(client)
+    var room = pointer.pointee.request.room
+    if pointer.pointee.state == .exchange {
+      if pointer.pointee.requestBody.kind == .length {
+        room = Int(min(UInt64(room), pointer.pointee.requestBody.remaining))
+      } else {
+        // What follows a chunked body must fit into the input buffer.
+        room = min(room, BufferPool.small)
+      }
+    }
+    let result = reactor.receive(pointer.pointee.socket, into: pointer.pointee.request.free, count: room)
+    if result == Reactor.pending {
+      pointer.pointee.flags.insert(.receiving)
+      if pointer.pointee.state == .exchange {
+        setDeadline(client, .body, applications[Int(pointer.pointee.application)].timeouts.client)
+      }
+      return false
+    }
+    return takeBody(client, result)
+  }
+
+  /// Bytes behind the head that did not fit at first.
+  private mutating func moveInput(_ client: Int32) -> Bool {
+    let pointer = clients + Int(client)
+    makeRoom(client)
+    let before = pointer.pointee.input.count
+    if pointer.pointee.state == .tunnel {
+      let count = min(before, pointer.pointee.request.room)
+      pointer.pointee.request.free.copyMemory(from: pointer.pointee.input.first, byteCount: count)
+      pointer.pointee.request.end += count
+      pointer.pointee.input.start += count
+      return true
+    }
+    takeBodyFromInput(client)
+    return pointer.pointee.state == .exchange && pointer.pointee.input.count < before
+  }
+
+  private mutating func makeRoom(_ client: Int32) {
+    let pointer = clients + Int(client)
+    let held = pointer.pointee.request.end - pointer.pointee.requestHead
+    let limit = applications[Int(pointer.pointee.application)].retries.bodyBytesMax
+    guard pointer.pointee.request.room == 0 || held >= limit || pointer.pointee.flags.contains(.responseBegun) else {
+      return
+    }
+    // All of it was sent: the place of the body is used again, and the request can no longer be repeated.
+    if held > 0 { pointer.pointee.exchange.replayLost() }
+    pointer.pointee.request.start = pointer.pointee.requestHead
+    pointer.pointee.request.end = pointer.pointee.requestHead
+  }
+
+  private mutating func bodyReceived(_ client: Int32, _ result: Int) {
+    clients[Int(client)].flags.remove(.receiving)
+    if takeBody(client, result) { pumpRequest(client) }
+  }
+
+  private mutating func takeBody(_ client: Int32, _ result: Int) -> Bool {
+    let pointer = clients + Int(client)
+    if result <= 0 {
+      if pointer.pointee.state == .tunnel {
+        clientEndedTunnel(client, result)
+      } else {
+        abort(client, termination: "CD")
+      }
+      return false
+    }
+    if pointer.pointee.state == .tunnel {
+      pointer.pointee.request.end += result
+      setDeadline(client, .tunnel, applications[Int(pointer.pointee.application)].timeouts.tunnel)
+      return true
+    }
+    let bytes = pointer.pointee.request.free
+    switch pointer.pointee.requestBody.take(bytes, count: result) {
+    case .taken(let used):
+      pointer.pointee.request.end += used
+      if used < result {
+        // The next request has begun behind the body.
+        if !pointer.pointee.input.isHeld { pointer.pointee.input = buffers.takeSmall() }
+        pointer.pointee.input.compact()
+        pointer.pointee.input.free.copyMemory(from: bytes + used, byteCount: result - used)
+        pointer.pointee.input.end += result - used
+      }
+      if pointer.pointee.requestBody.total > bodyBytesMax {
+        refuseBody(client, status: 413)
+        return false
+      }
+      if pointer.pointee.requestBody.isComplete {
+        setDeadline(client, .server, applications[Int(pointer.pointee.application)].timeouts.server)
+      }
+      return true
+    case .invalid:
+      refuseBody(client, status: 400)
+      return false
+    }
+  }
+
+  /// The body is not acceptable: nothing more goes to the server, and the client is told if it has heard nothing yet.
+  private mutating func refuseBody(_ client: Int32, status: Int) {
+    let pointer = clients + Int(client)
+    if pointer.pointee.flags.contains(.responseBegun) {
+      abort(client, termination: "PD")
+      return
+    }
+    pointer.pointee.exchange.finish(pool: &pools[Int(pointer.pointee.application)])
+    if pointer.pointee.upstream >= 0 { closeUpstream(pointer.pointee.upstream) }
+    pointer.pointee.upstream = -1
+    answerError(client, status: status, termination: "PR")
+  }
+}

@@ -1,0 +1,309 @@
+internal import CReactor
+internal import HTTPMessage
+internal import Reactor
+internal import Routing
+internal import Synchronization
+internal import Topology
+
+/// One thread's share of a node: its connections, buffers, timers and view of the pools. Nothing of it is touched by
+/// another thread; what is shared is in `NodeShared`.
+///
+/// The extensions hold the life of a request in its order: `+Accept`, `+Request`, `+Exchange`, `+Response`, `+Answer`.
+struct Worker: ~Copyable {
+  /// What a token's upper byte says the completion is about.
+  enum Kind: UInt64 { case listener = 1, client = 2, upstream = 3 }
+
+  let shared: NodeShared
+  let index: Int
+  let applications: UnsafeMutablePointer<CompiledApplication>
+  let applicationCount: Int
+  let pools: UnsafeMutablePointer<Pool>
+  var reactor: Reactor
+  var wheel: TimerWheel
+  var buffers = BufferPool()
+  let clients: UnsafeMutablePointer<Client>
+  let upstreams: UnsafeMutablePointer<Upstream>
+  /// Slots of each slab.
+  let slots: Int
+  var freeClient: Int32 = 0
+  var freeUpstream: Int32 = 0
+  var clientCount = 0
+  var upstreamCount = 0
+  /// First idle connection of each server, numbered over all applications; -1: none.
+  let idleHeads: UnsafeMutablePointer<Int32>
+  let idleCounts: UnsafeMutablePointer<Int32>
+  /// Clients waiting: two lists a server (users with a session first), then one a server for trials, then one an application for the budget.
+  let waiting: UnsafeMutablePointer<WaitingList>
+  let serverTotal: Int
+  var waitingTotal = 0
+  let addresses: UnsafeMutablePointer<SocketAddress?>
+  var addressGeneration = 0
+
+  var fields: FieldTable
+  var editor: HeadEditor
+  let scratch: UnsafeMutableRawPointer
+  static let scratchBytes = 96 * 1024
+  var log: LogBuffer
+  var now: Int64
+  var realtimeOffset: Int64
+  var clock = LogClock()
+  let limits: HeadLimits
+  let bodyBytesMax: UInt64
+  let viaName: ByteView
+  let nodeName: ByteView
+  let roleIsOffice: Bool
+  let isOutermost: UnsafeMutablePointer<Bool>
+  let reuseWindow: Int64
+
+  let listeners: [Int32]
+  var listenerSockets: [Reactor.Socket] = []
+  var acceptPausedUntil: Int64 = 0
+  var phase: NodePhase = .running
+  /// Clients to go on with at the end of the round.
+  let ready: UnsafeMutablePointer<Int32>
+  var readyCount = 0
+  let clientsMax: Int
+  var learnedCopies: [LearnedCopy]
+
+  struct WaitingList {
+    var head: Int32 = -1
+    var tail: Int32 = -1
+    var count: Int32 = 0
+  }
+
+  init(
+    shared: NodeShared, index: Int, workers: Int, applications compiled: UnsafeMutablePointer<CompiledApplication>,
+    listeners: [Int32], log: AccessLog?, slots: Int
+  ) throws(SystemError) {
+    let reactor = try Reactor(capacity: slots * 2 + listeners.count + 4)
+    self.shared = shared
+    self.index = index
+    let plan = shared.plan
+    applications = compiled
+    applicationCount = plan.applications.count
+    pools = .allocate(capacity: applicationCount)
+    for (position, application) in plan.applications.enumerated() {
+      (pools + position).initialize(
+        to: Pool(
+          application: application, shared: shared.applications[position], timeScale: plan.timeScale, workers: workers,
+          seed: UInt64(truncatingIfNeeded: cr_realtime()) &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15))
+    }
+    now = cr_monotonic()
+    realtimeOffset = cr_realtime() - now
+    wheel = TimerWheel(capacity: slots * 2, now: now)
+    self.reactor = reactor
+    self.slots = slots
+    clients = .allocate(capacity: slots)
+    clients.initialize(repeating: Client(), count: slots)
+    upstreams = .allocate(capacity: slots)
+    upstreams.initialize(repeating: Upstream(), count: slots)
+    for slot in 0..<slots - 1 {
+      clients[slot].nextFree = Int32(slot + 1)
+      upstreams[slot].nextFree = Int32(slot + 1)
+    }
+    serverTotal = plan.applications.reduce(0) { $0 + $1.pool.servers.count }
+    idleHeads = .allocate(capacity: max(1, serverTotal))
+    idleHeads.initialize(repeating: -1, count: max(1, serverTotal))
+    idleCounts = .allocate(capacity: max(1, serverTotal))
+    idleCounts.initialize(repeating: 0, count: max(1, serverTotal))
+    let lists = serverTotal * 3 + applicationCount
+    waiting = .allocate(capacity: max(1, lists))
+    waiting.initialize(repeating: WaitingList(), count: max(1, lists))
+    addresses = .allocate(capacity: max(1, serverTotal))
+    addresses.initialize(repeating: nil, count: max(1, serverTotal))
+    fields = FieldTable(capacity: max(1, plan.limits.fieldsMax))
+    editor = HeadEditor(capacity: max(1, plan.limits.fieldsMax) * 2 + 16)
+    scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
+    self.log = LogBuffer(log: log)
+    limits = HeadLimits(
+      headBytesMax: min(plan.limits.headBytesMax, BufferPool.small - 1_024), targetBytesMax: plan.limits.targetBytesMax,
+      fieldsMax: plan.limits.fieldsMax)
+    bodyBytesMax = plan.limits.bodyBytesMax > 0 ? UInt64(plan.limits.bodyBytesMax) : .max
+    viaName = immortal(plan.name)
+    nodeName = immortal(plan.name)
+    roleIsOffice = plan.role == .officeProxy
+    isOutermost = .allocate(capacity: max(1, plan.listeners.count))
+    for (position, listener) in plan.listeners.enumerated() {
+      isOutermost[position] = listener.isPublic || plan.role == .officeProxy
+    }
+    reuseWindow = Int64(plan.timeScale * 1_000_000_000)
+    self.listeners = listeners
+    ready = .allocate(capacity: slots)
+    clientsMax = slots - 8
+    learnedCopies = plan.applications.map { _ in LearnedCopy() }
+  }
+
+  deinit {
+    pools.deinitialize(count: applicationCount)
+    pools.deallocate()
+    clients.deallocate()
+    upstreams.deallocate()
+    idleHeads.deallocate()
+    idleCounts.deallocate()
+    waiting.deallocate()
+    addresses.deallocate()
+    scratch.deallocate()
+    isOutermost.deallocate()
+    ready.deallocate()
+  }
+
+  @inline(__always)
+  static func token(_ kind: Kind, _ index: Int32) -> UInt64 { kind.rawValue << 56 | UInt64(UInt32(bitPattern: index)) }
+
+  @inline(__always)
+  func slot(of server: Int32, in application: Int32) -> Int {
+    applications[Int(application)].firstServer + Int(server)
+  }
+
+  // MARK: The loop
+
+  /// Serves until the node stops.
+  mutating func run() {
+    startListening()
+    refreshAddresses()
+    while true {
+      if phase != .running && finishPhase() { break }
+      var timeout = readyCount > 0 ? 0 : wheel.waitMilliseconds(now: now)
+      if log.count > 0 || waitingTotal > 0 { timeout = min(timeout, 25) }
+      if phase != .running || acceptPausedUntil > 0 { timeout = min(timeout, 20) }
+      reactor.wait(milliseconds: timeout)
+      now = cr_monotonic()
+      for application in 0..<applicationCount { pools[application].refreshIfNeeded() }
+      if shared.addresses.generation != addressGeneration { refreshAddresses() }
+      while let completion = reactor.next() { handle(completion) }
+      while let key = wheel.nextExpired(now: now) { expired(key) }
+      goOn()
+      log.flushIfDue(now: now)
+    }
+    log.flush(now: now)
+    shared.working.wrappingSubtract(1, ordering: .releasing)
+    shared.controlWaker.wake()
+  }
+
+  @inline(__always)
+  private mutating func handle(_ completion: Reactor.Completion) {
+    let index = Int32(bitPattern: UInt32(truncatingIfNeeded: completion.token))
+    switch completion.operation {
+    case .input:
+      if completion.token >> 56 == Kind.upstream.rawValue {
+        upstreamInput(index)
+      } else {
+        clientInput(index)
+      }
+    case .receive: clientReceived(index, completion.result)
+    case .send:
+      if completion.token >> 56 == Kind.upstream.rawValue {
+        upstreamSent(index, completion.result)
+      } else {
+        clientSent(index, completion.result)
+      }
+    case .connect: upstreamConnected(index, completion.result)
+    case .accept: accepted(completion.result, listener: Int(index))
+    case .hangup:
+      if completion.token >> 56 == Kind.upstream.rawValue {
+        upstreamHungUp(index)
+      } else {
+        clientHungUp(index)
+      }
+    case .wake: wokenUp()
+    case .readable: break
+    }
+  }
+
+  private mutating func wokenUp() {
+    realtimeOffset = cr_realtime() - now
+    let next = shared.phase
+    if next != phase {
+      phase = next
+      phaseChanged()
+    }
+    if waitingTotal > 0 { retryWaiting() }
+  }
+
+  /// What is due once a round, when all completions are handled: pipelined requests, evidence, waiting requests.
+  private mutating func goOn() {
+    // Only those there now: a client that has more to do is taken up in the next round, after the others.
+    let count = readyCount
+    if count > 0 {
+      for position in 0..<count { resume(ready[position]) }
+      readyCount -= count
+      for position in 0..<readyCount { ready[position] = ready[position + count] }
+    }
+    for application in 0..<applicationCount {
+      if pools[application].hasEvidence {
+        shared.post(pools[application].takeEvidence(), application: application)
+      }
+      if pools[application].hasFreed { wakeWaiting(application) }
+    }
+    if waitingTotal > 0 { retryWaiting() }
+  }
+
+  /// Lets go of a slot were others wait: in this worker and, by their marks, in the others.
+  private mutating func wakeWaiting(_ application: Int) {
+    let marks = pools[application].takeFreed()
+    guard marks != 0 else { return }
+    shared.workerWakers.withLock { wakers in
+      for worker in wakers.indices where marks & (1 << UInt64(worker)) != 0 && worker != index { wakers[worker].wake() }
+    }
+  }
+
+  mutating func schedule(_ client: Int32) {
+    guard !clients[Int(client)].flags.contains(.scheduled), readyCount < slots else { return }
+    clients[Int(client)].flags.insert(.scheduled)
+    ready[readyCount] = client
+    readyCount += 1
+  }
+
+  private mutating func resume(_ client: Int32) {
+    let pointer = clients + Int(client)
+    guard pointer.pointee.flags.contains(.scheduled) else { return }
+    pointer.pointee.flags.remove(.scheduled)
+    switch pointer.pointee.state {
+    case .head: parse(client)
+    case .exchange, .tunnel: pumpResponse(client)
+    case .free, .idle, .answering, .lingering: break
+    }
+  }
+
+  private mutating func refreshAddresses() {
+    addressGeneration = shared.addresses.generation
+    let all = shared.addresses.all()
+    for (application, servers) in all.enumerated() {
+      for (server, found) in servers.enumerated() {
+        addresses[applications[application].firstServer + server] = found.first
+      }
+    }
+  }
+
+  // MARK: Timers
+
+  /// Sets what the client's deadline stands for; the wheel is touched only when the new one is nearer than what is armed.
+  @inline(__always)
+  mutating func setDeadline(_ client: Int32, _ kind: Deadline, _ delay: Int64) {
+    let pointer = clients + Int(client)
+    pointer.pointee.deadlineKind = kind
+    pointer.pointee.deadline = now + delay
+    wheel.armNoLater(Int(client), at: pointer.pointee.deadline)
+  }
+
+  private mutating func expired(_ key: Int) {
+    if key >= slots {
+      upstreamExpired(Int32(key - slots))
+      return
+    }
+    let client = Int32(key)
+    let pointer = clients + key
+    guard pointer.pointee.state != .free, pointer.pointee.deadlineKind != .none else { return }
+    if pointer.pointee.deadline > now {
+      wheel.arm(key, at: pointer.pointee.deadline)
+      return
+    }
+    clientExpired(client)
+  }
+}
+
+/// A worker's copy of what was learned of the session cookie's attributes.
+struct LearnedCopy {
+  var generation = 0
+  var bytes: [UInt8]?
+}

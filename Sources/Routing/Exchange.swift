@@ -1,0 +1,393 @@
+public import Topology
+
+/// One request's way to an answer: events in, actions out (rules C and D). It owns no socket and no clock; the driver
+/// (the proxy, or the simulator) does what an action says and reports what came of it.
+///
+/// ```
+/// idle -> choosing -> [awaiting trial | queued | awaiting budget] -> connecting -> sending -> awaiting response -> relaying -> done
+///            ^------------------- a failed attempt, the next candidate -------------------|
+/// ```
+/// This file owns every transition.
+public struct Exchange: Sendable {
+  /// Where the request is.
+  public enum State: UInt8, Sendable {
+    case idle, awaitingTrial, queued, awaitingBudget, connecting, awaitingResponse, relaying, done
+  }
+
+  /// What the driver does next.
+  public enum Action: Sendable, Equatable {
+    /// Send the request to this server, over an idle connection if the policy allows one, else over a new one.
+    case connect(Int32, PooledConnections)
+    /// Wait for a slot of this server; then `slotFreed`.
+    case queue(Int32)
+    /// Wait for the outcome of another request's trial; then `trialResolved`.
+    case awaitTrial(Int32)
+    /// Wait until a retry may be made; then `budgetFreed`.
+    case awaitBudget
+    /// Give the client this answer.
+    case answer(Failure)
+    /// Pass the server's response on.
+    case relay
+    /// Nothing: the event came too late to matter.
+    case nothing
+  }
+
+  /// Which kept connections may carry the request.
+  public enum PooledConnections: UInt8, Sendable {
+    /// Any: a repeat does no harm should the server have closed it.
+    case any
+    /// Only those idle for less than a second (rule C5): a request that must not be sent twice.
+    case recentlyUsed
+    /// None: a kept connection was just found closed.
+    case none
+  }
+
+  /// Why the client gets an answer of our own.
+  public enum Failure: UInt8, Sendable, CaseIterable {
+    /// 503: no server could be reached, and none has seen the request.
+    case destinationUnavailable
+    /// 503 with Retry-After: the queue is full or took too long.
+    case connectionLimitReached
+    /// 503 with Retry-After: new users are shed so that sessions go on (rule C6).
+    case shed
+    /// 502: the connection broke after the request may have been processed.
+    case connectionTerminated
+    /// 504: no response in time.
+    case responseTimeout
+    /// 502: what came is not a response.
+    case invalidResponse
+    /// 500: no descriptor, port or memory of our own.
+    case internalShortage
+
+    /// The status to answer.
+    public var status: Int {
+      switch self {
+      case .destinationUnavailable, .connectionLimitReached, .shed: 503
+      case .connectionTerminated, .invalidResponse: 502
+      case .responseTimeout: 504
+      case .internalShortage: 500
+      }
+    }
+
+    /// The error type of RFC 9209 section 2.3.
+    public var proxyError: StaticString {
+      switch self {
+      case .destinationUnavailable: "destination_unavailable"
+      case .connectionLimitReached, .shed: "connection_limit_reached"
+      case .connectionTerminated: "connection_terminated"
+      case .responseTimeout: "http_response_timeout"
+      case .invalidResponse: "http_protocol_error"
+      case .internalShortage: "proxy_internal_error"
+      }
+    }
+  }
+
+  /// What the core must know of a request.
+  public struct Request: Sendable {
+    /// Idempotent by method (RFC 9110 section 9.2.2).
+    public var isIdempotent: Bool
+    /// Where the cookie says it belongs.
+    public var binding: Binding
+    /// Hashes for the algorithms that use them.
+    public var key: SelectionKey
+
+    /// The facts by their parts.
+    public init(isIdempotent: Bool, binding: Binding, key: SelectionKey) {
+      self.isIdempotent = isIdempotent
+      self.binding = binding
+      self.key = key
+    }
+  }
+
+  /// Where the request is.
+  public private(set) var state: State = .idle
+  /// The server of the current attempt; -1 before the first.
+  public private(set) var server: Int32 = -1
+  /// Why it is that server.
+  public private(set) var reason: Reason = .none
+  /// Attempts made, the current one included.
+  public private(set) var attempts: Int = 0
+  /// The request's binding.
+  public private(set) var binding: Binding = .none
+  private var key = SelectionKey(clientHash: 0, sessionHash: 0)
+  private var exclusions = Pool.Exclusions()
+  private var attemptsMax = 1
+  private var isIdempotent = false
+  private var isReplayable = true
+  private var everyAttemptUnprocessed = true
+  private var sentAnything = false
+  private var holdsSlot = false
+  private var holdsBudget = false
+  private var isTrial = false
+  private var isProbe = false
+  private var limitReached = false
+
+  /// No request yet.
+  public init() {}
+
+  /// Another request has arrived and will be awaited before an answer, so a response is due.
+  public var isActive: Bool { state != .idle && state != .done }
+
+  // MARK: Events
+
+  /// A request's head is complete.
+  public mutating func begin(
+    _ request: Request, attemptsMax: Int, pool: inout Pool, now: Int64
+  ) -> Action {
+    assert(!isActive)
+    binding = request.binding
+    key = request.key
+    isIdempotent = request.isIdempotent
+    self.attemptsMax = min(max(1, attemptsMax), TriedServers.capacity)
+    exclusions = Pool.Exclusions()
+    attempts = 0
+    server = -1
+    reason = .none
+    isReplayable = true
+    everyAttemptUnprocessed = true
+    limitReached = false
+    holdsSlot = false
+    holdsBudget = false
+    isTrial = false
+    isProbe = false
+    pool.budget.requestBegan()
+    pool.shared.loads.requestBegan()
+    if pool.capacity > 0 && binding.group < 0 && pool.shared.loads.total > pool.capacity {
+      return end(.shed, &pool)
+    }
+    return choose(&pool, now)
+  }
+
+  /// A slot of the awaited server may be free.
+  public mutating func slotFreed(pool: inout Pool, now: Int64) -> Action {
+    guard state == .queued else { return .nothing }
+    return attempt(.any, &pool)
+  }
+
+  /// The awaited trial has an outcome, or took too long.
+  public mutating func trialResolved(pool: inout Pool, now: Int64) -> Action {
+    guard state == .awaitingTrial else { return .nothing }
+    return choose(&pool, now)
+  }
+
+  /// A retry may be allowed now.
+  public mutating func budgetFreed(pool: inout Pool, now: Int64) -> Action {
+    guard state == .awaitingBudget else { return .nothing }
+    return choose(&pool, now)
+  }
+
+  /// The queue, or the wait for a trial or the budget, took too long.
+  public mutating func waitedTooLong(pool: inout Pool, now: Int64) -> Action {
+    switch state {
+    case .awaitingTrial: return choose(&pool, now)
+    case .queued:
+      limitReached = true
+      return end(.connectionLimitReached, &pool)
+    case .awaitingBudget: return end(failureOfAttempts, &pool)
+    case .idle, .connecting, .awaitingResponse, .relaying, .done: return .nothing
+    }
+  }
+
+  /// The connection is there: a new one, or a kept one was taken.
+  public mutating func connected(isNew: Bool, pool: inout Pool) {
+    assert(state == .connecting)
+    state = .awaitingResponse
+    sentAnything = false
+    guard isNew else { return }
+    if isTrial {
+      pool.note(server, .trialSucceeded)
+    } else if pool.members[Int(server)].health.hasFailures {
+      pool.note(server, .connected)
+    }
+  }
+
+  /// The first byte of the request left for the server.
+  public mutating func requestBytesSent() { sentAnything = true }
+
+  /// Bytes of the request are no longer held: it cannot be sent again.
+  public mutating func replayLost() { isReplayable = false }
+
+  /// No connection. `ownFault`: no descriptor, port or memory of ours, which says nothing of the server (rule C4).
+  public mutating func connectFailed(ownFault: Bool, pool: inout Pool, now: Int64) -> Action {
+    guard state == .connecting else { return .nothing }
+    if ownFault {
+      finishAttempt(&pool)
+      return end(.internalShortage, &pool)
+    }
+    pool.note(server, .connectFailed)
+    finishAttempt(&pool)
+    return next(&pool, now)
+  }
+
+  /// The connection broke before the response's head was complete. `responseBegun`: bytes of it had come.
+  /// `wasKept`: the connection had served earlier requests, so the server may just have closed it.
+  public mutating func connectionLost(
+    responseBegun: Bool, wasKept: Bool, pool: inout Pool, now: Int64
+  ) -> Action {
+    guard state == .awaitingResponse else { return .nothing }
+    let mayRepeat = !sentAnything || (isIdempotent && isReplayable && !responseBegun)
+    if mayRepeat && wasKept && !responseBegun && isReplayable {
+      // The same server once more over a new connection: nothing is known against it.
+      state = .connecting
+      return .connect(server, .none)
+    }
+    if sentAnything { everyAttemptUnprocessed = false }
+    finishAttempt(&pool)
+    guard mayRepeat, isReplayable else { return end(.connectionTerminated, &pool) }
+    return next(&pool, now)
+  }
+
+  /// The server was silent for too long after the request.
+  public mutating func responseTimedOut(pool: inout Pool) -> Action {
+    guard state == .awaitingResponse else { return .nothing }
+    everyAttemptUnprocessed = false
+    finishAttempt(&pool)
+    return end(.responseTimeout, &pool)
+  }
+
+  /// What came is not a response.
+  public mutating func responseInvalid(pool: inout Pool) -> Action {
+    guard state == .awaitingResponse else { return .nothing }
+    finishAttempt(&pool)
+    return end(.invalidResponse, &pool)
+  }
+
+  /// What a response's Proxy-Status says, of a hop that is believed (rule D3).
+  public enum Refusal: UInt8, Sendable {
+    /// An ordinary response.
+    case none
+    /// The node has no server to offer, and none has seen the request.
+    case destinationUnavailable
+    /// The node's servers are full.
+    case connectionLimitReached
+  }
+
+  /// The head of a final response came.
+  public mutating func responseHead(_ refusal: Refusal, pool: inout Pool, now: Int64) -> Action {
+    guard state == .awaitingResponse else { return .nothing }
+    giveBackBudget(&pool)
+    switch refusal {
+    case .destinationUnavailable where isReplayable:
+      pool.note(server, .declaredDead)
+      // A bound request asks the site's other nodes too, should this one alone be cut off; a free one leaves the site.
+      let site = pool.members[Int(server)].site
+      if binding.group < 0 || pool.members[Int(server)].group != binding.group {
+        if site < 64 { exclusions.sites |= 1 << UInt64(site) }
+      }
+      finishAttempt(&pool)
+      let action = next(&pool, now)
+      return action
+    case .connectionLimitReached where isReplayable && binding.group < 0:
+      limitReached = true
+      let site = pool.members[Int(server)].site
+      if pool.spill && site < 64 {
+        exclusions.sites |= 1 << UInt64(site)
+        finishAttempt(&pool)
+        return next(&pool, now)
+      }
+    case .none, .destinationUnavailable, .connectionLimitReached: break
+    }
+    state = .relaying
+    return .relay
+  }
+
+  /// The response was passed on completely, or the client is gone, or the response broke off: nothing is held any more.
+  public mutating func finish(pool: inout Pool) {
+    guard isActive else { return }
+    finishAttempt(&pool)
+    conclude(&pool)
+  }
+
+  /// What a response told of the site behind an office's director (rule E3): `moved`, the user was given another site's cookie.
+  public mutating func learned(moved: Bool, pool: inout Pool, now: Int64) {
+    guard pool.mode == .passive, server >= 0 else { return }
+    let member = pool.members[Int(server)]
+    if moved {
+      let audience: HintBoard.Audience =
+        binding.group >= 0 && binding.group == member.group ? .ownUsers : .newUsers
+      pool.shared.hints.set(site: Int(member.site), for: audience, until: now + member.hintInterval)
+      pool.note(server, .hinted)
+    } else if isProbe {
+      pool.shared.hints.clear(site: Int(member.site))
+    }
+  }
+
+  // MARK: Transitions
+
+  private mutating func choose(_ pool: inout Pool, _ now: Int64) -> Action {
+    // The first attempt is free; each further one counts against the budget.
+    if attempts > 0 && !holdsBudget {
+      guard pool.budget.take() else {
+        state = .awaitingBudget
+        return .awaitBudget
+      }
+      holdsBudget = true
+    }
+    switch pool.select(binding, key: key, excluding: &exclusions, now: now) {
+    case .server(let chosen, let why, let probe):
+      server = chosen
+      reason = why
+      isTrial = why == .trial || why == .lastResort
+      isProbe = probe
+      return attempt(isTrial ? .none : .any, &pool)
+    case .awaitTrial(let target):
+      state = .awaitingTrial
+      return .awaitTrial(target)
+    case .none:
+      return end(failureOfAttempts, &pool)
+    }
+  }
+
+  private mutating func attempt(_ pooled: PooledConnections, _ pool: inout Pool) -> Action {
+    guard pool.shared.loads.reserve(server) else {
+      state = .queued
+      return .queue(server)
+    }
+    holdsSlot = true
+    attempts += 1
+    exclusions.tried.insert(server)
+    state = .connecting
+    return .connect(server, pooled == .any && !isIdempotent ? .recentlyUsed : pooled)
+  }
+
+  private mutating func next(_ pool: inout Pool, _ now: Int64) -> Action {
+    guard attempts < attemptsMax else { return end(failureOfAttempts, &pool) }
+    return choose(&pool, now)
+  }
+
+  private var failureOfAttempts: Failure {
+    if !everyAttemptUnprocessed { return .connectionTerminated }
+    return limitReached ? .connectionLimitReached : .destinationUnavailable
+  }
+
+  private mutating func finishAttempt(_ pool: inout Pool) {
+    giveBackBudget(&pool)
+    if isTrial {
+      pool.shared.trials.finish(server)
+      isTrial = false
+    }
+    if holdsSlot {
+      pool.shared.loads.release(server)
+      holdsSlot = false
+    }
+  }
+
+  private mutating func giveBackBudget(_ pool: inout Pool) {
+    if holdsBudget {
+      pool.budget.giveBack()
+      holdsBudget = false
+    }
+  }
+
+  private mutating func end(_ failure: Failure, _ pool: inout Pool) -> Action {
+    conclude(&pool)
+    return .answer(failure)
+  }
+
+  private mutating func conclude(_ pool: inout Pool) {
+    giveBackBudget(&pool)
+    pool.budget.requestEnded()
+    pool.shared.loads.requestEnded()
+    state = .done
+  }
+}

@@ -1,0 +1,195 @@
+public import Topology
+
+/// One worker's view of an application's candidates: who they are, what is believed of them, and how one is chosen.
+///
+/// Nothing here waits, reads a clock or draws from a random source of its own; `Pool+Selection.swift` holds the order in
+/// which candidates are taken.
+public struct Pool: ~Copyable {
+  /// A candidate: what the plan says, and what is believed now.
+  struct Member {
+    var tier: Int32
+    var group: Int32
+    var site: Int32
+    var isNode: Bool
+    var hasCookieValue: Bool
+    var trialInterval: Int64
+    var hintInterval: Int64
+    var health: HealthSnapshot
+  }
+  /// The candidates that bear one cookie value.
+  struct Group {
+    var members: [Int32]
+    var site: Int32
+    var balancer: TierBalancer
+  }
+  /// A tier's candidates that admit new users.
+  struct Tier {
+    var members: [Int32]
+    var admitting: TierBalancer
+  }
+
+  /// Candidates in the plan's order.
+  public let serverCount: Int
+  let members: UnsafeMutablePointer<Member>
+  let groups: UnsafeMutablePointer<Group>
+  let groupCount: Int
+  let tiers: UnsafeMutablePointer<Tier>
+  let tierCount: Int
+  private let values: CookieValues
+  /// Replacements of servers whose sessions must move: the same choice on every worker and balancer (rule B5).
+  var replacements: TierBalancer
+  let shared: PoolShared
+  let mode: CookiePlan.Mode?
+  let persist: Bool
+  let spill: Bool
+  let capacity: Int
+  let connectTimeout: Int64
+  var random: SplitMix64
+  private var seenGeneration: UInt64 = .max
+  private let siteNames: [String]
+  /// What this worker learned since `takeEvidence`; bounded by one entry a server and kind being enough.
+  var evidence: [Evidence] = []
+  /// Retries under way at this worker.
+  public var budget: RetryBudget
+
+  /// Evidence kept at most between two takings; more of the same says nothing new.
+  private static let evidenceMax = 256
+
+  /// A worker's view of an application's pool. `seed` makes its random choices repeatable.
+  public init(application: ApplicationPlan, shared: PoolShared, timeScale: Double, workers: Int, seed: UInt64) {
+    let plan = application.pool
+    serverCount = plan.servers.count
+    self.shared = shared
+    mode = application.cookie?.mode
+    persist = plan.persist
+    spill = plan.spill
+    capacity = plan.capacity
+    connectTimeout = application.timeouts.connect.nanoseconds
+    random = SplitMix64(seed: seed)
+    budget = RetryBudget(
+      plan: application.retries.budgetPercent, minimum: application.retries.budgetMinimum, workers: workers)
+    let identities = plan.servers.map { stableHash($0.name) }
+
+    var siteNames: [String] = []
+    var valueNames: [String] = []
+    members = .allocate(capacity: max(1, plan.servers.count))
+    let trialInterval = Int64(timeScale * 1_000_000_000)
+    for (index, server) in plan.servers.enumerated() {
+      let site = siteNames.firstIndex(of: server.site) ?? siteNames.count
+      if site == siteNames.count { siteNames.append(server.site) }
+      var group = -1
+      if let value = server.cookieValue {
+        group = valueNames.firstIndex(of: value) ?? valueNames.count
+        if group == valueNames.count { valueNames.append(value) }
+      }
+      let check = server.liveness ?? server.admission
+      (members + index).initialize(
+        to: Member(
+          tier: Int32(server.tier), group: Int32(group), site: Int32(site), isNode: server.isNode,
+          hasCookieValue: group >= 0, trialInterval: trialInterval,
+          hintInterval: check?.interval.nanoseconds ?? trialInterval,
+          health: HealthSnapshot(initialWeight: server.weight)))
+    }
+    self.siteNames = siteNames
+    values = CookieValues(valueNames)
+
+    let bearers = valueNames.indices.map { group in
+      plan.servers.indices.filter { members[$0].group == Int32(group) }.map(Int32.init)
+    }
+    groupCount = valueNames.count
+    groups = .allocate(capacity: max(1, groupCount))
+    for (group, bearers) in bearers.enumerated() {
+      (groups + group).initialize(
+        to: Group(
+          members: bearers, site: members[Int(bearers[0])].site,
+          balancer: TierBalancer(algorithm: plan.algorithm, identities: identities)))
+    }
+    tierCount = plan.tierCount
+    tiers = .allocate(capacity: max(1, tierCount))
+    for tier in 0..<tierCount {
+      let inside = plan.servers.indices.filter { members[$0].tier == Int32(tier) }.map(Int32.init)
+      (tiers + tier).initialize(
+        to: Tier(members: inside, admitting: TierBalancer(algorithm: plan.algorithm, identities: identities)))
+    }
+    replacements = TierBalancer(algorithm: .rendezvous, identities: identities)
+    refresh()
+  }
+
+  deinit {
+    members.deinitialize(count: serverCount)
+    members.deallocate()
+    groups.deinitialize(count: groupCount)
+    groups.deallocate()
+    tiers.deinitialize(count: tierCount)
+    tiers.deallocate()
+  }
+
+  /// The group of candidates that bear a cookie value; -1 when nobody does.
+  public func group(named value: UnsafeRawBufferPointer) -> Int32 { values.group(named: value) }
+
+  /// The group a server belongs to; -1 for a server without a cookie value.
+  public func group(of server: Int32) -> Int32 { members[Int(server)].group }
+
+  /// Whether the server is one of our own nodes.
+  public func isNode(_ server: Int32) -> Bool { members[Int(server)].isNode }
+
+  /// The tier of a server.
+  public func tier(of server: Int32) -> Int32 { members[Int(server)].tier }
+
+  /// Takes over newly published health; cheap when nothing changed. Call it before a batch of requests.
+  @inline(__always)
+  public mutating func refreshIfNeeded() {
+    if shared.health.generation != seenGeneration { refresh() }
+  }
+
+  private mutating func refresh() {
+    seenGeneration = shared.health.generation
+    for index in 0..<serverCount { members[index].health = shared.health.snapshot(of: Int32(index)) }
+    for tier in 0..<tierCount {
+      tiers[tier].admitting.rebuild(weighted(tiers[tier].members) { $0.admitsNewUsers })
+    }
+    for group in 0..<groupCount {
+      groups[group].balancer.rebuild(weighted(groups[group].members) { $0.servesOwnUsers })
+    }
+    if mode == .prefix {
+      replacements.rebuild(weighted((0..<Int32(serverCount)).map { $0 }) { $0.admitsNewUsers })
+    }
+  }
+
+  private func weighted(_ indices: [Int32], where usable: (HealthSnapshot) -> Bool) -> [WeightedServer] {
+    indices.filter { usable(members[Int($0)].health) }.map { index in
+      WeightedServer(index: index, weight: max(1, Int32(members[Int(index)].health.weight)))
+    }
+  }
+
+  // MARK: Evidence
+
+  mutating func note(_ server: Int32, _ kind: Evidence.Kind) {
+    if evidence.count < Self.evidenceMax { evidence.append(Evidence(server: server, kind: kind)) }
+  }
+
+  /// Whether something was learned since the last taking.
+  public var hasEvidence: Bool { !evidence.isEmpty }
+
+  /// What was learned since the last taking.
+  public mutating func takeEvidence() -> [Evidence] {
+    defer { evidence = [] }
+    return evidence
+  }
+}
+
+extension HealthSnapshot {
+  /// Ready, admitting, alive, and with a share of new users.
+  var admitsNewUsers: Bool { isReady && admit && liveness == .alive && weight > 0 }
+  /// Alive, and not in maintenance: draining servers keep their own users (rule F2).
+  var servesOwnUsers: Bool { !isInMaintenance && liveness == .alive }
+}
+
+extension Duration {
+  /// Whole nanoseconds; saturates after 292 years.
+  public var nanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    return overflow ? .max : scaled &+ attoseconds / 1_000_000_000
+  }
+}

@@ -1,0 +1,57 @@
+/// What all workers of a process share of one pool: health, load, trials and hints. Owned by the process, which frees it last.
+public struct PoolShared: @unchecked Sendable {
+  /// Health as published by the prober.
+  public let health: HealthBoard
+  /// Requests in flight per server.
+  public let loads: LoadTable
+  /// Trial attempts.
+  public let trials: TrialBoard
+  /// What was learned from answers.
+  public let hints: HintBoard
+
+  /// Shared state of a pool, everything believed up.
+  public init(plan: PoolPlan) {
+    health = HealthBoard(serverCount: plan.servers.count)
+    loads = LoadTable(limits: plan.servers.map(\.maxConnections))
+    trials = TrialBoard(count: plan.servers.count)
+    hints = HintBoard(siteCount: Set(plan.servers.map(\.site)).count)
+    for (index, server) in plan.servers.enumerated() {
+      health.publish(Int32(index), HealthSnapshot(initialWeight: server.weight))
+    }
+  }
+
+  /// Frees everything; no worker may run.
+  public func deallocate() {
+    health.deallocate()
+    loads.deallocate()
+    trials.deallocate()
+    hints.deallocate()
+  }
+}
+
+/// What a worker learned of a server by using it; the prober's health machines take it in (rule C4).
+public struct Evidence: Sendable, Equatable {
+  /// What happened.
+  public enum Kind: UInt8, Sendable {
+    /// A connection was refused or timed out. Running out of own descriptors or ports is none.
+    case connectFailed
+    /// A server with failures against it was reached.
+    case connected
+    /// A trial attempt at a server believed down reached it.
+    case trialSucceeded
+    /// One of our own nodes said that it has no server to offer (rule D3).
+    case declaredDead
+    /// An answer showed that the site sends its users elsewhere: ask its director at once (rule E3).
+    case hinted
+  }
+  /// The server.
+  public var server: Int32
+  /// What happened.
+  public var kind: Kind
+
+  /// Evidence by its parts.
+  public init(server: Int32, kind: Kind) {
+    self.server = server
+    self.kind = kind
+  }
+}

@@ -1,0 +1,134 @@
+// Scans that look at eight bytes at a time. In each word the lowest marked byte is exact; marks above it may be false,
+// because a subtraction borrows only upwards, so only the lowest one is ever used.
+
+@usableFromInline let everyByte: UInt64 = 0x0101_0101_0101_0101
+@usableFromInline let everyHighBit: UInt64 = 0x8080_8080_8080_8080
+
+/// The eight bytes of a literal as a word, comparable to `ByteView.word(at:)`; shorter names are padded with NUL.
+@inlinable @inline(__always)
+func packed(_ literal: StaticString) -> UInt64 {
+  precondition(literal.utf8CodeUnitCount == 8)
+  return UInt64(littleEndian: UnsafeRawPointer(literal.utf8Start).loadUnaligned(as: UInt64.self))
+}
+
+/// Lower case of the letters of a word of token characters; right only for comparing with names of letters and hyphens.
+@inlinable @inline(__always)
+func lowerCased(_ word: UInt64) -> UInt64 { word | (0x01010101_01010101 &* 0x20) }
+
+/// The index of the lowest marked byte.
+@inline(__always)
+private func firstMark(_ marks: UInt64) -> Int { marks.trailingZeroBitCount &>> 3 }
+
+/// Marks bytes smaller than `limit` (1 to 128).
+@inline(__always)
+private func marksBelow(_ word: UInt64, _ limit: UInt64) -> UInt64 {
+  (word &- (0x0101_0101_0101_0101 &* limit)) & ~word & 0x8080_8080_8080_8080
+}
+
+/// Marks bytes equal to `byte`.
+@inline(__always)
+private func marksEqual(_ word: UInt64, _ byte: UInt64) -> UInt64 {
+  let difference = word ^ (0x0101_0101_0101_0101 &* byte)
+  return (difference &- 0x0101_0101_0101_0101) & ~difference & 0x8080_8080_8080_8080
+}
+
+/// Scans over one view up to `end`, which is at most the view's count.
+@usableFromInline
+struct ByteScanning {
+  let view: ByteView
+  let end: Int
+
+  @inline(__always)
+  init(_ view: ByteView, end: Int) {
+    precondition(end <= view.count)
+    self.view = view
+    self.end = end
+  }
+
+  /// The first control character other than HTAB at or after `start`, else `end`: where a field value stops
+  /// (RFC 9110 5.5).
+  @inline(__always)
+  func fieldValueEnd(from start: Int) -> Int {
+    var index = start
+    while index <= end &- 8 {
+      let word = view.word(at: index)
+      let marks = marksBelow(word, 0x20) | marksEqual(word, 0x7F)
+      if marks == 0 {
+        index &+= 8
+        continue
+      }
+      index &+= firstMark(marks)
+      if view[index] != ASCII.tab { return index }
+      index &+= 1
+    }
+    while index < end {
+      let byte = view[index]
+      if (byte < 0x20 && byte != ASCII.tab) || byte == 0x7F { return index }
+      index &+= 1
+    }
+    return index
+  }
+
+  /// The first byte at or after `start` that is no token character (RFC 9110 5.6.2), else `end`.
+  @inline(__always)
+  func tokenEnd(from start: Int) -> Int {
+    var index = start
+    while index <= end &- 8 {
+      let word = view.word(at: index)
+      // Letters and hyphens are told eight at a time; anything else is looked at alone.
+      let low = word & 0x7F7F_7F7F_7F7F_7F7F
+      let folded = low | 0x2020_2020_2020_2020
+      let letters = (folded &+ 0x1F1F_1F1F_1F1F_1F1F) & ~(folded &+ 0x0505_0505_0505_0505)
+      let hyphens = ~((low ^ 0x2D2D_2D2D_2D2D_2D2D) &+ 0x7F7F_7F7F_7F7F_7F7F)
+      let others = ~((letters | hyphens) & ~word) & 0x8080_8080_8080_8080
+      if others == 0 {
+        index &+= 8
+        continue
+      }
+      index &+= firstMark(others)
+      if !ASCII.isToken(view[index]) { return index }
+      index &+= 1
+    }
+    while index < end {
+      if !ASCII.isToken(view[index]) { return index }
+      index &+= 1
+    }
+    return index
+  }
+
+  /// The first byte at or after `start` that cannot stand in a request target: anything but visible ASCII, and `#`.
+  @inline(__always)
+  func targetEnd(from start: Int) -> Int {
+    var index = start
+    while index <= end &- 8 {
+      let word = view.word(at: index)
+      let marks =
+        marksBelow(word, 0x21) | marksEqual(word, 0x7F) | marksEqual(word, UInt64(ASCII.numberSign))
+        | (word & 0x8080_8080_8080_8080)
+      if marks == 0 {
+        index &+= 8
+        continue
+      }
+      return index &+ firstMark(marks)
+    }
+    while index < end {
+      let byte = view[index]
+      if byte <= 0x20 || byte >= 0x7F || byte == ASCII.numberSign { return index }
+      index &+= 1
+    }
+    return index
+  }
+
+  /// The first `byte` at or after `start`, else `end`.
+  @inline(__always)
+  func firstIndex(of byte: UInt8, from start: Int) -> Int {
+    var index = start
+    while index <= end &- 8 {
+      let marks = marksEqual(view.word(at: index), UInt64(byte))
+      if marks != 0 { return index &+ firstMark(marks) }
+      index &+= 8
+    }
+    while index < end && view[index] != byte { index &+= 1 }
+    return index
+  }
+}

@@ -1,0 +1,177 @@
+import Synchronization
+
+/// Requests in flight by server, for the whole process: the counters all workers share (SEMANTICS G).
+///
+/// A handle that is copied freely and costs no retain; the memory lives from `allocate` to `deallocate`, and whoever
+/// allocated it frees it once no worker uses it. Server indices outside `0..<serverCount` are programming errors.
+///
+/// A worker whose request waits for a slot marks itself, then tries `reserve` once more; a worker that has released a
+/// slot then takes the marks and wakes those workers. As all four are sequentially consistent, no wake is lost.
+public struct LoadTable: @unchecked Sendable {
+  /// One cache line a server, so that workers busy with different servers do not slow each other down.
+  private struct Cell: ~Copyable {
+    let inFlight = Atomic<Int32>(0)
+    let limit = Atomic<Int32>(0)
+    let waitingWorkers = Atomic<UInt64>(0)
+    private let padding = InlineArray<6, UInt64>(repeating: 0)
+  }
+
+  /// The header's cell counts the total.
+  private let header: UnsafeMutablePointer<Cell>
+  private let cells: UnsafeMutablePointer<Cell>
+  /// One bit a server: set while it has no free slot. Kept at the changes, so that `First` need not read every server.
+  private let full: UnsafeMutablePointer<Atomic<UInt64>>
+  /// The number of servers.
+  public let serverCount: Int
+
+  /// The most workers that can wait for a server: one bit each.
+  public static let workersMax = 64
+
+  /// Allocates the counters for servers with these limits of requests at once; 0: unlimited.
+  public static func allocate(limits: [Int32]) -> LoadTable {
+    let table = LoadTable(serverCount: limits.count)
+    for (server, limit) in limits.enumerated() {
+      precondition(limit >= 0)
+      table.cells[server].limit.store(limit, ordering: .relaxed)
+    }
+    return table
+  }
+
+  private init(serverCount: Int) {
+    self.serverCount = serverCount
+    let words = (serverCount + 63) / 64
+    let stride = MemoryLayout<Cell>.stride
+    let memory = UnsafeMutableRawPointer.allocate(
+      byteCount: stride * (serverCount + 1) + words * MemoryLayout<Atomic<UInt64>>.stride, alignment: 64)
+    header = memory.bindMemory(to: Cell.self, capacity: serverCount + 1)
+    for position in 0...serverCount { (header + position).initialize(to: Cell()) }
+    cells = header + 1
+    full = (memory + stride * (serverCount + 1)).bindMemory(to: Atomic<UInt64>.self, capacity: words)
+    for word in 0..<words { (full + word).initialize(to: Atomic(0)) }
+  }
+
+  /// Frees the counters. No copy of the handle may be used afterwards.
+  public func deallocate() {
+    UnsafeMutableRawPointer(header).deallocate()
+  }
+
+  /// Takes a slot of a server for a request; false: the server is at its limit, and nothing was taken.
+  @inline(__always)
+  public func reserve(_ server: Int32) -> Bool {
+    let position = checked(server)
+    var seen = cells[position].inFlight.load(ordering: .relaxed)
+    while true {
+      let limit = cells[position].limit.load(ordering: .relaxed)
+      if limit > 0 && seen >= limit {
+        // The mark taken under this same load may be behind: look again with full ordering before turning it away.
+        let now = cells[position].inFlight.load(ordering: .sequentiallyConsistent)
+        if now >= limit { return false }
+        seen = now
+        continue
+      }
+      let (exchanged, original) = cells[position].inFlight.weakCompareExchange(
+        expected: seen, desired: seen + 1, successOrdering: .sequentiallyConsistent, failureOrdering: .relaxed)
+      if exchanged {
+        if limit > 0 && seen + 1 >= limit { settleFullBit(position) }
+        break
+      }
+      seen = original
+    }
+    header.pointee.inFlight.wrappingAdd(1, ordering: .relaxed)
+    return true
+  }
+
+  /// Gives a slot back that `reserve` gave.
+  @inline(__always)
+  public func release(_ server: Int32) {
+    let position = checked(server)
+    let before = cells[position].inFlight.wrappingSubtract(1, ordering: .sequentiallyConsistent).oldValue
+    precondition(before > 0, "a slot was released that nobody had reserved")
+    header.pointee.inFlight.wrappingSubtract(1, ordering: .relaxed)
+    let limit = cells[position].limit.load(ordering: .relaxed)
+    if limit > 0 && before >= limit { settleFullBit(position) }
+  }
+
+  /// Requests that hold a slot of the server now.
+  @inline(__always)
+  public func inFlight(_ server: Int32) -> Int32 {
+    cells[checked(server)].inFlight.load(ordering: .relaxed)
+  }
+
+  /// Requests the server takes at once; 0: unlimited.
+  @inline(__always)
+  public func limit(_ server: Int32) -> Int32 {
+    cells[checked(server)].limit.load(ordering: .relaxed)
+  }
+
+  /// Changes the limit; requests in flight above it stay. 0: unlimited.
+  public func setLimit(_ server: Int32, to limit: Int32) {
+    precondition(limit >= 0)
+    let position = checked(server)
+    cells[position].limit.store(limit, ordering: .sequentiallyConsistent)
+    settleFullBit(position)
+  }
+
+  /// Requests that hold a slot of any server now.
+  @inline(__always)
+  public var totalInFlight: Int32 {
+    header.pointee.inFlight.load(ordering: .relaxed)
+  }
+
+  /// Marks that a request of the worker (0 to 63) waits for a slot of the server. Try `reserve` once more afterwards.
+  public func markWaiting(_ server: Int32, worker: Int) {
+    precondition(worker >= 0 && worker < Self.workersMax)
+    cells[checked(server)].waitingWorkers.bitwiseOr(1 << UInt64(worker), ordering: .sequentiallyConsistent)
+  }
+
+  /// Takes the marks of the server: the workers, by bit, to wake after a slot was released. Mostly 0.
+  @inline(__always)
+  public func takeWaiting(_ server: Int32) -> UInt64 {
+    let position = checked(server)
+    if cells[position].waitingWorkers.load(ordering: .sequentiallyConsistent) == 0 { return 0 }
+    return cells[position].waitingWorkers.exchange(0, ordering: .sequentiallyConsistent)
+  }
+
+  /// For the 64 servers from `64 * word`: a bit is set while that server has no free slot.
+  @inline(__always)
+  func fullBits(word: Int) -> UInt64 {
+    precondition(word >= 0 && word * 64 < serverCount)
+    return full[word].load(ordering: .relaxed)
+  }
+
+  /// Whether the server has no free slot.
+  @inline(__always)
+  func isFull(_ server: Int32) -> Bool {
+    let limit = limit(server)
+    return limit > 0 && inFlight(server) >= limit
+  }
+
+  /// Sets the bit to what the counter says, and again until the counter has not changed sides meanwhile: two workers
+  /// that cross here leave the right bit, as the later of them sees the other's count.
+  private func settleFullBit(_ position: Int) {
+    let mask: UInt64 = 1 << UInt64(position & 63)
+    var isFull = countedFull(position)
+    while true {
+      if isFull {
+        full[position >> 6].bitwiseOr(mask, ordering: .sequentiallyConsistent)
+      } else {
+        full[position >> 6].bitwiseAnd(~mask, ordering: .sequentiallyConsistent)
+      }
+      let again = countedFull(position)
+      if again == isFull { return }
+      isFull = again
+    }
+  }
+
+  private func countedFull(_ position: Int) -> Bool {
+    let limit = cells[position].limit.load(ordering: .sequentiallyConsistent)
+    return limit > 0 && cells[position].inFlight.load(ordering: .sequentiallyConsistent) >= limit
+  }
+
+  @inline(__always)
+  private func checked(_ server: Int32) -> Int {
+    let position = Int(server)
+    precondition(position >= 0 && position < serverCount, "no such server")
+    return position
+  }
+}

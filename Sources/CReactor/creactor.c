@@ -14,7 +14,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -227,20 +226,31 @@ void cr_eventfd_clear(int fd) {
   (void)ignored;
 }
 
-int cr_signalfd(const int *signals, int count) {
-  sigset_t set;
-  sigemptyset(&set);
-  for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
-  int error = pthread_sigmask(SIG_BLOCK, &set, NULL);
-  if (error) return -error;
-  signal(SIGPIPE, SIG_IGN);
-  return RESULT(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+static int signal_pipe[2] = {-1, -1};
+
+static void signal_report(int number) {
+  int saved = errno;
+  unsigned char byte = (unsigned char)number;
+  ssize_t ignored = write(signal_pipe[1], &byte, 1);
+  (void)ignored;
+  errno = saved;
 }
 
-int cr_signalfd_read(int fd) {
-  struct signalfd_siginfo info;
-  ssize_t n = read(fd, &info, sizeof info);
-  return n == sizeof info ? (int)info.ssi_signo : -EAGAIN;
+int cr_signal_watch(const int *signals, int count) {
+  if (signal_pipe[0] < 0 && pipe2(signal_pipe, O_NONBLOCK | O_CLOEXEC) < 0) return -errno;
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = signal_report;
+  action.sa_flags = SA_RESTART;
+  for (int i = 0; i < count; i++)
+    if (sigaction(signals[i], &action, NULL) < 0) return -errno;
+  signal(SIGPIPE, SIG_IGN);
+  return signal_pipe[0];
+}
+
+int cr_signal_next(int fd) {
+  unsigned char byte;
+  return read(fd, &byte, 1) == 1 ? byte : -EAGAIN;
 }
 
 static int64_t clock_nanoseconds(clockid_t clock) {

@@ -7,9 +7,14 @@ final class AccessLog: Sendable {
   /// Bytes a worker gathers before the next piece is handed over.
   static let bufferBytes = 256 * 1024
 
+  /// A piece of memory on its way from a worker to the writer or back: owned by whoever took it last.
+  struct Piece: @unchecked Sendable {
+    var memory: UnsafeMutableRawPointer
+    var count: Int
+  }
   private struct State {
-    var pending: [(UnsafeMutableRawPointer, Int)] = []
-    var free: [UnsafeMutableRawPointer] = []
+    var pending: [Piece] = []
+    var free: [Piece] = []
     var isClosed = false
   }
   private let state = Mutex(State())
@@ -34,14 +39,15 @@ final class AccessLog: Sendable {
 
   /// Memory to write lines to: a used piece, or new memory.
   func takeMemory() -> UnsafeMutableRawPointer {
-    state.withLock { $0.free.popLast() } ?? .allocate(byteCount: Self.bufferBytes, alignment: 64)
+    state.withLock { $0.free.popLast() }?.memory ?? .allocate(byteCount: Self.bufferBytes, alignment: 64)
   }
 
   /// Hands over a filled piece. False: too many wait already, the caller keeps the memory.
   func hand(_ memory: UnsafeMutableRawPointer, count: Int) -> Bool {
+    let piece = Piece(memory: memory, count: count)
     let taken = state.withLock { state in
       guard state.pending.count < Self.pendingMax else { return false }
-      state.pending.append((memory, count))
+      state.pending.append(piece)
       return true
     }
     if taken { cr_eventfd_wake(wakeDescriptor) }
@@ -59,16 +65,16 @@ final class AccessLog: Sendable {
   private func write() {
     while true {
       cr_eventfd_clear(wakeDescriptor)
-      while let (memory, count) = state.withLock({ $0.pending.isEmpty ? nil : $0.pending.removeFirst() }) {
+      while let piece = state.withLock({ $0.pending.isEmpty ? nil : $0.pending.removeFirst() }) {
         var offset = 0
-        while offset < count {
-          let written = cr_write(descriptor, memory + offset, count - offset)
+        while offset < piece.count {
+          let written = cr_write(descriptor, piece.memory + offset, piece.count - offset)
           if written == -4 { continue }
           // A closed or full log is no reason to stop serving.
           if written <= 0 { break }
           offset += written
         }
-        state.withLock { $0.free.append(memory) }
+        state.withLock { $0.free.append(piece) }
       }
       if state.withLock({ $0.isClosed && $0.pending.isEmpty }) {
         done.store(true, ordering: .releasing)

@@ -5,6 +5,9 @@ struct BufferPool: ~Copyable {
   /// Bytes of a large buffer: a head and a body held for a repeat, or a piece of a long body.
   static let large = 80 * 1024 + 1024
 
+  /// Bytes at the end of every buffer that are not part of its capacity: a request keeps its session id there.
+  static let reserve = 256
+
   /// Free buffers of a size kept for reuse; what is over goes back to the system.
   private static let keptMax = 512
 
@@ -89,11 +92,14 @@ struct Buffer {
 
   @inline(__always) var isHeld: Bool { base != nil }
   @inline(__always) var count: Int { end - start }
-  @inline(__always) var capacity: Int { isLarge ? BufferPool.large : BufferPool.small }
+  @inline(__always) var capacity: Int { (isLarge ? BufferPool.large : BufferPool.small) - BufferPool.reserve }
   /// Bytes that fit behind the end.
   @inline(__always) var room: Int { capacity - end }
   @inline(__always) var first: UnsafeMutableRawPointer { base! + start }
   @inline(__always) var free: UnsafeMutableRawPointer { base! + end }
+
+  /// The reserve behind the capacity.
+  @inline(__always) var reserved: UnsafeMutableRawPointer { base! + capacity }
 
   /// Moves what is in use to the front.
   mutating func compact() {

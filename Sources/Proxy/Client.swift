@@ -172,8 +172,16 @@ struct Client {
   var status: Int32 = 0
   var bytesOut: UInt64 = 0
   var termination: UInt16 = 0x2D2D
-  var cookieHash: Int32 = -1
+  var namedGroup: Int32 = -1
   var interims: UInt8 = 0
+  /// Session ids longer than this are not written into a new prefix.
+  static let sessionMax = BufferPool.reserve
+  /// Bytes of the session id kept in the reserve of `request`; 0: none.
+  var sessionLength: UInt16 = 0
+  var cookiePresent = false
+  var cookieLast: UInt32 = 0
+  var cookieFirst: UInt32 = 0
+  var dechunker = Dechunker()
   /// Length of the request line in `request`, without its end.
   var requestLine: Int32 = 0
 }

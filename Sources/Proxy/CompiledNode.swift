@@ -40,8 +40,8 @@ struct CompiledCookie {
     if plan.secure { text += "; Secure" }
     if let sameSite = plan.sameSite { text += "; SameSite=\(sameSite.rawValue)" }
     attributes = immortal(text)
-    maxIdle = plan.maxIdle?.nanoseconds ?? 0
-    maxLife = plan.maxLife?.nanoseconds ?? 0
+    maxIdle = plan.maxIdle?.nanosecondsClamped ?? 0
+    maxLife = plan.maxLife?.nanosecondsClamped ?? 0
   }
 }
 
@@ -59,15 +59,15 @@ struct CompiledTimeouts {
   var unacknowledgedMilliseconds: Int32
 
   init(_ plan: TimeoutPlan) {
-    request = plan.request.nanoseconds
-    keepAlive = plan.keepAlive.nanoseconds
-    client = plan.client.nanoseconds
-    connect = plan.connect.nanoseconds
-    server = plan.server.nanoseconds
-    queue = plan.queue.nanoseconds
-    tunnel = plan.tunnel.nanoseconds
-    pooled = plan.pooled.nanoseconds
-    unacknowledgedMilliseconds = Int32(clamping: plan.unacknowledged.nanoseconds / 1_000_000)
+    request = plan.request.nanosecondsClamped
+    keepAlive = plan.keepAlive.nanosecondsClamped
+    client = plan.client.nanosecondsClamped
+    connect = plan.connect.nanosecondsClamped
+    server = plan.server.nanosecondsClamped
+    queue = plan.queue.nanosecondsClamped
+    tunnel = plan.tunnel.nanosecondsClamped
+    pooled = plan.pooled.nanosecondsClamped
+    unacknowledgedMilliseconds = Int32(clamping: plan.unacknowledged.nanosecondsClamped / 1_000_000)
   }
 }
 
@@ -80,7 +80,10 @@ struct CompiledApplication {
   var cookie: CompiledCookie?
   var servers: [CompiledServer]
   var timeouts: CompiledTimeouts
-  var forwarding: ForwardingPlan
+  var forwardedFor: Bool
+  var forwardedProto: Bool
+  var forwardedHost: Bool
+  var forwardedForExcept: [Network]
   var retries: RetryPlan
   var queueMax: Int
   /// First of this application's waiting lists in the worker's table.
@@ -97,7 +100,10 @@ struct CompiledApplication {
         tier: server.tier)
     }
     timeouts = CompiledTimeouts(plan.timeouts)
-    forwarding = plan.forwarding
+    forwardedFor = plan.forwarding.forwardedFor
+    forwardedProto = plan.forwarding.forwardedProto
+    forwardedHost = plan.forwarding.forwardedHost
+    forwardedForExcept = plan.forwarding.forwardedForExcept
     retries = plan.retries
     queueMax = plan.pool.queueMax
     self.firstServer = firstServer

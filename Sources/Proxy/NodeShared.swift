@@ -24,7 +24,7 @@ final class NodeShared: Sendable {
   private let phaseValue = Atomic<NodePhase>(.running)
   private let evidenceBox = Mutex<[(application: Int, evidence: Evidence)]>([])
   let controlWaker = OnceWaker()
-  let workerWakers = Mutex<[Waker]>([])
+  let workerWakers: Mutex<[Waker?]>
   /// Client connections of the whole process.
   let connections = Atomic<Int>(0)
   /// Workers that still have listeners registered.
@@ -35,8 +35,9 @@ final class NodeShared: Sendable {
   /// Evidence kept at most until the prober takes it.
   private static let evidenceMax = 16_384
 
-  init(plan: NodePlan) {
+  init(plan: NodePlan, workers: Int) {
     self.plan = plan
+    workerWakers = Mutex(Array(repeating: nil, count: workers))
     applications = plan.applications.map { PoolShared(plan: $0.pool) }
     addresses = AddressBook(plan: plan)
     learned = plan.applications.map { _ in LearnedAttributes() }
@@ -50,7 +51,7 @@ final class NodeShared: Sendable {
   }
 
   func wakeWorkers() {
-    workerWakers.withLock { for waker in $0 { waker.wake() } }
+    workerWakers.withLock { for waker in $0 { waker?.wake() } }
   }
 
   /// Hands what a worker learned to the prober.

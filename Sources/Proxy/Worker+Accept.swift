@@ -1,7 +1,10 @@
 internal import CReactor
+internal import Glibc
 internal import HTTPMessage
 internal import Reactor
 internal import Routing
+internal import Synchronization
+internal import Topology
 
 /// Connections of clients: taken, refused, closed; and what a stop does to them.
 extension Worker {
@@ -30,7 +33,7 @@ extension Worker {
   mutating func accepted(_ result: Int, listener: Int) {
     guard result >= 0 else {
       // No descriptor or memory of our own: look again when some may be free.
-      if result != -ECONNABORTED_CODE && result != -EINTR_CODE { pauseAccepting(100_000_000) }
+      if result != -Int(ECONNABORTED) && result != -Int(EINTR) { pauseAccepting(100_000_000) }
       return
     }
     let descriptor = Int32(result)
@@ -105,7 +108,7 @@ extension Worker {
   }
 
   private mutating func adoptLate(_ descriptor: Int32, _ peer: cr_address, listener: Int) {
-    reactor.setAcceptedPeer(peer)
+    reactor.acceptedPeer = SocketAddress(raw: peer)
     accepted(Int(descriptor), listener: listener)
   }
 
@@ -175,6 +178,3 @@ extension Worker {
     }
   }
 }
-
-let ECONNABORTED_CODE = 103
-let EINTR_CODE = 4

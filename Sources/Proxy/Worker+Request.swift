@@ -1,6 +1,8 @@
 internal import HTTPMessage
 internal import Reactor
 internal import Routing
+internal import Synchronization
+internal import Topology
 
 /// From a client's first byte to a request on its way: receiving, parsing, rewriting, and the body after it.
 extension Worker {
@@ -97,7 +99,7 @@ extension Worker {
     pointer.pointee.chosen = 0
     pointer.pointee.connectedAt = 0
     pointer.pointee.responseAt = 0
-    pointer.pointee.cookieHash = -1
+    pointer.pointee.namedGroup = -1
     pointer.pointee.interims = 0
     pointer.pointee.termination = 0x2D2D
     pointer.pointee.requestBody = BodyProgress(head.framing)
@@ -112,11 +114,11 @@ extension Worker {
     var route = CookieRoute()
     let binding = readCookies(view, head, app, &route)
     var writer = ByteWriter(
-      UnsafeMutableRawBufferPointer(start: pointer.pointee.request.base, count: BufferPool.small))
+      UnsafeMutableRawBufferPointer(start: pointer.pointee.request.base, count: BufferPool.small - BufferPool.reserve))
     writeRequest(client, view, head, app, route, into: &writer)
     pointer.pointee.requestHead = writer.position
     pointer.pointee.request.end = writer.position
-    pointer.pointee.cookieHash = route.group
+    pointer.pointee.namedGroup = route.group
     pointer.pointee.input.start += head.length
 
     if application < 0 { return answerError(client, status: 421, termination: "PR") }

@@ -173,6 +173,7 @@ struct Worker: ~Copyable {
       while let completion = reactor.next() { handle(completion) }
       while let key = wheel.nextExpired(now: now) { expired(key) }
       goOn()
+      if acceptPausedUntil > 0 { resumeAcceptingIfDue() }
       log.flushIfDue(now: now)
     }
     log.flush(now: now)
@@ -243,7 +244,7 @@ struct Worker: ~Copyable {
     let marks = pools[application].takeFreed()
     guard marks != 0 else { return }
     shared.workerWakers.withLock { wakers in
-      for worker in wakers.indices where marks & (1 << UInt64(worker)) != 0 && worker != index { wakers[worker].wake() }
+      for worker in wakers.indices where marks & (1 << UInt64(worker)) != 0 && worker != index { wakers[worker]?.wake() }
     }
   }
 
@@ -300,10 +301,4 @@ struct Worker: ~Copyable {
     }
     clientExpired(client)
   }
-}
-
-/// A worker's copy of what was learned of the session cookie's attributes.
-struct LearnedCopy {
-  var generation = 0
-  var bytes: [UInt8]?
 }

@@ -91,8 +91,8 @@ public struct Reactor: ~Copyable {
   private let wakeDescriptor: Int32
   /// Sockets registered now, the reactor's own wake descriptor not counted.
   public private(set) var socketCount = 0
-  /// The peer of the `accept` completion given last.
-  public private(set) var acceptedPeer = SocketAddress(raw: cr_address())
+  /// The peer of the `accept` completion given last. Set it to hand in a connection accepted elsewhere.
+  public var acceptedPeer = SocketAddress(raw: cr_address())
 
   /// A reactor for at most `capacity` sockets. Fails with the kernel's error code.
   public init(capacity: Int) throws(SystemError) {

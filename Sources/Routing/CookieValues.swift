@@ -25,7 +25,7 @@ struct CookieValues: ~Copyable {
         bytes[offset] = byte
         offset += 1
       }
-      let hash = stableHash(UnsafeRawBufferPointer(start: bytes + start, count: offset - start))
+      let hash = StableHash.hash(UnsafeRawBufferPointer(start: bytes + start, count: offset - start))
       var slot = Int(truncatingIfNeeded: hash) & mask
       while slots[slot].group >= 0 { slot = (slot + 1) & mask }
       slots[slot] = Slot(hash: hash, group: Int32(group), start: Int32(start), count: Int32(offset - start))
@@ -39,7 +39,7 @@ struct CookieValues: ~Copyable {
 
   /// The group a value names; -1 for none.
   func group(named value: UnsafeRawBufferPointer) -> Int32 {
-    let hash = stableHash(value)
+    let hash = StableHash.hash(value)
     var slot = Int(truncatingIfNeeded: hash) & mask
     while slots[slot].group >= 0 {
       if slots[slot].hash == hash && Int(slots[slot].count) == value.count

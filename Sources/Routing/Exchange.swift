@@ -1,4 +1,4 @@
-public import Topology
+internal import Topology
 
 /// One request's way to an answer: events in, actions out (rules C and D). It owns no socket and no clock; the driver
 /// (the proxy, or the simulator) does what an action says and reports what came of it.
@@ -56,17 +56,16 @@ public struct Exchange: Sendable {
     case responseTimeout
     /// 502: what came is not a response.
     case invalidResponse
-    /// 500: no descriptor, port or memory of our own.
+    /// 503: no descriptor, port or memory of our own.
     case internalShortage
 
     /// The status to answer.
     public var status: Int {
       switch self {
-      case .destinationUnavailable, .connectionLimitReached, .shed: 503
+      case .destinationUnavailable, .connectionLimitReached, .shed, .internalShortage: 503
       case .connectionTerminated, .invalidResponse: 502
       case .responseTimeout: 504
-      case .internalShortage: 500
-      }
+        }
     }
 
     /// The error type of RFC 9209 section 2.3.
@@ -151,8 +150,7 @@ public struct Exchange: Sendable {
     isTrial = false
     isProbe = false
     pool.budget.requestBegan()
-    pool.shared.loads.requestBegan()
-    if pool.capacity > 0 && binding.group < 0 && pool.shared.loads.total > pool.capacity {
+    if pool.capacity > 0 && binding.group < 0 && Int(pool.shared.loads.totalInFlight) >= pool.capacity {
       return end(.shed, &pool)
     }
     return choose(&pool, now)
@@ -161,7 +159,8 @@ public struct Exchange: Sendable {
   /// A slot of the awaited server may be free.
   public mutating func slotFreed(pool: inout Pool, now: Int64) -> Action {
     guard state == .queued else { return .nothing }
-    return attempt(.any, &pool)
+    // The server may have died or been taken out while the request waited.
+    return pool.servesOwnUsers(server) || isTrial ? attempt(.any, &pool) : choose(&pool, now)
   }
 
   /// The awaited trial has an outcome, or took too long.
@@ -196,9 +195,10 @@ public struct Exchange: Sendable {
     guard isNew else { return }
     if isTrial {
       pool.note(server, .trialSucceeded)
-    } else if pool.members[Int(server)].health.hasFailures {
+    } else if pool.members[Int(server)].hasFailures {
       pool.note(server, .connected)
     }
+    pool.members[Int(server)].hasFailures = false
   }
 
   /// The first byte of the request left for the server.
@@ -215,6 +215,7 @@ public struct Exchange: Sendable {
       return end(.internalShortage, &pool)
     }
     pool.note(server, .connectFailed)
+    pool.members[Int(server)].hasFailures = true
     finishAttempt(&pool)
     return next(&pool, now)
   }
@@ -367,7 +368,7 @@ public struct Exchange: Sendable {
       isTrial = false
     }
     if holdsSlot {
-      pool.shared.loads.release(server)
+      pool.release(server)
       holdsSlot = false
     }
   }
@@ -387,7 +388,6 @@ public struct Exchange: Sendable {
   private mutating func conclude(_ pool: inout Pool) {
     giveBackBudget(&pool)
     pool.budget.requestEnded()
-    pool.shared.loads.requestEnded()
     state = .done
   }
 }

@@ -1,3 +1,5 @@
+internal import Topology
+
 /// The order in which candidates are taken (rules B1, B5, C2, C3, D2, E2, E3, F2).
 extension Pool {
   /// Where one attempt goes.
@@ -58,7 +60,7 @@ extension Pool {
     // A retry never becomes the probe: its first attempt had the choice.
     if exclusions.tried.count > 0 { return .passBy }
     let member = group >= 0 ? groups[Int(group)].members[0] : firstMember(of: site)
-    guard members[Int(member)].health.servesOwnUsers else { return .clear }
+    guard members[Int(member)].health.takesOwnUsers else { return .clear }
     return shared.hints.verdict(
       site: Int(site), for: audience, now: now, interval: members[Int(member)].hintInterval)
   }
@@ -83,7 +85,7 @@ extension Pool {
     for position in group.pointee.members.indices {
       let server = group.pointee.members[position]
       let member = members[Int(server)]
-      guard !member.health.isInMaintenance, member.health.liveness != .alive,
+      guard member.health.enabled != .maintenance, member.health.liveness != .alive,
         !exclusions.rules(out: member, server)
       else { continue }
       if persist { return .server(server, .trial, isProbe: false) }
@@ -130,7 +132,7 @@ extension Pool {
         for position in tiers[tier].members.indices {
           let server = tiers[tier].members[position]
           let member = members[Int(server)]
-          guard member.health.servesOwnUsers, !readyOnly || member.health.isReady,
+          guard member.health.takesOwnUsers, !readyOnly || member.health.enabled == .ready,
             !exclusions.rules(out: member, server)
           else { continue }
           return .server(server, .draining, isProbe: false)
@@ -179,7 +181,7 @@ extension Pool {
     // The site of the choice is ruled out; a tier may hold several sites.
     for position in tiers[tier].members.indices {
       let server = tiers[tier].members[position]
-      if members[Int(server)].health.admitsNewUsers && !exclusions.rules(out: members[Int(server)], server) {
+      if members[Int(server)].health.takesNewUsers && !exclusions.rules(out: members[Int(server)], server) {
         return server
       }
     }
@@ -192,7 +194,7 @@ extension Pool {
       for position in tiers[tier].members.indices {
         let server = tiers[tier].members[position]
         let member = members[Int(server)]
-        guard !member.health.isInMaintenance, !exclusions.rules(out: member, server) else { continue }
+        guard member.health.enabled != .maintenance, !exclusions.rules(out: member, server) else { continue }
         let mayTry = shared.trials.begin(server, now: now, interval: member.trialInterval)
         if mayTry || exclusions.lastResorts == 0 {
           exclusions.lastResorts += 1

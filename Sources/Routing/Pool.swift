@@ -15,6 +15,8 @@ public struct Pool: ~Copyable {
     var trialInterval: Int64
     var hintInterval: Int64
     var health: HealthSnapshot
+    /// Connects that failed here since one succeeded.
+    var hasFailures = false
   }
   /// The candidates that bear one cookie value.
   struct Group {
@@ -64,11 +66,11 @@ public struct Pool: ~Copyable {
     persist = plan.persist
     spill = plan.spill
     capacity = plan.capacity
-    connectTimeout = application.timeouts.connect.nanoseconds
+    connectTimeout = application.timeouts.connect.nanosecondsClamped
     random = SplitMix64(seed: seed)
     budget = RetryBudget(
       plan: application.retries.budgetPercent, minimum: application.retries.budgetMinimum, workers: workers)
-    let identities = plan.servers.map { stableHash($0.name) }
+    let identities = plan.servers.map { StableHash.hash($0.name) }
 
     var siteNames: [String] = []
     var valueNames: [String] = []
@@ -87,14 +89,15 @@ public struct Pool: ~Copyable {
         to: Member(
           tier: Int32(server.tier), group: Int32(group), site: Int32(site), isNode: server.isNode,
           hasCookieValue: group >= 0, trialInterval: trialInterval,
-          hintInterval: check?.interval.nanoseconds ?? trialInterval,
-          health: HealthSnapshot(initialWeight: server.weight)))
+          hintInterval: check?.interval.nanosecondsClamped ?? trialInterval,
+          health: HealthSnapshot(ServerHealth(plan: server), now: 0, jitterSeed: 0)))
     }
     self.siteNames = siteNames
     values = CookieValues(valueNames)
 
+    let groupOf = plan.servers.map { server in server.cookieValue.flatMap(valueNames.firstIndex(of:)) ?? -1 }
     let bearers = valueNames.indices.map { group in
-      plan.servers.indices.filter { members[$0].group == Int32(group) }.map(Int32.init)
+      groupOf.indices.filter { groupOf[$0] == group }.map { Int32($0) }
     }
     groupCount = valueNames.count
     groups = .allocate(capacity: max(1, groupCount))
@@ -107,7 +110,7 @@ public struct Pool: ~Copyable {
     tierCount = plan.tierCount
     tiers = .allocate(capacity: max(1, tierCount))
     for tier in 0..<tierCount {
-      let inside = plan.servers.indices.filter { members[$0].tier == Int32(tier) }.map(Int32.init)
+      let inside = plan.servers.indices.filter { plan.servers[$0].tier == tier }.map { Int32($0) }
       (tiers + tier).initialize(
         to: Tier(members: inside, admitting: TierBalancer(algorithm: plan.algorithm, identities: identities)))
     }
@@ -144,15 +147,15 @@ public struct Pool: ~Copyable {
 
   private mutating func refresh() {
     seenGeneration = shared.health.generation
-    for index in 0..<serverCount { members[index].health = shared.health.snapshot(of: Int32(index)) }
+    for index in 0..<serverCount { members[index].health = shared.health.snapshot(Int32(index)) }
     for tier in 0..<tierCount {
-      tiers[tier].admitting.rebuild(weighted(tiers[tier].members) { $0.admitsNewUsers })
+      tiers[tier].admitting.rebuild(weighted(tiers[tier].members) { $0.takesNewUsers })
     }
     for group in 0..<groupCount {
-      groups[group].balancer.rebuild(weighted(groups[group].members) { $0.servesOwnUsers })
+      groups[group].balancer.rebuild(weighted(groups[group].members) { $0.takesOwnUsers })
     }
     if mode == .prefix {
-      replacements.rebuild(weighted((0..<Int32(serverCount)).map { $0 }) { $0.admitsNewUsers })
+      replacements.rebuild(weighted((0..<Int32(serverCount)).map { $0 }) { $0.takesNewUsers })
     }
   }
 
@@ -160,6 +163,39 @@ public struct Pool: ~Copyable {
     indices.filter { usable(members[Int($0)].health) }.map { index in
       WeightedServer(index: index, weight: max(1, Int32(members[Int(index)].health.weight)))
     }
+  }
+
+  /// Whether a server of the group may take its own users, as far as is believed.
+  public func isUsable(group: Int32) -> Bool {
+    for server in groups[Int(group)].members where members[Int(server)].health.takesOwnUsers { return true }
+    return false
+  }
+
+  /// Whether the server may still take users who are bound to it.
+  public func servesOwnUsers(_ server: Int32) -> Bool { members[Int(server)].health.takesOwnUsers }
+
+  /// Whether the outcome of a trial of the server is still awaited.
+  public func trialIsPending(_ server: Int32, now: Int64) -> Bool {
+    shared.trials.isPending(server, now: now, bound: connectTimeout * 2)
+  }
+
+  // MARK: Slots given back
+
+  /// Workers (by bit) with requests that wait for slots given back since `takeFreed`.
+  private(set) var freed: UInt64 = 0
+
+  mutating func release(_ server: Int32) {
+    shared.loads.release(server)
+    freed |= shared.loads.takeWaiting(server)
+  }
+
+  /// Whether somebody waits for a slot given back since `takeFreed`.
+  public var hasFreed: Bool { freed != 0 }
+
+  /// The workers to wake, by bit.
+  public mutating func takeFreed() -> UInt64 {
+    defer { freed = 0 }
+    return freed
   }
 
   // MARK: Evidence
@@ -178,18 +214,3 @@ public struct Pool: ~Copyable {
   }
 }
 
-extension HealthSnapshot {
-  /// Ready, admitting, alive, and with a share of new users.
-  var admitsNewUsers: Bool { isReady && admit && liveness == .alive && weight > 0 }
-  /// Alive, and not in maintenance: draining servers keep their own users (rule F2).
-  var servesOwnUsers: Bool { !isInMaintenance && liveness == .alive }
-}
-
-extension Duration {
-  /// Whole nanoseconds; saturates after 292 years.
-  public var nanoseconds: Int64 {
-    let (seconds, attoseconds) = components
-    let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    return overflow ? .max : scaled &+ attoseconds / 1_000_000_000
-  }
-}

@@ -1,3 +1,5 @@
+public import Topology
+
 /// What all workers of a process share of one pool: health, load, trials and hints. Owned by the process, which frees it last.
 public struct PoolShared: @unchecked Sendable {
   /// Health as published by the prober.
@@ -11,13 +13,11 @@ public struct PoolShared: @unchecked Sendable {
 
   /// Shared state of a pool, everything believed up.
   public init(plan: PoolPlan) {
-    health = HealthBoard(serverCount: plan.servers.count)
-    loads = LoadTable(limits: plan.servers.map(\.maxConnections))
+    health = HealthBoard.allocate(
+      plan.servers.map { HealthSnapshot(ServerHealth(plan: $0), now: 0, jitterSeed: 0) })
+    loads = LoadTable.allocate(limits: plan.servers.map { Int32(clamping: $0.maxConnections) })
     trials = TrialBoard(count: plan.servers.count)
     hints = HintBoard(siteCount: Set(plan.servers.map(\.site)).count)
-    for (index, server) in plan.servers.enumerated() {
-      health.publish(Int32(index), HealthSnapshot(initialWeight: server.weight))
-    }
   }
 
   /// Frees everything; no worker may run.

@@ -65,9 +65,10 @@ int cr_blocking_eventfd(void);
 void cr_pause(int milliseconds);
 void cr_eventfd_wake(int fd);
 void cr_eventfd_clear(int fd);
-/// Blocks the signals for the calling thread (and those it starts) and gives a descriptor that reports them.
-int cr_signalfd(const int *signals, int count);
-int cr_signalfd_read(int fd);
+/// Reports the signals, whichever thread they reach, through a descriptor that becomes readable; SIGPIPE is ignored.
+int cr_signal_watch(const int *signals, int count);
+/// The next signal that was reported; -EAGAIN when there is none.
+int cr_signal_next(int fd);
 
 int64_t cr_monotonic(void);
 int64_t cr_realtime(void);

@@ -81,7 +81,7 @@ public struct CheckState: Sendable {
 extension Duration {
   /// The duration in whole nanoseconds; negative ones are 0, and above a hundred years it is a hundred years, so that
   /// sums with a clock's time do not overflow.
-  var nanosecondsClamped: Int64 {
+  public var nanosecondsClamped: Int64 {
     let (seconds, attoseconds) = components
     let secondsMax: Int64 = 100 * 366 * 86_400
     if seconds < 0 || attoseconds < 0 { return 0 }

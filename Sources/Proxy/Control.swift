@@ -1,0 +1,274 @@
+internal import CReactor
+internal import Glibc
+internal import HTTPMessage
+internal import Logging
+internal import Reactor
+internal import Routing
+internal import Synchronization
+internal import Topology
+
+/// The control thread: one prober for the whole process, the monitor, signals, and the stages of a stop.
+struct Control: ~Copyable {
+  /// What a token's upper byte says the completion is about.
+  enum Kind: UInt64 { case probe = 1, signal = 2, monitorListener = 3, monitorClient = 4 }
+
+  let shared: NodeShared
+  let logger: Logger
+  var reactor: Reactor
+  var wheel: TimerWheel
+  var now: Int64
+  var random: SplitMix64
+  var fields = FieldTable(capacity: 128)
+  /// Health machines by application and server.
+  var health: [[ServerHealth]]
+  var probes: [Probe] = []
+  /// Probes of a server, by application and server.
+  var probesOf: [[[Int]]]
+  /// Site index of a server, as the pools number them; and when the last hint against a site came.
+  var sites: [[Int]]
+  var hintedAt: [[Int64]]
+  /// Servers in a slow start, republished as their weight grows.
+  var growing: [(application: Int, server: Int)] = []
+  var digestsWarned: Set<String> = []
+
+  let monitorDescriptor: Int32?
+  var monitorSocket: Reactor.Socket = .none
+  var monitorClients: [MonitorClient]
+  var freeMonitorClients: [Int]
+  /// Requests of the monitor served at once; more wait in the kernel.
+  static let monitorClientsMax = 256
+
+  private var signals: Int32 = -1
+  private var graceEnds: Int64?
+  private var shutdownEnds: Int64?
+  private var listenersMuted = false
+
+  init(shared: NodeShared, monitor: Int32?, logger: Logger) throws(SystemError) {
+    let plan = shared.plan
+    let checks = plan.applications.reduce(0) { sum, application in
+      sum + application.pool.servers.reduce(0) { $0 + ($1.admission == nil ? 0 : 1) + ($1.liveness == nil ? 0 : 1) }
+    }
+    let reactor = try Reactor(capacity: checks + Self.monitorClientsMax + 8)
+    self.shared = shared
+    self.logger = logger
+    self.reactor = reactor
+    now = cr_monotonic()
+    random = SplitMix64(seed: UInt64(truncatingIfNeeded: cr_realtime()) ^ StableHash.hash(plan.name))
+    wheel = TimerWheel(capacity: checks + Self.monitorClientsMax + 1, now: now)
+    health = plan.applications.map { $0.pool.servers.map { ServerHealth(plan: $0) } }
+    probesOf = plan.applications.map { $0.pool.servers.map { _ in [] } }
+    var siteTable: [[Int]] = []
+    for application in plan.applications {
+      var names: [String] = []
+      siteTable.append(
+        application.pool.servers.map { server in
+          if let known = names.firstIndex(of: server.site) { return known }
+          names.append(server.site)
+          return names.count - 1
+        })
+    }
+    sites = siteTable
+    hintedAt = siteTable.map { Array(repeating: 0, count: ($0.max() ?? 0) + 1) }
+    monitorDescriptor = monitor
+    monitorClients = Array(repeating: MonitorClient(), count: Self.monitorClientsMax)
+    freeMonitorClients = Array((0..<Self.monitorClientsMax).reversed())
+    for (application, planned) in plan.applications.enumerated() {
+      for (server, entry) in planned.pool.servers.enumerated() {
+        if let check = entry.liveness { addProbe(application, server, .liveness, check) }
+        if let check = entry.admission { addProbe(application, server, .admission, check) }
+      }
+    }
+    shared.controlWaker.set(self.reactor.waker)
+  }
+
+  private mutating func addProbe(_ application: Int, _ server: Int, _ check: HealthCheck, _ plan: CheckPlan) {
+    let probe = Probe(
+      application: application, server: server, check: check, plan: plan,
+      state: CheckState(plan: plan, initiallyUp: true))
+    probesOf[application][server].append(probes.count)
+    wheel.arm(probes.count, at: now + probe.state.firstDelay(random: &random))
+    probes.append(probe)
+  }
+
+  // MARK: The loop
+
+  mutating func run(listeners: [Int32]) {
+    let watched: [Int32] = [SIGTERM, SIGINT, SIGUSR1]
+    signals = cr_signal_watch(watched, Int32(watched.count))
+    if signals >= 0 { _ = reactor.watch(signals, token: Kind.signal.rawValue << 56) }
+    if let monitorDescriptor {
+      monitorSocket = reactor.accept(from: monitorDescriptor, token: Kind.monitorListener.rawValue << 56) ?? .none
+    }
+    while true {
+      var timeout = wheel.waitMilliseconds(now: now)
+      if shared.phase != .running { timeout = min(timeout, 20) }
+      if !growing.isEmpty { timeout = min(timeout, 100) }
+      reactor.wait(milliseconds: timeout)
+      now = cr_monotonic()
+      while let completion = reactor.next() { handle(completion) }
+      while let key = wheel.nextExpired(now: now) { expired(key) }
+      takeEvidence()
+      if !growing.isEmpty { republishGrowing() }
+      if shared.phase != .running && advanceStop(listeners) { return }
+    }
+  }
+
+  private mutating func handle(_ completion: Reactor.Completion) {
+    let index = Int(UInt32(truncatingIfNeeded: completion.token))
+    switch Kind(rawValue: completion.token >> 56) {
+    case .probe: probeCompleted(index, completion)
+    case .signal: takeSignals()
+    case .monitorListener: monitorAccepted(completion.result)
+    case .monitorClient: monitorCompleted(index, completion)
+    case nil: break
+    }
+  }
+
+  private mutating func expired(_ key: Int) {
+    if key < probes.count { probeExpired(key) } else { closeMonitorClient(key - probes.count) }
+  }
+
+  // MARK: Signals and stopping
+
+  private mutating func takeSignals() {
+    while true {
+      let signal = cr_signal_next(signals)
+      guard signal >= 0 else { return }
+      switch signal {
+      case SIGUSR1: softStop()
+      default:
+        if shared.phase == .stopping && shutdownEnds != nil {
+          logger.warning("\(shared.plan.name) stops at once: a second signal came")
+          exit(1)
+        }
+        stop(bounded: true)
+      }
+    }
+  }
+
+  /// The monitor closes at once, so that nobody sends new users; service goes on until the grace is over (rule F3).
+  private mutating func softStop() {
+    guard shared.phase == .running else { return }
+    logger.notice("\(shared.plan.name) stops softly: the monitor is closed, service goes on for \(shared.plan.grace)")
+    closeMonitor()
+    graceEnds = now + shared.plan.grace.nanosecondsClamped
+    shared.advance(to: .draining)
+  }
+
+  private mutating func stop(bounded: Bool) {
+    if bounded { shutdownEnds = now + shared.plan.shutdown.nanosecondsClamped }
+    guard shared.phase != .stopping else { return }
+    logger.notice("\(shared.plan.name) stops: requests in flight are finished")
+    closeMonitor()
+    graceEnds = nil
+    shouldMute = true
+  }
+  private var shouldMute = false
+
+  /// The next stage of a stop, when it is due. True: the process may end.
+  private mutating func advanceStop(_ listeners: [Int32]) -> Bool {
+    if let ends = graceEnds, now >= ends { stop(bounded: false) }
+    return finishStop(listeners)
+  }
+
+  private mutating func finishStop(_ listeners: [Int32]) -> Bool {
+    if shouldMute && !listenersMuted {
+      // From here on the kernel drops arrivals, so that the workers can empty the queue before it is closed: a client
+      // that comes now sends again, finds nobody, and tries elsewhere.
+      listenersMuted = true
+      for descriptor in listeners { _ = cr_listener_mute(descriptor) }
+      shared.advance(to: .stopping)
+    }
+    guard shared.phase == .stopping else { return false }
+    if listenersMuted && shared.listening.load(ordering: .acquiring) == 0 && !listenersClosed {
+      listenersClosed = true
+      for descriptor in listeners { _ = cr_close(descriptor) }
+    }
+    if shared.working.load(ordering: .acquiring) == 0 { return true }
+    if let ends = shutdownEnds, now >= ends {
+      logger.warning("\(shared.plan.name) ends with connections left: \(shared.connections.load(ordering: .relaxed))")
+      return true
+    }
+    return false
+  }
+  private var listenersClosed = false
+
+  private mutating func closeMonitor() {
+    if let monitorDescriptor, monitorSocket != .none {
+      reactor.close(monitorSocket)
+      monitorSocket = .none
+      _ = cr_close(monitorDescriptor)
+    }
+  }
+
+  // MARK: Evidence and publishing
+
+  private mutating func takeEvidence() {
+    for (application, evidence) in shared.takeEvidence() {
+      let server = Int(evidence.server)
+      switch evidence.kind {
+      case .connectFailed: change(application, server, "connections fail") { $0.recordConnectFailure(now: $1) }
+      case .connected: change(application, server, "connected") { $0.recordConnectSuccess(now: $1) }
+      case .trialSucceeded: change(application, server, "a trial reached it") { $0.recordTrialSuccess(now: $1) }
+      case .declaredDead:
+        change(application, server, "it answered that it has no server to offer") {
+          $0.record(.liveness, statement: MonitorStatement(admit: false, alive: false), now: $1).union(.checkSoon)
+        }
+      case .hinted:
+        let site = sites[application][server]
+        hintedAt[application][site] = now
+        for other in sites[application].indices where sites[application][other] == site { checkSoon(application, other) }
+      }
+    }
+  }
+
+  /// Lets the health machine take something in, and publishes and logs what came of it.
+  mutating func change(
+    _ application: Int, _ server: Int, _ cause: String, _ body: (inout ServerHealth, Int64) -> HealthChange
+  ) {
+    let before = health[application][server]
+    let change = body(&health[application][server], now)
+    if change.contains(.checkSoon) { checkSoon(application, server) }
+    guard change.mustPublish else { return }
+    publish(application, server)
+    if change.contains(.slowStart) { growing.append((application, server)) }
+    let after = health[application][server]
+    let name = shared.plan.applications[application].pool.servers[server].name
+    if before.liveness != after.liveness || before.admit != after.admit {
+      let word =
+        switch after.liveness {
+        case .alive: after.admit ? "up" : "up for its own users only"
+        case .unreachable: "down"
+        case .declaredDead: "down by its own word"
+        }
+      let line: Logger.Message = "\(shared.plan.name): \(name) is \(word): \(cause)"
+      if after.liveness == .alive { logger.notice(line) } else { logger.warning(line) }
+    }
+  }
+
+  private func publish(_ application: Int, _ server: Int) {
+    let seed = StableHash.combine(StableHash.hash(shared.plan.name), UInt64(server))
+    let snapshot = HealthSnapshot(health[application][server], now: now, jitterSeed: seed)
+    if shared.applications[application].health.publish(Int32(server), snapshot) { shared.wakeWorkers() }
+  }
+
+  private mutating func republishGrowing() {
+    for (application, server) in growing { publish(application, server) }
+    let now = self.now
+    let health = self.health
+    let name = shared.plan.name
+    growing.removeAll { entry in
+      let seed = StableHash.combine(StableHash.hash(name), UInt64(entry.server))
+      return !health[entry.application][entry.server].isStartingSlowly(now: now, jitterSeed: seed)
+    }
+  }
+
+  /// A moment later, so that what the other side has just learned has reached its monitor.
+  private static let soon: Int64 = 20_000_000
+
+  mutating func checkSoon(_ application: Int, _ server: Int) {
+    for probe in probesOf[application][server] where probes[probe].phase == .waiting {
+      wheel.armNoLater(probe, at: now + Self.soon)
+    }
+  }
+}

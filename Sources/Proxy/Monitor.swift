@@ -1,0 +1,121 @@
+internal import CReactor
+internal import HTTPMessage
+internal import Reactor
+internal import Routing
+internal import Topology
+
+/// A connection to the monitor: one request, one answer.
+struct MonitorClient {
+  var socket: Reactor.Socket = .none
+  var memory: UnsafeMutableRawPointer?
+  var received = 0
+  /// Bytes of a request's head at most.
+  static let requestBytesMax = 2_048
+}
+
+/// The monitor: what this node says of itself to the tiers in front of it (rule E1). `/APPLICATION` asks for one
+/// application, any other path for all. 200 while new users are admitted, 503 else, so that other checkers understand it, too.
+extension Control {
+  mutating func monitorAccepted(_ result: Int) {
+    guard result >= 0 else { return }
+    guard let slot = freeMonitorClients.popLast() else {
+      _ = cr_close(Int32(result))
+      return
+    }
+    guard
+      let socket = reactor.adopt(Int32(result), token: Kind.monitorClient.rawValue << 56 | UInt64(slot))
+    else {
+      _ = cr_close(Int32(result))
+      freeMonitorClients.append(slot)
+      return
+    }
+    monitorClients[slot].socket = socket
+    monitorClients[slot].memory = .allocate(byteCount: MonitorClient.requestBytesMax, alignment: 8)
+    monitorClients[slot].received = 0
+    wheel.arm(probes.count + slot, at: now + 5_000_000_000)
+    receiveRequest(slot)
+  }
+
+  mutating func monitorCompleted(_ slot: Int, _ completion: Reactor.Completion) {
+    switch completion.operation {
+    case .receive: if takeRequest(slot, completion.result) { receiveRequest(slot) }
+    default: closeMonitorClient(slot)
+    }
+  }
+
+  private mutating func receiveRequest(_ slot: Int) {
+    while let memory = monitorClients[slot].memory {
+      let room = MonitorClient.requestBytesMax - monitorClients[slot].received
+      guard room > 0 else { return closeMonitorClient(slot) }
+      let result = reactor.receive(
+        monitorClients[slot].socket, into: memory + monitorClients[slot].received, count: room)
+      if result == Reactor.pending { return }
+      guard takeRequest(slot, result) else { return }
+    }
+  }
+
+  private mutating func takeRequest(_ slot: Int, _ result: Int) -> Bool {
+    guard result > 0, let memory = monitorClients[slot].memory else {
+      closeMonitorClient(slot)
+      return false
+    }
+    monitorClients[slot].received += result
+    let view = ByteView(UnsafeRawBufferPointer(start: memory, count: monitorClients[slot].received))
+    var head = RequestHead()
+    switch parseRequestHead(view, limits: HeadLimits(headBytesMax: MonitorClient.requestBytesMax), head: &head, into: &fields) {
+    case .needMore: return true
+    case .invalid:
+      answer(slot, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    case .complete:
+      let path = String(decoding: view[head.path].rawBuffer, as: UTF8.self)
+      answer(slot, answerText(path: path, isHead: head.method == .head))
+    }
+    return false
+  }
+
+  private func answerText(path: String, isHead: Bool) -> String {
+    let name = path.dropFirst().prefix { $0 != "?" }
+    let plan = shared.plan
+    let asked = plan.applications.indices.filter { plan.applications[$0].name == name }
+    let statements = (asked.isEmpty ? Array(plan.applications.indices) : asked).map(statement(of:))
+    let all = HealthStatement(
+      admit: statements.contains { $0.admit }, alive: statements.contains { $0.alive },
+      deadline: statements.compactMap(\.deadline).min(), digest: plan.digest)
+    let body = all.admit ? "admitting\n" : all.alive ? "own users only\n" : "down\n"
+    return "HTTP/1.1 \(all.admit ? "200 OK" : "503 Service Unavailable")\r\nGeodirector-Health: \(all.text)\r\n"
+      + "Content-Type: text/plain\r\nContent-Length: \(body.utf8.count)\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
+      + (isHead ? "" : body)
+  }
+
+  /// What this node can do for an application by itself: a director speaks for the balancers of its own site.
+  func statement(of application: Int) -> HealthStatement {
+    let plan = shared.plan
+    let servers = plan.applications[application].pool.servers
+    var admit = false
+    var alive = false
+    for server in servers.indices where plan.role != .siteDirector || servers[server].site == plan.site {
+      let health = health[application][server]
+      admit = admit || (health.takesNewUsers && servers[server].weight > 0)
+      alive = alive || health.takesOwnUsers
+    }
+    return HealthStatement(admit: admit && shared.phase == .running, alive: alive, deadline: nil, digest: nil)
+  }
+
+  private mutating func answer(_ slot: Int, _ text: String) {
+    var text = text
+    // An answer of a few hundred bytes fits into any fresh socket.
+    _ = text.withUTF8 { reactor.send(monitorClients[slot].socket, $0.baseAddress!, count: $0.count) }
+    reactor.shutdownSend(monitorClients[slot].socket)
+    closeMonitorClient(slot)
+  }
+
+  mutating func closeMonitorClient(_ slot: Int) {
+    guard monitorClients[slot].socket != .none else { return }
+    reactor.close(monitorClients[slot].socket)
+    monitorClients[slot].socket = .none
+    monitorClients[slot].memory?.deallocate()
+    monitorClients[slot].memory = nil
+    wheel.cancel(probes.count + slot)
+    freeMonitorClients.append(slot)
+  }
+}

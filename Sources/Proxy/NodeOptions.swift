@@ -1,0 +1,44 @@
+/// Where the access log goes.
+public enum AccessLogTarget: Sendable, Equatable {
+  /// Standard output.
+  case standardOutput
+  /// Nowhere.
+  case none
+  /// Appended to a file.
+  case file(String)
+}
+
+/// How a node runs, beside its plan.
+public struct NodeOptions: Sendable {
+  /// Worker threads, 1 to 64; 0: one per core.
+  public var workers: Int
+  /// Where the access log goes.
+  public var accessLog: AccessLogTarget
+
+  /// Options with their defaults.
+  public init(workers: Int = 0, accessLog: AccessLogTarget = .standardOutput) {
+    self.workers = workers
+    self.accessLog = accessLog
+  }
+}
+
+/// Why a node could not run.
+public struct NodeError: Error, CustomStringConvertible, Sendable {
+  /// The sort of failure, for exit codes.
+  public enum Kind: Sendable {
+    /// Another process listens there.
+    case portInUse
+    /// The address or port needs a right that the process lacks.
+    case missingPrivilege
+    /// The address is none of this machine's.
+    case addressNotHere
+    /// A node of the same name and address runs already.
+    case alreadyRunning
+    /// The operating system refused something else.
+    case system
+  }
+  /// The sort of failure.
+  public var kind: Kind
+  /// What failed and what to do about it, in a sentence.
+  public var description: String
+}

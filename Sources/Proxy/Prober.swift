@@ -1,0 +1,259 @@
+internal import CReactor
+internal import HTTPMessage
+internal import Logging
+internal import Reactor
+internal import Routing
+internal import Topology
+
+/// One check of one server.
+struct Probe {
+  enum Phase: UInt8 { case waiting, connecting, sending, receiving }
+  let application: Int
+  let server: Int
+  let check: HealthCheck
+  let plan: CheckPlan
+  /// The check's own rise and fall, for the time of the next one.
+  var state: CheckState
+  var phase: Phase = .waiting
+  var socket: Reactor.Socket = .none
+  var began: Int64 = 0
+  var request: [UInt8] = []
+  var sent = 0
+  var memory: UnsafeMutableRawPointer?
+  var received = 0
+  /// Bytes of an answer's head at most.
+  static let answerBytesMax = 4_096
+}
+
+/// Health checks: one connection each, closed with a reset so that thousands a second leave no waiting sockets behind.
+extension Control {
+  mutating func probeExpired(_ index: Int) {
+    if probes[index].phase == .waiting {
+      begin(index)
+    } else {
+      finish(index, success: false, "no answer within \(probes[index].plan.timeout)")
+    }
+  }
+
+  private mutating func begin(_ index: Int) {
+    probes[index].began = now
+    let plan = probes[index].plan
+    guard let address = target(index) else {
+      return finish(index, success: false, "\(plan.address) does not resolve")
+    }
+    do {
+      probes[index].socket = try reactor.connect(
+        to: address, userTimeoutMilliseconds: 0, token: Kind.probe.rawValue << 56 | UInt64(index))
+      probes[index].phase = .connecting
+      wheel.arm(index, at: now + plan.timeout.nanosecondsClamped)
+    } catch {
+      // Out of descriptors or ports says nothing of the server.
+      let ours: [Int32] = [23, 24, 12, 105, 99]
+      if ours.contains(error.code) {
+        wheel.arm(index, at: now + 100_000_000)
+      } else {
+        finish(index, success: false, error.description)
+      }
+    }
+  }
+
+  /// Where the check goes: names follow what the resolver found for the server.
+  private func target(_ index: Int) -> SocketAddress? {
+    let probe = probes[index]
+    if let fixed = AddressBook.fixed(probe.plan.address).first { return fixed }
+    guard case .host(_, let port) = probe.plan.address,
+      let found = shared.addresses.all()[probe.application][probe.server].first
+    else { return nil }
+    let parts = found.parts
+    if parts.high == 0 && parts.low >> 32 == 0xFFFF {
+      return SocketAddress(ipv4: UInt32(truncatingIfNeeded: parts.low), port: port)
+    }
+    return SocketAddress(ipv6: parts.high, parts.low, port: port)
+  }
+
+  mutating func probeCompleted(_ index: Int, _ completion: Reactor.Completion) {
+    switch (probes[index].phase, completion.operation) {
+    case (.connecting, .connect):
+      guard completion.result == 0 else {
+        return finish(index, success: false, SystemError(code: Int32(completion.result)).description)
+      }
+      if case .tcp = probes[index].plan.kind { return finish(index, success: true, "connected") }
+      probes[index].request = Array(requestText(index).utf8)
+      probes[index].sent = 0
+      probes[index].received = 0
+      probes[index].memory = .allocate(byteCount: Probe.answerBytesMax, alignment: 8)
+      probes[index].phase = .sending
+      send(index)
+    case (.sending, .send):
+      guard completion.result > 0 else { return finish(index, success: false, "the connection broke") }
+      probes[index].sent += completion.result
+      send(index)
+    case (.receiving, .receive): received(index, completion.result)
+    case (.sending, .hangup), (.receiving, .hangup): finish(index, success: false, "the connection broke")
+    default: break
+    }
+  }
+
+  private func requestText(_ index: Int) -> String {
+    let probe = probes[index]
+    switch probe.plan.kind {
+    case .tcp: return ""
+    case .http(let check):
+      let host = check.host ?? (check.version == "1.1" ? "\(probe.plan.address)" : nil)
+      return "\(check.method) \(check.path) HTTP/\(check.version)\r\n" + (host.map { "Host: \($0)\r\n" } ?? "")
+        + "User-Agent: geodirector-check\r\nConnection: close\r\n\r\n"
+    case .monitor:
+      return "GET /\(shared.plan.applications[probe.application].name) HTTP/1.1\r\nHost: monitor\r\nConnection: close\r\n\r\n"
+    }
+  }
+
+  private mutating func send(_ index: Int) {
+    while probes[index].sent < probes[index].request.count {
+      let offset = probes[index].sent
+      // A request of a few hundred bytes fits into any fresh socket, so that it never stays pending with its memory gone.
+      let result = probes[index].request.withUnsafeBytes {
+        reactor.send(probes[index].socket, $0.baseAddress! + offset, count: $0.count - offset)
+      }
+      guard result > 0 else { return finish(index, success: false, "the connection broke") }
+      probes[index].sent += result
+    }
+    probes[index].phase = .receiving
+    receive(index)
+  }
+
+  private mutating func receive(_ index: Int) {
+    while probes[index].phase == .receiving {
+      let room = Probe.answerBytesMax - probes[index].received
+      guard room > 0 else { return finish(index, success: false, "the answer's head is too long") }
+      let result = reactor.receive(
+        probes[index].socket, into: probes[index].memory! + probes[index].received, count: room)
+      if result == Reactor.pending { return }
+      guard take(index, result) else { return }
+    }
+  }
+
+  private mutating func received(_ index: Int, _ result: Int) {
+    if take(index, result) { receive(index) }
+  }
+
+  /// Takes received bytes in. False: the check is over.
+  private mutating func take(_ index: Int, _ result: Int) -> Bool {
+    guard result > 0 else {
+      finish(index, success: false, "the connection was closed before an answer")
+      return false
+    }
+    probes[index].received += result
+    let view = ByteView(UnsafeRawBufferPointer(start: probes[index].memory!, count: probes[index].received))
+    var head = ResponseHead()
+    let isHead: Bool = if case .http(let check) = probes[index].plan.kind { check.method == "HEAD" } else { false }
+    switch parseResponseHead(view, toHead: isHead, limits: HeadLimits(headBytesMax: Probe.answerBytesMax), head: &head, into: &fields) {
+    case .needMore: return true
+    case .invalid(let error):
+      finish(index, success: false, "the answer is malformed: \(error.text)")
+      return false
+    case .complete:
+      judge(index, head, view)
+      return false
+    }
+  }
+
+  private mutating func judge(_ index: Int, _ head: ResponseHead, _ view: ByteView) {
+    let probe = probes[index]
+    switch probe.plan.kind {
+    case .tcp: finish(index, success: true, "connected")
+    case .http(let check):
+      let good = check.expectedStatus.contains { $0.contains(head.status) }
+      finish(index, success: good, "status \(head.status)")
+    case .monitor:
+      guard let field = fields.firstIndex(named: ByteView("Geodirector-Health"), in: view) else {
+        // Something else answers there: its status is all there is.
+        return finish(index, success: head.status < 400, "status \(head.status)")
+      }
+      let text = String(decoding: view[fields[field].value].rawBuffer, as: UTF8.self)
+      finish(index, statement: HealthStatement(parsing: text))
+    }
+  }
+
+  // MARK: The end of a check
+
+  private mutating func finish(_ index: Int, statement: HealthStatement) {
+    let probe = probes[index]
+    let site = sites[probe.application][probe.server]
+    // A site that says, after the hint, that it takes everybody again is no longer passed by (rule E3).
+    if statement.admit && statement.alive && probe.began > hintedAt[probe.application][site] {
+      shared.applications[probe.application].hints.clear(site: site)
+    }
+    if let digest = statement.digest, digest != shared.plan.digest {
+      let name = shared.plan.applications[probe.application].pool.servers[probe.server].name
+      if digestsWarned.insert("\(name) \(digest)").inserted {
+        logger.warning("\(shared.plan.name): \(name) runs with another topology file (digest \(digest), here \(shared.plan.digest))")
+      }
+    }
+    change(probe.application, probe.server, "its monitor says so") {
+      $0.record(
+        probe.check,
+        statement: MonitorStatement(admit: statement.admit, alive: statement.alive, drainDeadline: statement.deadline),
+        now: $1)
+    }
+    rest(index, success: true, settled: statement.alive)
+  }
+
+  private mutating func finish(_ index: Int, success: Bool, _ cause: String) {
+    let probe = probes[index]
+    let what = probe.check == .admission ? "admission check" : "check"
+    change(probe.application, probe.server, "\(what): \(cause)") {
+      $0.record(probe.check, success: success, now: $1)
+    }
+    rest(index, success: success, settled: true)
+  }
+
+  private mutating func rest(_ index: Int, success: Bool, settled: Bool) {
+    if probes[index].socket != .none { reactor.close(probes[index].socket, reset: true) }
+    probes[index].socket = .none
+    probes[index].memory?.deallocate()
+    probes[index].memory = nil
+    probes[index].request = []
+    probes[index].phase = .waiting
+    _ = probes[index].state.record(success: success, now: now)
+    let delay =
+      settled ? probes[index].state.nextDelay(random: &random) : probes[index].plan.downInterval.nanosecondsClamped
+    wheel.arm(index, at: now + max(delay, 1_000_000))
+  }
+}
+
+/// What a monitor's answer says: the field `Geodirector-Health`, a dictionary as of RFC 9651.
+struct HealthStatement: Equatable {
+  var admit = true
+  var alive = true
+  var deadline: Int64?
+  var digest: String?
+
+  init(admit: Bool, alive: Bool, deadline: Int64?, digest: String?) {
+    self.admit = admit
+    self.alive = alive
+    self.deadline = deadline
+    self.digest = digest
+  }
+
+  /// Reads a field value; members that are not known are passed over.
+  init(parsing text: String) {
+    for member in text.split(separator: ",") {
+      let pair = member.split(separator: "=", maxSplits: 1).map { $0.filter { $0 != " " && $0 != "\"" } }
+      guard let key = pair.first else { continue }
+      let value = pair.count > 1 ? pair[1] : "?1"
+      switch key {
+      case "admit": admit = value != "?0"
+      case "alive": alive = value != "?0"
+      case "deadline": deadline = Int64(value)
+      case "digest": digest = value
+      default: break
+      }
+    }
+  }
+
+  /// The field value.
+  var text: String {
+    "admit=?\(admit ? 1 : 0), alive=?\(alive ? 1 : 0)" + (deadline.map { ", deadline=\($0)" } ?? "")
+      + (digest.map { ", digest=\"\($0)\"" } ?? "")
+  }
+}

@@ -1,0 +1,208 @@
+internal import CReactor
+internal import Glibc
+public import Logging
+internal import Reactor
+internal import Routing
+internal import Synchronization
+public import Topology
+
+/// A node of the network as a running process: workers that serve, and a control thread that checks health, answers the
+/// monitor and handles signals.
+public enum ProxyNode {
+  /// Runs the node until a signal stops it: SIGTERM and SIGINT finish what is in flight, SIGUSR1 stops softly (rule F3).
+  ///
+  /// Blocks the calling thread. Returns when the node has stopped cleanly. Signals are handled for the whole process.
+  public static func run(plan: NodePlan, options: NodeOptions, logger: Logger = Logger(label: "geodirector"))
+    throws(NodeError)
+  {
+    let cores = Int(cr_cpu_count())
+    let workers = min(64, max(1, options.workers > 0 ? options.workers : plan.workers > 0 ? plan.workers : cores))
+    let lock = try lockName(plan)
+    defer { _ = cr_close(lock) }
+    let listeners = try plan.listeners.map { (listener) throws(NodeError) in try listen(listener.address, plan) }
+    let monitor = try plan.monitor.map { (address) throws(NodeError) in try listen(address, plan) }
+    var compiled: [CompiledApplication] = []
+    var firstServer = 0
+    for application in plan.applications {
+      compiled.append(CompiledApplication(application, firstServer: firstServer))
+      firstServer += application.pool.servers.count
+    }
+    let applications = UnsafeMutablePointer<CompiledApplication>.allocate(capacity: max(1, compiled.count))
+    applications.initialize(from: compiled, count: compiled.count)
+
+    let log = try openLog(options.accessLog)
+    let shared = NodeShared(plan: plan, workers: workers)
+    Resolver.resolveAll(plan, into: shared.addresses, logger: logger)
+    Resolver.start(plan, into: shared.addresses, logger: logger)
+    let descriptors = Int(cr_descriptor_limit()) - 64 - firstServer
+    let slots = max(64, min(plan.limits.connectionsMax + 8, max(1, descriptors / 2)))
+    shared.working.store(workers, ordering: .releasing)
+    for index in 0..<workers {
+      let start = WorkerStart(
+        shared: shared, index: index, workers: workers, applications: applications, listeners: listeners, log: log,
+        slots: slots)
+      guard start.launch() >= 0 else {
+        throw NodeError(kind: .system, description: "no thread could be started for worker \(index): raise the limit on threads")
+      }
+    }
+    var control: Control
+    do {
+      control = try Control(shared: shared, monitor: monitor, logger: logger)
+    } catch {
+      throw NodeError(kind: .system, description: "the control thread could not start: \(error)")
+    }
+    logger.info(
+      "\(plan.name) serves",
+      metadata: ["role": "\(plan.role.rawValue)", "workers": "\(workers)", "addresses": "\(plan.listeners.map { "\($0.address)" }.joined(separator: " "))"])
+    control.run(listeners: listeners)
+    log?.close()
+    logger.info("\(plan.name) has stopped")
+  }
+
+  private static func lockName(_ plan: NodePlan) throws(NodeError) -> Int32 {
+    let place = plan.listeners.first.map { "\($0.address)" } ?? "-"
+    let name = String("geodirector/\(plan.network)/\(plan.name)/\(place)".utf8.prefix(100)) ?? plan.name
+    let lock = cr_name_lock(name, name.utf8.count)
+    if lock == -EADDRINUSE {
+      throw NodeError(
+        kind: .alreadyRunning,
+        description: "\(plan.name) runs already on this machine: stop it first (SIGTERM), or give this one another name")
+    }
+    guard lock >= 0 else {
+      throw NodeError(kind: .system, description: "the lock of \(plan.name) could not be taken: \(SystemError(code: lock))")
+    }
+    return lock
+  }
+
+  private static func listen(_ address: Address, _ plan: NodePlan) throws(NodeError) -> Int32 {
+    var candidates = AddressBook.fixed(address)
+    if case .host(let name, let port) = address { candidates = SocketAddress.resolve(name: name, port: port) }
+    guard var raw = candidates.first?.raw else {
+      throw NodeError(kind: .addressNotHere, description: "\(address) does not resolve: \(plan.name) cannot listen there")
+    }
+    let descriptor = cr_listen(&raw, 4_096, 0)
+    if descriptor >= 0 { return descriptor }
+    switch -descriptor {
+    case EADDRINUSE:
+      throw NodeError(
+        kind: .portInUse,
+        description: "\(address) is in use by another process: stop that one, or give \(plan.name) another address")
+    case EACCES, EPERM:
+      throw NodeError(
+        kind: .missingPrivilege,
+        description:
+          "\(address) needs a privilege this process lacks: run as root, grant CAP_NET_BIND_SERVICE, or use a port from 1024 on")
+    case EADDRNOTAVAIL:
+      throw NodeError(
+        kind: .addressNotHere,
+        description: "\(address) is no address of this machine: add it to an interface, or correct the topology")
+    default:
+      throw NodeError(kind: .system, description: "\(address) cannot be listened on: \(SystemError(code: descriptor))")
+    }
+  }
+
+  private static func openLog(_ target: AccessLogTarget) throws(NodeError) -> AccessLog? {
+    switch target {
+    case .none: return nil
+    case .standardOutput: return AccessLog(descriptor: 1)
+    case .file(let path):
+      let descriptor = cr_open_append(path)
+      guard descriptor >= 0 else {
+        throw NodeError(
+          kind: .system,
+          description: "the access log \(path) cannot be written: \(SystemError(code: descriptor)); name a writable path")
+      }
+      return AccessLog(descriptor: descriptor)
+    }
+  }
+}
+
+/// What a worker's thread is started with.
+private final class WorkerStart: @unchecked Sendable {
+  let shared: NodeShared
+  let index: Int
+  let workers: Int
+  let applications: UnsafeMutablePointer<CompiledApplication>
+  let listeners: [Int32]
+  let log: AccessLog?
+  let slots: Int
+
+  init(
+    shared: NodeShared, index: Int, workers: Int, applications: UnsafeMutablePointer<CompiledApplication>,
+    listeners: [Int32], log: AccessLog?, slots: Int
+  ) {
+    self.shared = shared
+    self.index = index
+    self.workers = workers
+    self.applications = applications
+    self.listeners = listeners
+    self.log = log
+    self.slots = slots
+  }
+
+  func launch() -> Int32 {
+    let unmanaged = Unmanaged.passRetained(self)
+    let status = cr_thread_start(
+      { argument in
+        Unmanaged<WorkerStart>.fromOpaque(argument!).takeRetainedValue().run()
+        return nil
+      }, unmanaged.toOpaque(), "worker-\(index)")
+    if status < 0 { unmanaged.release() }
+    return status
+  }
+
+  private func run() {
+    do {
+      var worker = try Worker(
+        shared: shared, index: index, workers: workers, applications: applications, listeners: listeners, log: log,
+        slots: slots)
+      let waker = worker.reactor.waker
+      shared.workerWakers.withLock { $0[index] = waker }
+      worker.run()
+      shared.workerWakers.withLock { $0[index] = nil }
+    } catch {
+      Logger(label: "geodirector").critical("worker \(index) could not start: \(error)")
+      exit(1)
+    }
+  }
+}
+
+/// Looks up host names at an interval, on a thread of its own: a slow name server delays nobody.
+private final class Resolver: @unchecked Sendable {
+  private let plan: NodePlan
+  private let book: AddressBook
+  private let logger: Logger
+
+  private init(_ plan: NodePlan, _ book: AddressBook, _ logger: Logger) {
+    self.plan = plan
+    self.book = book
+    self.logger = logger
+  }
+
+  static func resolveAll(_ plan: NodePlan, into book: AddressBook, logger: Logger) {
+    for (application, planned) in plan.applications.enumerated() {
+      for (server, entry) in planned.pool.servers.enumerated() {
+        guard case .host(let name, let port) = entry.address else { continue }
+        let found = SocketAddress.resolve(name: name, port: port)
+        if found.isEmpty { logger.warning("\(entry.name): \(name) does not resolve; what was known of it stays in use") }
+        book.update(application: application, server: server, found)
+      }
+    }
+  }
+
+  static func start(_ plan: NodePlan, into book: AddressBook, logger: Logger) {
+    let named = plan.applications.contains { $0.pool.servers.contains { if case .host = $0.address { true } else { false } } }
+    guard named else { return }
+    let unmanaged = Unmanaged.passRetained(Resolver(plan, book, logger))
+    let status = cr_thread_start(
+      { argument in
+        let resolver = Unmanaged<Resolver>.fromOpaque(argument!).takeRetainedValue()
+        let pause = Int32(clamping: max(1_000_000_000, resolver.plan.resolveInterval.nanosecondsClamped) / 1_000_000)
+        while true {
+          cr_pause(pause)
+          Resolver.resolveAll(resolver.plan, into: resolver.book, logger: resolver.logger)
+        }
+      }, unmanaged.toOpaque(), "resolver")
+    if status < 0 { unmanaged.release() }
+  }
+}

@@ -1,0 +1,333 @@
+internal import HTTPMessage
+internal import Reactor
+internal import Routing
+internal import Synchronization
+internal import Topology
+
+/// How exchanges end: answers of our own, the end of a response, broken connections, tunnels, and the line in the log.
+extension Worker {
+  // MARK: Answers of our own
+
+  /// The exchange ended without a server's response.
+  mutating func answerFailure(_ client: Int32, _ failure: Exchange.Failure) {
+    let pointer = clients + Int(client)
+    if pointer.pointee.upstream >= 0 {
+      closeUpstream(pointer.pointee.upstream)
+      pointer.pointee.upstream = -1
+    }
+    if pointer.pointee.termination == 0x2D2D {
+      pointer.pointee.termination =
+        switch failure {
+        case .destinationUnavailable: 0x5343  // SC
+        case .connectionLimitReached, .shed: 0x7351  // sQ
+        case .connectionTerminated: 0x5348  // SH
+        case .responseTimeout: 0x7348  // sH
+        case .invalidResponse: 0x5048  // PH
+        case .internalShortage: 0x5243  // RC
+        }
+    }
+    answer(client, status: failure.status, error: failure.proxyError, isShortage: failure.isShortage)
+  }
+
+  /// The request itself is refused; its connection ends with the answer.
+  mutating func answerError(_ client: Int32, status: Int, termination: StaticString) {
+    let pointer = clients + Int(client)
+    pointer.pointee.flags.remove(.keepAlive)
+    pointer.pointee.termination = Self.code(termination)
+    // What the client still sends belongs to a request that is answered already.
+    pointer.pointee.flags.insert(.lingerAfter)
+    answer(client, status: status, error: nil, isShortage: false)
+  }
+
+  private mutating func answer(_ client: Int32, status: Int, error: StaticString?, isShortage: Bool) {
+    let pointer = clients + Int(client)
+    if phase != .running { pointer.pointee.flags.remove(.keepAlive) }
+    if !pointer.pointee.requestBody.isComplete {
+      pointer.pointee.flags.remove(.keepAlive)
+      pointer.pointee.flags.insert(.lingerAfter)
+    }
+    var writer = ByteWriter(UnsafeMutableRawBufferPointer(start: scratch, count: Self.scratchBytes))
+    let reason = StatusText.reason(status)
+    writer.append("HTTP/1.1 ")
+    writer.append(decimal: UInt64(status))
+    writer.append(byte: 0x20)
+    writer.append(reason)
+    writer.append("\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-cache\r\nContent-Length: ")
+    let bodyLength =
+      StatusText.before.utf8CodeUnitCount + 3 + 1 + reason.utf8CodeUnitCount + StatusText.middle.utf8CodeUnitCount
+      + StatusText.text(status).utf8CodeUnitCount + StatusText.after.utf8CodeUnitCount
+    writer.append(decimal: UInt64(bodyLength))
+    writer.append("\r\n")
+    if isShortage { writer.append("Retry-After: 1\r\n") }
+    // The public learns no node names (rule D3).
+    if let error, !isOutermost[Int(pointer.pointee.listener)] {
+      writer.append("Proxy-Status: ")
+      writer.append(nodeName)
+      writer.append("; error=")
+      writer.append(error)
+      writer.append("\r\n")
+    }
+    if !pointer.pointee.flags.contains(.keepAlive) {
+      writer.append("Connection: close\r\n")
+    } else if pointer.pointee.flags.contains(.isHTTP10) {
+      writer.append("Connection: keep-alive\r\n")
+    }
+    writer.append("\r\n")
+    if !pointer.pointee.flags.contains(.isHead) {
+      writer.append(StatusText.before)
+      writer.append(decimal: UInt64(status))
+      writer.append(byte: 0x20)
+      writer.append(reason)
+      writer.append(StatusText.middle)
+      writer.append(StatusText.text(status))
+      writer.append(StatusText.after)
+    }
+    pointer.pointee.status = Int32(status)
+    sendAnswer(client, writer.position)
+  }
+
+  /// A TRACE or OPTIONS request that may go no further (RFC 9110 section 7.6.2): TRACE sees itself as received.
+  mutating func answerMaxForwards(_ client: Int32, isTrace: Bool, _ request: ByteView) {
+    let pointer = clients + Int(client)
+    var writer = ByteWriter(UnsafeMutableRawBufferPointer(start: scratch, count: Self.scratchBytes))
+    writer.append("HTTP/1.1 200 OK\r\n")
+    if isTrace {
+      writer.append("Content-Type: message/http\r\nContent-Length: ")
+      writer.append(decimal: UInt64(request.count))
+    } else {
+      writer.append("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, TRACE\r\nContent-Length: 0")
+    }
+    writer.append("\r\n")
+    if !pointer.pointee.requestBody.isComplete {
+      pointer.pointee.flags.remove(.keepAlive)
+      pointer.pointee.flags.insert(.lingerAfter)
+    }
+    if !pointer.pointee.flags.contains(.keepAlive) { writer.append("Connection: close\r\n") }
+    writer.append("\r\n")
+    if isTrace { writer.append(request) }
+    pointer.pointee.status = 200
+    sendAnswer(client, writer.position)
+  }
+
+  private mutating func sendAnswer(_ client: Int32, _ count: Int) {
+    let pointer = clients + Int(client)
+    stopWaiting(client)
+    reactor.cancelReceive(pointer.pointee.socket)
+    pointer.pointee.flags.remove(.receiving)
+    pointer.pointee.state = .answering
+    pointer.pointee.outputBodyCount = 0
+    if pointer.pointee.headComplete == 0 { pointer.pointee.headComplete = now }
+    setDeadline(client, .client, applications[Int(pointer.pointee.application)].timeouts.client)
+    if sendFromScratch(client, count) { answerSent(client) }
+  }
+
+  mutating func answerSent(_ client: Int32) {
+    logRequest(client)
+    next(client)
+  }
+
+  // MARK: The end of an exchange
+
+  /// The response is with the client.
+  mutating func finishResponse(_ client: Int32) {
+    let pointer = clients + Int(client)
+    let upstream = pointer.pointee.upstream
+    pointer.pointee.exchange.finish(pool: &pools[Int(pointer.pointee.application)])
+    if upstream >= 0 {
+      pointer.pointee.upstream = -1
+      let server = upstreams + Int(upstream)
+      let isWhole = pointer.pointee.requestBody.isComplete && pointer.pointee.request.count == 0
+      if server.pointee.keepAlive && isWhole && !server.pointee.isSending {
+        keepIdle(upstream)
+      } else {
+        closeUpstream(upstream)
+      }
+    }
+    if !pointer.pointee.requestBody.isComplete {
+      pointer.pointee.flags.remove(.keepAlive)
+      pointer.pointee.flags.insert(.lingerAfter)
+    }
+    logRequest(client)
+    next(client)
+  }
+
+  /// The connection's next request, or its end.
+  private mutating func next(_ client: Int32) {
+    let pointer = clients + Int(client)
+    buffers.giveBack(&pointer.pointee.request)
+    buffers.giveBack(&pointer.pointee.stash)
+    pointer.pointee.outputBodyCount = 0
+    reactor.cancelReceive(pointer.pointee.socket)
+    pointer.pointee.flags.remove(.receiving)
+    guard pointer.pointee.flags.contains(.keepAlive), !pointer.pointee.flags.contains(.ended) else {
+      if pointer.pointee.flags.contains(.lingerAfter) || pointer.pointee.input.count > 0 {
+        linger(client)
+      } else {
+        closeClient(client)
+      }
+      return
+    }
+    pointer.pointee.flags = [.reused, .keepAlive]
+    pointer.pointee.scanned = 0
+    pointer.pointee.started = now
+    pointer.pointee.headComplete = 0
+    if pointer.pointee.input.count > 0 {
+      // The next request is here already; it is taken up after the other connections of this round.
+      pointer.pointee.state = .head
+      setDeadline(client, .request, applications[Int(pointer.pointee.application)].timeouts.request)
+      schedule(client)
+      return
+    }
+    buffers.giveBack(&pointer.pointee.input)
+    pointer.pointee.state = .idle
+    setDeadline(client, .keepAlive, applications[Int(pointer.pointee.application)].timeouts.keepAlive)
+    if reactor.awaitInput(pointer.pointee.socket) { clientInput(client) }
+  }
+
+  /// How long the rest of a refused request is read.
+  private static let lingerTime: Int64 = 1_000_000_000
+  /// How much of it.
+  private static let lingerBytes: UInt64 = 1 << 20
+
+  private mutating func linger(_ client: Int32) {
+    let pointer = clients + Int(client)
+    pointer.pointee.state = .lingering
+    pointer.pointee.bytesOut = 0
+    buffers.giveBack(&pointer.pointee.input)
+    reactor.shutdownSend(pointer.pointee.socket)
+    setDeadline(client, .linger, Self.lingerTime)
+    drain(client)
+  }
+
+  /// Reads and drops.
+  mutating func drain(_ client: Int32) {
+    let pointer = clients + Int(client)
+    while true {
+      let result = reactor.receive(pointer.pointee.socket, into: scratch, count: Self.scratchBytes)
+      if result == Reactor.pending {
+        reactor.cancelReceive(pointer.pointee.socket)
+        _ = reactor.awaitInput(pointer.pointee.socket)
+        return
+      }
+      if result <= 0 { return closeClient(client) }
+      pointer.pointee.bytesOut += UInt64(result)
+      if pointer.pointee.bytesOut > Self.lingerBytes { return closeClient(client) }
+    }
+  }
+
+  /// The exchange cannot go on: the client sees that by a reset, never by an end that looks whole.
+  mutating func abort(_ client: Int32, termination: StaticString) {
+    let pointer = clients + Int(client)
+    pointer.pointee.termination = Self.code(termination)
+    logRequest(client)
+    closeClient(client, reset: true)
+  }
+
+  /// The client does not take what is sent.
+  mutating func clientLost(_ client: Int32) {
+    let pointer = clients + Int(client)
+    if pointer.pointee.termination == 0x2D2D {
+      pointer.pointee.termination = Self.termination("C", pointer.pointee.exchange.state)
+    }
+    logRequest(client)
+    closeClient(client)
+  }
+
+  // MARK: Tunnels
+
+  mutating func clientEndedTunnel(_ client: Int32, _ result: Int) {
+    let pointer = clients + Int(client)
+    pointer.pointee.flags.insert(.ended)
+    guard result == 0, pointer.pointee.upstream >= 0, !upstreams[Int(pointer.pointee.upstream)].ended else {
+      return endTunnel(client)
+    }
+    reactor.shutdownSend(upstreams[Int(pointer.pointee.upstream)].socket)
+  }
+
+  mutating func serverEndedTunnel(_ client: Int32, _ result: Int) {
+    let pointer = clients + Int(client)
+    guard result == 0, !pointer.pointee.flags.contains(.ended) else { return endTunnel(client) }
+    reactor.shutdownSend(pointer.pointee.socket)
+    pointer.pointee.flags.insert(.halfClosed)
+  }
+
+  private mutating func endTunnel(_ client: Int32) {
+    logRequest(client)
+    closeClient(client)
+  }
+
+  // MARK: Codes of the log
+
+  static func code(_ text: StaticString) -> UInt16 {
+    UInt16(text.utf8Start[0]) << 8 | UInt16(text.utf8Start[1])
+  }
+
+  /// Who ended it, and in which phase: as the reference's logs tell it.
+  static func termination(_ who: StaticString, _ state: Exchange.State) -> UInt16 {
+    let phase: UInt8 =
+      switch state {
+      case .idle: 0x52  // R
+      case .awaitingTrial, .queued, .awaitingBudget: 0x51  // Q
+      case .connecting: 0x43  // C
+      case .awaitingResponse: 0x48  // H
+      case .relaying: 0x44  // D
+      case .done: 0x4C  // L
+      }
+    return UInt16(who.utf8Start[0]) << 8 | UInt16(phase)
+  }
+}
+
+extension Exchange.Failure {
+  /// Answered with Retry-After: it passes by itself.
+  var isShortage: Bool {
+    switch self {
+    case .connectionLimitReached, .shed, .internalShortage, .destinationUnavailable: true
+    case .connectionTerminated, .responseTimeout, .invalidResponse: false
+    }
+  }
+}
+
+/// Reason phrases and what a person reads.
+enum StatusText {
+  static let before: StaticString =
+    "<!doctype html><meta name=color-scheme content=\"light dark\"><style>body{font:1.1em/1.5 system-ui,sans-serif;margin:15vh auto;max-width:34em;padding:0 1em}</style><title>Error</title><h1>"
+  static let middle: StaticString = "</h1><p>"
+  static let after: StaticString = "</p>\n"
+
+  static func reason(_ status: Int) -> StaticString {
+    switch status {
+    case 200: "OK"
+    case 400: "Bad Request"
+    case 408: "Request Timeout"
+    case 413: "Content Too Large"
+    case 414: "URI Too Long"
+    case 421: "Misdirected Request"
+    case 431: "Request Header Fields Too Large"
+    case 500: "Internal Server Error"
+    case 501: "Not Implemented"
+    case 502: "Bad Gateway"
+    case 503: "Service Unavailable"
+    case 504: "Gateway Timeout"
+    case 505: "HTTP Version Not Supported"
+    case 508: "Loop Detected"
+    default: "Error"
+    }
+  }
+
+  static func text(_ status: Int) -> StaticString {
+    switch status {
+    case 408: "The request took too long to arrive."
+    case 413: "The request's body is larger than is accepted here."
+    case 414: "The address is longer than is accepted here."
+    case 421: "No application answers to this host name here."
+    case 431: "The request's header is larger than is accepted here."
+    case 501: "The request asks for something that is not implemented."
+    case 502: "The server's answer could not be used."
+    case 503: "No server can take this request at the moment. Please try again."
+    case 504: "The server did not answer in time."
+    case 505: "Only HTTP/1.0 and HTTP/1.1 are spoken here."
+    case 508: "The request has passed here before."
+    default: "The request could not be understood."
+    }
+  }
+}

@@ -1,0 +1,343 @@
+internal import Glibc
+internal import HTTPMessage
+internal import Reactor
+internal import Routing
+internal import Synchronization
+internal import Topology
+
+/// What the exchange decides, carried out: connections to servers, and the lists of those who wait.
+extension Worker {
+  /// Does what the exchange says, and what follows from it.
+  mutating func perform(_ action: Exchange.Action, _ client: Int32) {
+    let pointer = clients + Int(client)
+    switch action {
+    case .connect(let server, let policy):
+      if pointer.pointee.chosen == 0 { pointer.pointee.chosen = now }
+      connect(client, server, policy)
+    case .queue(let server):
+      wait(client, in: queueList(client, server))
+    case .awaitTrial(let server):
+      wait(client, in: serverTotal * 2 + slot(of: server, in: pointer.pointee.application))
+    case .awaitBudget:
+      wait(client, in: serverTotal * 3 + Int(pointer.pointee.application))
+    case .answer(let failure):
+      answerFailure(client, failure)
+    case .relay, .nothing:
+      break
+    }
+  }
+
+  // MARK: Connections to servers
+
+  private mutating func connect(_ client: Int32, _ server: Int32, _ policy: Exchange.PooledConnections) {
+    let pointer = clients + Int(client)
+    let application = pointer.pointee.application
+    if policy != .none, let upstream = takeIdle(slot(of: server, in: application), policy) {
+      upstreams[Int(upstream)].client = client
+      upstreams[Int(upstream)].state = .busy
+      pointer.pointee.upstream = upstream
+      pointer.pointee.exchange.connected(isNew: false, pool: &pools[Int(application)])
+      begin(client, upstream)
+      return
+    }
+    guard let address = addresses[slot(of: server, in: application)] else {
+      // The name does not resolve: as good as refused.
+      perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[Int(application)], now: now), client)
+      return
+    }
+    guard freeUpstream >= 0 || evictIdle() else { return connectShort(client) }
+    let upstream = freeUpstream
+    let timeouts = applications[Int(application)].timeouts
+    do {
+      let socket = try reactor.connect(
+        to: address, userTimeoutMilliseconds: timeouts.unacknowledgedMilliseconds,
+        token: Self.token(.upstream, upstream))
+      freeUpstream = upstreams[Int(upstream)].nextFree
+      upstreams[Int(upstream)] = Upstream()
+      upstreams[Int(upstream)].socket = socket
+      upstreams[Int(upstream)].state = .connecting
+      upstreams[Int(upstream)].application = application
+      upstreams[Int(upstream)].server = server
+      upstreams[Int(upstream)].client = client
+      upstreamCount += 1
+      pointer.pointee.upstream = upstream
+      setDeadline(client, .connect, timeouts.connect)
+    } catch {
+      switch error.code {
+      case EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL:  // ours, not the server's
+        if evictIdle() && policy != .none { return connect(client, server, .none) }
+        connectShort(client)
+      default:
+        perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[Int(application)], now: now), client)
+      }
+    }
+  }
+
+  private mutating func connectShort(_ client: Int32) {
+    let pointer = clients + Int(client)
+    perform(
+      pointer.pointee.exchange.connectFailed(ownFault: true, pool: &pools[Int(pointer.pointee.application)], now: now),
+      client)
+  }
+
+  mutating func upstreamConnected(_ upstream: Int32, _ result: Int) {
+    let client = upstreams[Int(upstream)].client
+    guard client >= 0, upstreams[Int(upstream)].state == .connecting else { return }
+    let pointer = clients + Int(client)
+    let application = Int(pointer.pointee.application)
+    if result < 0 {
+      closeUpstream(upstream)
+      pointer.pointee.upstream = -1
+      perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[application], now: now), client)
+      return
+    }
+    upstreams[Int(upstream)].state = .busy
+    pointer.pointee.exchange.connected(isNew: true, pool: &pools[application])
+    begin(client, upstream)
+  }
+
+  /// The connection is there: the request goes out from its first byte, and the response is awaited.
+  private mutating func begin(_ client: Int32, _ upstream: Int32) {
+    let pointer = clients + Int(client)
+    if pointer.pointee.connectedAt == 0 { pointer.pointee.connectedAt = now }
+    pointer.pointee.request.start = 0
+    setDeadline(client, .server, applications[Int(pointer.pointee.application)].timeouts.server)
+    pumpRequest(client)
+    // The exchange may be over by now, or on another connection.
+    guard pointer.pointee.upstream == upstream, upstreams[Int(upstream)].state == .busy else { return }
+    awaitResponse(upstream)
+  }
+
+  /// Asks to be told of response bytes, holding no memory meanwhile.
+  mutating func awaitResponse(_ upstream: Int32) {
+    guard !upstreams[Int(upstream)].isAwaiting else { return }
+    if reactor.awaitInput(upstreams[Int(upstream)].socket) {
+      upstreamInput(upstream)
+    } else {
+      upstreams[Int(upstream)].isAwaiting = true
+    }
+  }
+
+  /// The connection broke before the response's head was complete.
+  mutating func connectionLost(_ client: Int32) {
+    let pointer = clients + Int(client)
+    let upstream = pointer.pointee.upstream
+    guard upstream >= 0 else { return }
+    if pointer.pointee.state == .tunnel || pointer.pointee.flags.contains(.responseBegun) {
+      // The response goes on as long as it comes; what the server did not take of the request is dropped.
+      abort(client, termination: "SD")
+      return
+    }
+    let begun = upstreams[Int(upstream)].input.count > 0
+    let wasKept = upstreams[Int(upstream)].wasKept
+    closeUpstream(upstream)
+    pointer.pointee.upstream = -1
+    let action = pointer.pointee.exchange.connectionLost(
+      responseBegun: begun, wasKept: wasKept, pool: &pools[Int(pointer.pointee.application)], now: now)
+    perform(action, client)
+  }
+
+  mutating func upstreamHungUp(_ upstream: Int32) {
+    switch upstreams[Int(upstream)].state {
+    case .idle: closeUpstream(upstream)
+    case .busy:
+      let client = upstreams[Int(upstream)].client
+      if client >= 0 && clients[Int(client)].exchange.state == .awaitingResponse { connectionLost(client) }
+    case .free, .connecting: break
+    }
+  }
+
+  mutating func closeUpstream(_ upstream: Int32) {
+    let pointer = upstreams + Int(upstream)
+    guard pointer.pointee.state != .free else { return }
+    if pointer.pointee.state == .idle { unlinkIdle(upstream) }
+    reactor.close(pointer.pointee.socket)
+    buffers.giveBack(&pointer.pointee.input)
+    pointer.pointee.state = .free
+    pointer.pointee.client = -1
+    pointer.pointee.nextFree = freeUpstream
+    freeUpstream = upstream
+    wheel.cancel(slots + Int(upstream))
+    upstreamCount -= 1
+  }
+
+  // MARK: Idle connections, the one used last first
+
+  private mutating func takeIdle(_ slot: Int, _ policy: Exchange.PooledConnections) -> Int32? {
+    while idleHeads[slot] >= 0 {
+      let upstream = idleHeads[slot]
+      if policy == .recentlyUsed && now - upstreams[Int(upstream)].idleSince >= reuseWindow { return nil }
+      // Something has come since: the server's end of the stream, most likely.
+      if reactor.mayReceive(upstreams[Int(upstream)].socket) {
+        closeUpstream(upstream)
+        continue
+      }
+      unlinkIdle(upstream)
+      upstreams[Int(upstream)].wasKept = true
+      return upstream
+    }
+    return nil
+  }
+
+  /// Keeps the connection of a finished exchange for the next one.
+  mutating func keepIdle(_ upstream: Int32) {
+    let pointer = upstreams + Int(upstream)
+    let list = slot(of: pointer.pointee.server, in: pointer.pointee.application)
+    guard phase != .stopping, idleCounts[list] < Int32(clamping: shared.plan.limits.pooledPerServerMax) else {
+      closeUpstream(upstream)
+      return
+    }
+    buffers.giveBack(&pointer.pointee.input)
+    pointer.pointee.client = -1
+    pointer.pointee.state = .idle
+    pointer.pointee.idleSince = now
+    pointer.pointee.scanned = 0
+    pointer.pointee.deadline = now + applications[Int(pointer.pointee.application)].timeouts.pooled
+    pointer.pointee.previous = -1
+    pointer.pointee.next = idleHeads[list]
+    if idleHeads[list] >= 0 { upstreams[Int(idleHeads[list])].previous = upstream }
+    idleHeads[list] = upstream
+    idleCounts[list] += 1
+    wheel.armNoLater(slots + Int(upstream), at: pointer.pointee.deadline)
+    if !pointer.pointee.isAwaiting {
+      if reactor.awaitInput(pointer.pointee.socket) {
+        closeUpstream(upstream)
+      } else {
+        pointer.pointee.isAwaiting = true
+      }
+    }
+  }
+
+  private mutating func unlinkIdle(_ upstream: Int32) {
+    let pointer = upstreams + Int(upstream)
+    let list = slot(of: pointer.pointee.server, in: pointer.pointee.application)
+    if pointer.pointee.previous >= 0 {
+      upstreams[Int(pointer.pointee.previous)].next = pointer.pointee.next
+    } else {
+      idleHeads[list] = pointer.pointee.next
+    }
+    if pointer.pointee.next >= 0 { upstreams[Int(pointer.pointee.next)].previous = pointer.pointee.previous }
+    idleCounts[list] -= 1
+  }
+
+  /// Closes one idle connection for its descriptor. False: there is none.
+  private mutating func evictIdle() -> Bool {
+    for list in 0..<serverTotal where idleHeads[list] >= 0 {
+      closeUpstream(idleHeads[list])
+      return true
+    }
+    return false
+  }
+
+  mutating func upstreamExpired(_ upstream: Int32) {
+    let pointer = upstreams + Int(upstream)
+    guard pointer.pointee.state == .idle else { return }
+    if pointer.pointee.deadline > now {
+      wheel.arm(slots + Int(upstream), at: pointer.pointee.deadline)
+    } else {
+      closeUpstream(upstream)
+    }
+  }
+
+  // MARK: Waiting
+
+  /// Users with a session wait ahead of those without: two lists a server.
+  private func queueList(_ client: Int32, _ server: Int32) -> Int {
+    let pointer = clients + Int(client)
+    let list = slot(of: server, in: pointer.pointee.application)
+    return pointer.pointee.exchange.binding.group >= 0 ? list : serverTotal + list
+  }
+
+  private mutating func wait(_ client: Int32, in list: Int) {
+    let pointer = clients + Int(client)
+    let app = applications + Int(pointer.pointee.application)
+    if pointer.pointee.waitingList >= 0 { stopWaiting(client) }
+    if list < serverTotal * 2 {
+      let server = pointer.pointee.exchange.server
+      let position = slot(of: server, in: pointer.pointee.application)
+      if Int(waiting[position].count + waiting[serverTotal + position].count) >= app.pointee.queueMax {
+        perform(pointer.pointee.exchange.waitedTooLong(pool: &pools[Int(pointer.pointee.application)], now: now), client)
+        return
+      }
+      // Marked first, looked again after: a slot given back meanwhile is not missed.
+      shared.applications[Int(pointer.pointee.application)].loads.markWaiting(server, worker: index)
+    }
+    pointer.pointee.waitingList = Int32(list)
+    pointer.pointee.nextWaiting = -1
+    pointer.pointee.previousWaiting = waiting[list].tail
+    if waiting[list].tail >= 0 { clients[Int(waiting[list].tail)].nextWaiting = client } else { waiting[list].head = client }
+    waiting[list].tail = client
+    waiting[list].count += 1
+    waitingTotal += 1
+    let isTrial = list >= serverTotal * 2 && list < serverTotal * 3
+    setDeadline(client, .queue, isTrial ? app.pointee.timeouts.connect * 2 : app.pointee.timeouts.queue)
+  }
+
+  mutating func stopWaiting(_ client: Int32) {
+    let pointer = clients + Int(client)
+    guard pointer.pointee.waitingList >= 0 else { return }
+    let list = Int(pointer.pointee.waitingList)
+    if pointer.pointee.previousWaiting >= 0 {
+      clients[Int(pointer.pointee.previousWaiting)].nextWaiting = pointer.pointee.nextWaiting
+    } else {
+      waiting[list].head = pointer.pointee.nextWaiting
+    }
+    if pointer.pointee.nextWaiting >= 0 {
+      clients[Int(pointer.pointee.nextWaiting)].previousWaiting = pointer.pointee.previousWaiting
+    } else {
+      waiting[list].tail = pointer.pointee.previousWaiting
+    }
+    waiting[list].count -= 1
+    waitingTotal -= 1
+    pointer.pointee.waitingList = -1
+  }
+
+  /// Gives those who wait another try, the first of each list first, until one has to wait on.
+  mutating func retryWaiting() {
+    for list in 0..<serverTotal * 3 + applicationCount {
+      var left = waiting[list].count
+      while left > 0, waiting[list].head >= 0 {
+        left -= 1
+        let client = waiting[list].head
+        let pointer = clients + Int(client)
+        let application = Int(pointer.pointee.application)
+        stopWaiting(client)
+        let action: Exchange.Action
+        switch pointer.pointee.exchange.state {
+        case .queued: action = pointer.pointee.exchange.slotFreed(pool: &pools[application], now: now)
+        case .awaitingBudget: action = pointer.pointee.exchange.budgetFreed(pool: &pools[application], now: now)
+        case .awaitingTrial:
+          let server = Int32(list - serverTotal * 2 - applications[application].firstServer)
+          if pools[application].trialIsPending(server, now: now) {
+            action = .awaitTrial(server)
+          } else {
+            action = pointer.pointee.exchange.trialResolved(pool: &pools[application], now: now)
+          }
+        case .idle, .connecting, .awaitingResponse, .relaying, .done: action = .nothing
+        }
+        if waitAgain(client, action, list) { break }
+        perform(action, client)
+      }
+    }
+  }
+
+  /// Still no slot, trial outcome or budget: back to the head of the same list, its deadline as it was.
+  private mutating func waitAgain(_ client: Int32, _ action: Exchange.Action, _ list: Int) -> Bool {
+    let pointer = clients + Int(client)
+    switch action {
+    case .queue(let server):
+      guard queueList(client, server) == list else { return false }
+      shared.applications[Int(pointer.pointee.application)].loads.markWaiting(server, worker: index)
+    case .awaitTrial, .awaitBudget: break
+    case .connect, .answer, .relay, .nothing: return false
+    }
+    pointer.pointee.waitingList = Int32(list)
+    pointer.pointee.previousWaiting = -1
+    pointer.pointee.nextWaiting = waiting[list].head
+    if waiting[list].head >= 0 { clients[Int(waiting[list].head)].previousWaiting = client } else { waiting[list].tail = client }
+    waiting[list].head = client
+    waiting[list].count += 1
+    waitingTotal += 1
+    return true
+  }
+}

@@ -1,0 +1,193 @@
+internal import HTTPMessage
+internal import Routing
+internal import Synchronization
+internal import Topology
+
+/// Heads on their way to the client: hop-by-hop fields and node names taken out, cookies written (rules B4 to B6).
+extension Worker {
+  mutating func writeStatusLine(_ head: ResponseHead, _ view: ByteView, into writer: inout ByteWriter) {
+    writer.append("HTTP/1.1 ")
+    writer.append(decimal: UInt64(head.status))
+    writer.append(byte: 0x20)
+    writer.append(view[head.reason])
+    writer.append("\r\n")
+  }
+
+  /// Writes the head of a final response as it goes to the client.
+  mutating func writeResponse(
+    _ client: Int32, _ view: ByteView, _ head: ResponseHead, into writer: inout ByteWriter
+  ) {
+    let pointer = clients + Int(client)
+    let app = applications + Int(pointer.pointee.application)
+    let isTunnel = head.status == 101
+    var exceptions: FieldTable.HopByHopExceptions = []
+    if !pointer.pointee.flags.contains(.dechunk) { exceptions.insert(.transferEncoding) }
+    if isTunnel { exceptions.insert(.upgrade) }
+    fields.dropHopByHop(in: view, except: exceptions)
+    // Proxy-Status is for our own nodes: servers have no say in it, and the public learns no names (rule D3).
+    if head.lastProxyStatus != nil
+      && (isOutermost[Int(pointer.pointee.listener)]
+        || !pools[Int(pointer.pointee.application)].isNode(pointer.pointee.exchange.server))
+    {
+      fields.drop(.proxyStatus)
+    }
+    writeStatusLine(head, view, into: &writer)
+    editor.reset()
+    let serverSet = editResponse(client, view, head, app)
+    editor.write(view, from: head.fieldsStart, to: head.length - 2, into: &writer)
+    appendCookie(client, app, serverSet: serverSet, into: &writer)
+    if isTunnel {
+      writer.append("Connection: upgrade\r\n")
+    } else if !pointer.pointee.flags.contains(.keepAlive) {
+      writer.append("Connection: close\r\n")
+    } else if pointer.pointee.flags.contains(.isHTTP10) {
+      writer.append("Connection: keep-alive\r\n")
+    }
+    writer.append("\r\n")
+  }
+
+  /// Goes over the fields; tells whether the server set a cookie of the routing cookie's name that stays.
+  private mutating func editResponse(
+    _ client: Int32, _ view: ByteView, _ head: ResponseHead, _ app: UnsafeMutablePointer<CompiledApplication>
+  ) -> Bool {
+    var stays = false
+    var moved = false
+    let pointer = clients + Int(client)
+    let server = pointer.pointee.exchange.server
+    for index in 0..<fields.count {
+      let field = fields[index]
+      if field.isDropped {
+        editor.delete(field.line)
+        continue
+      }
+      guard field.id == .setCookie, let cookie = app.pointee.cookie else { continue }
+      let value = view[field.value]
+      guard let set = SetCookieView(value), value[set.name].rawBuffer.elementsEqual(cookie.name.rawBuffer) else { continue }
+      switch cookie.mode {
+      case .passive:
+        let dated = DatedValue(value[set.value])
+        let named = pools[Int(pointer.pointee.application)].group(named: value[set.value][dated.server].rawBuffer)
+        if named >= 0 && named != pools[Int(pointer.pointee.application)].group(of: server) { moved = true }
+      case .insert:
+        if cookie.preserve {
+          stays = true
+        } else if cookie.indirect {
+          editor.delete(field.line)
+        }
+      case .prefix:
+        stays = true
+        learn(value, set, Int(pointer.pointee.application))
+        if let name = app.pointee.servers[Int(server)].cookieValue, !set.value.isEmpty {
+          let position = field.value.start + set.value.start
+          editor.replace(ByteRange(position, position), with: name, ByteView("~"))
+        }
+      }
+    }
+    if roleIsOffice {
+      pointer.pointee.exchange.learned(moved: moved, pool: &pools[Int(pointer.pointee.application)], now: now)
+    }
+    return stays
+  }
+
+  /// Tells the client where it belongs from now on, if that is news.
+  private mutating func appendCookie(
+    _ client: Int32, _ app: UnsafeMutablePointer<CompiledApplication>, serverSet: Bool, into writer: inout ByteWriter
+  ) {
+    guard let cookie = app.pointee.cookie, !serverSet else { return }
+    let pointer = clients + Int(client)
+    let server = pointer.pointee.exchange.server
+    let binding = pointer.pointee.exchange.binding
+    let group = pools[Int(pointer.pointee.application)].group(of: server)
+    switch cookie.mode {
+    case .passive: return
+    case .insert:
+      let isNews = group != binding.group || binding.presence != .named
+      guard isNews || needsRefresh(client, cookie) else { return }
+      guard let value = app.pointee.servers[Int(server)].cookieValue else {
+        // The server has no value of its own: an old one must not lead elsewhere.
+        guard pointer.pointee.cookiePresent else { return }
+        writer.append("Set-Cookie: ")
+        writer.append(cookie.name)
+        writer.append("=; Expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/\r\n")
+        return
+      }
+      writer.append("Set-Cookie: ")
+      writer.append(cookie.name)
+      writer.append(byte: 0x3D)
+      writer.append(value)
+      if cookie.hasDates { appendDates(client, isNews: isNews, cookie, into: &writer) }
+      writer.append(cookie.attributes)
+      writer.append("\r\n")
+    case .prefix:
+      // A session without a prefix, or without an id, has nothing to be renamed.
+      guard pointer.pointee.sessionLength > 0, group != binding.group,
+        let value = app.pointee.servers[Int(server)].cookieValue
+      else { return }
+      guard let attributes = sessionAttributes(cookie, Int(pointer.pointee.application)) else {
+        shared.counters.cookieNotWritten.wrappingAdd(1, ordering: .relaxed)
+        return
+      }
+      writer.append("Set-Cookie: ")
+      writer.append(cookie.name)
+      writer.append(byte: 0x3D)
+      writer.append(value)
+      writer.append(byte: 0x7E)
+      writer.append(
+        ByteView(
+          UnsafeRawBufferPointer(
+            start: pointer.pointee.request.reserved, count: Int(pointer.pointee.sessionLength))))
+      writer.append(attributes)
+      writer.append("\r\n")
+    }
+    pointer.pointee.flags.insert(.cookieSet)
+    if cookie.noCache || cookie.mode == .prefix { writer.append("Cache-Control: private\r\n") }
+  }
+
+  private func needsRefresh(_ client: Int32, _ cookie: CompiledCookie) -> Bool {
+    guard cookie.maxIdle > 0 else { return false }
+    // Dates have a grain of four seconds: within it there is nothing new to tell.
+    let seconds = UInt32(truncatingIfNeeded: (now + realtimeOffset) / 1_000_000_000)
+    return clients[Int(client)].cookieLast / 4 != (seconds + 3) / 4
+  }
+
+  /// `|last|first` as far as limits are set; the first date of a cookie that goes on is kept.
+  private func appendDates(_ client: Int32, isNews: Bool, _ cookie: CompiledCookie, into writer: inout ByteWriter) {
+    let seconds = UInt32(truncatingIfNeeded: (now + realtimeOffset) / 1_000_000_000)
+    writer.append(byte: 0x7C)
+    writer.append(cookieDate: seconds)
+    guard cookie.maxLife > 0 else { return }
+    writer.append(byte: 0x7C)
+    let first = clients[Int(client)].cookieFirst
+    writer.append(cookieDate: isNews || first == 0 ? seconds : first)
+  }
+
+  // MARK: Attributes of the application's session cookie
+
+  private mutating func sessionAttributes(_ cookie: CompiledCookie, _ application: Int) -> ByteView? {
+    if cookie.hasPath { return cookie.attributes }
+    let learned = shared.learned[application]
+    if learned.generation != learnedCopies[application].generation {
+      learnedCopies[application].generation = learned.generation
+      learnedCopies[application].view = learned.get().map { bytes in
+        immortal(String(decoding: bytes, as: UTF8.self))
+      }
+    }
+    return learnedCopies[application].view
+  }
+
+  /// Remembers how the application sets its cookie, when that is news; its lifetime is left out.
+  private mutating func learn(_ value: ByteView, _ set: SetCookieView, _ application: Int) {
+    let hash = StableHash.hash(value[set.attributes].rawBuffer)
+    guard hash != learnedCopies[application].hash, !set.value.isEmpty, set.maxAge == nil, set.expires == nil else { return }
+    learnedCopies[application].hash = hash
+    let bytes = Array(value[set.attributes].rawBuffer)
+    if shared.learned[application].get() != bytes { shared.learned[application].set(bytes) }
+  }
+}
+
+/// A worker's copy of what was learned of the session cookie's attributes.
+struct LearnedCopy {
+  var generation = 0
+  var view: ByteView?
+  var hash: UInt64 = 0
+}

@@ -1,0 +1,260 @@
+internal import HTTPMessage
+internal import Routing
+internal import Synchronization
+internal import Topology
+
+/// What the cookies of a request say, and what is to be done to them on the way to the server.
+struct CookieRoute {
+  /// A cookie of the name is there.
+  var isPresent = false
+  /// The group named; -1: none.
+  var group: Int32 = -1
+  /// Prefix mode: what is taken from the front of the value, by position in the head.
+  var prefix = ByteRange()
+  /// Unix seconds from a dated value; 0: none.
+  var lastSeen: UInt32 = 0
+  var firstGiven: UInt32 = 0
+  /// Prefix mode: the session id behind the prefix, by position in the head.
+  var session = ByteRange()
+}
+
+/// Heads on their way to the server: cookies read and taken out, forwarding fields added.
+extension Worker {
+  /// Where the request belongs by its cookies (rules B1, B2, B3).
+  mutating func readCookies(
+    _ view: ByteView, _ head: RequestHead, _ app: UnsafeMutablePointer<CompiledApplication>,
+    _ route: inout CookieRoute
+  ) -> Binding {
+    guard let first = head.firstCookie, let cookie = app.pointee.cookie else { return .none }
+    let application = app - applications
+    var best = Binding.none
+    var index: Int? = first
+    while let field = index {
+      let start = fields[field].value.start
+      let value = view[fields[field].value]
+      var scanner = CookieScanner(value)
+      while let pair = scanner.next(named: cookie.name) {
+        let found =
+          cookie.mode == .prefix
+          ? readPrefixed(value[pair.value], at: start + pair.value.start, application, &route)
+          : readDated(value[pair.value], application, cookie, &route)
+        route.isPresent = true
+        if cookie.mode == .prefix { return found }
+        // The first usable one decides; without one, the first that is understood.
+        if found.group >= 0 && pools[application].isUsable(group: found.group) {
+          route.group = found.group
+          return found
+        }
+        if best.presence == .none || (best.group < 0 && found.group >= 0) { best = found }
+      }
+      index = fields.firstIndex(of: .cookie, from: field + 1)
+    }
+    route.group = best.group
+    return best
+  }
+
+  private func readPrefixed(
+    _ value: ByteView, at start: Int, _ application: Int, _ route: inout CookieRoute
+  ) -> Binding {
+    let parts = PrefixedValue(value)
+    let group = pools[application].group(named: value[parts.server].rawBuffer)
+    route.group = group
+    guard parts.hasPrefix else {
+      // A bare value may be a server's name; it passes unchanged.
+      return Binding(presence: group >= 0 ? .named : .unknown, group: group, sessionHash: 0)
+    }
+    route.prefix = ByteRange(start, start + parts.session.start)
+    route.session = ByteRange(start + parts.session.start, start + parts.session.end)
+    return Binding(
+      presence: group >= 0 ? .named : .unknown, group: group,
+      sessionHash: parts.session.isEmpty ? 0 : StableHash.hash(value[parts.session].rawBuffer) | 1)
+  }
+
+  private func readDated(
+    _ value: ByteView, _ application: Int, _ cookie: CompiledCookie, _ route: inout CookieRoute
+  ) -> Binding {
+    let dated = DatedValue(value)
+    let group = pools[application].group(named: value[dated.server].rawBuffer)
+    guard group >= 0 else { return Binding(presence: .unknown, group: -1, sessionHash: 0) }
+    let seconds = (now + realtimeOffset) / 1_000_000_000
+    if let last = dated.lastSeen, cookie.maxIdle > 0, isOver(last, cookie.maxIdle, seconds) { return .expired }
+    if let given = dated.firstGiven, cookie.maxLife > 0, isOver(given, cookie.maxLife, seconds) { return .expired }
+    route.lastSeen = dated.lastSeen ?? 0
+    route.firstGiven = dated.firstGiven ?? 0
+    return Binding(presence: .named, group: group, sessionHash: 0)
+  }
+
+  /// Longer ago than the limit, or more than a day ahead: a clock that wrong is not believed.
+  private func isOver(_ date: UInt32, _ limit: Int64, _ seconds: Int64) -> Bool {
+    let age = seconds - Int64(date)
+    return age * 1_000_000_000 > limit || age < -86_400
+  }
+
+  /// Writes the head as it goes to the server.
+  mutating func writeRequest(
+    _ client: Int32, _ view: ByteView, _ head: RequestHead, _ app: UnsafeMutablePointer<CompiledApplication>,
+    _ route: CookieRoute, into writer: inout ByteWriter
+  ) {
+    let pointer = clients + Int(client)
+    pointer.pointee.cookieFirst = route.firstGiven
+    pointer.pointee.cookieLast = route.lastSeen
+    pointer.pointee.cookiePresent = route.isPresent
+    writer.append(view[head.methodName])
+    writer.append(byte: 0x20)
+    if head.path.isEmpty || (head.targetForm == .absolute && view[head.path.start] == 0x3F) {
+      writer.append(head.method == .options && head.path.isEmpty ? "*" : "/")
+    }
+    writer.append(view[head.path])
+    pointer.pointee.requestLine = Int32(writer.position)
+    writer.append(" HTTP/1.1\r\n")
+    if head.hostDiffers {
+      writer.append("Host: ")
+      writer.append(view[head.host])
+      writer.append("\r\n")
+      fields.drop(.host)
+    }
+    fields.dropHopByHop(in: view, except: head.upgrade ? [.transferEncoding, .upgrade] : .transferEncoding)
+    if isOutermost[Int(pointer.pointee.listener)] && shared.plan.listeners[Int(pointer.pointee.listener)].isPublic {
+      fields.drop(.xForwardedFor)
+      fields.drop(.xForwardedProto)
+      fields.drop(.xForwardedHost)
+      fields.drop(.forwarded)
+    }
+    editRequest(view, app, route)
+    editor.write(view, from: head.fieldsStart, to: head.length - 2, into: &writer)
+    appendForwarding(client, view, head, app, into: &writer)
+    if head.upgrade { writer.append("Connection: upgrade\r\n") }
+    writer.appendViaLine(minorVersion: head.minorVersion, pseudonym: viaName)
+    writer.append("\r\n")
+    // The session id is needed again when the response tells the client of another server (rule B6).
+    pointer.pointee.sessionLength = 0
+    if !route.session.isEmpty && route.session.count <= Client.sessionMax {
+      pointer.pointee.request.reserved.copyMemory(from: view[route.session].rawBuffer.baseAddress!, byteCount: route.session.count)
+      pointer.pointee.sessionLength = UInt16(route.session.count)
+    }
+  }
+
+  private mutating func editRequest(
+    _ view: ByteView, _ app: UnsafeMutablePointer<CompiledApplication>, _ route: CookieRoute
+  ) {
+    editor.reset()
+    let removes = route.isPresent && app.pointee.cookie?.mode == .insert && app.pointee.cookie?.indirect == true
+    for index in 0..<fields.count {
+      let field = fields[index]
+      if field.isDropped {
+        editor.delete(field.line)
+        continue
+      }
+      if field.id == .maxForwards {
+        lowerMaxForwards(view, field)
+        continue
+      }
+      guard field.id == .cookie, route.isPresent else { continue }
+      if removes {
+        removeCookie(app.pointee.cookie!.name, view, field)
+      } else if !route.prefix.isEmpty && route.prefix.start >= field.value.start && route.prefix.end <= field.value.end {
+        editor.delete(route.prefix)
+      }
+    }
+  }
+
+  private mutating func removeCookie(_ name: ByteView, _ view: ByteView, _ field: Field) {
+    // First whether anything is left of the field, then the ranges.
+    var trial = CookieRemoval(of: name, from: view[field.value])
+    while trial.next() != nil {}
+    if trial.emptiesField {
+      editor.delete(field.line)
+      return
+    }
+    var removal = CookieRemoval(of: name, from: view[field.value])
+    while let range = removal.next() { editor.delete(range.shifted(by: field.value.start)) }
+  }
+
+  private mutating func lowerMaxForwards(_ view: ByteView, _ field: Field) {
+    var value: UInt64 = 0
+    for position in field.value.start..<field.value.end {
+      let digit = view[position]
+      guard digit >= 0x30 && digit <= 0x39, value < 1 << 31 else { return }
+      value = value * 10 + UInt64(digit - 0x30)
+    }
+    guard value > 0 else { return }
+    // Written into the worker's scratch, which outlives the copy.
+    var number = ByteWriter(UnsafeMutableRawBufferPointer(start: scratch, count: 24))
+    number.append(decimal: value - 1)
+    editor.replace(field.value, with: number.written, nil)
+  }
+
+  private mutating func appendForwarding(
+    _ client: Int32, _ view: ByteView, _ head: RequestHead, _ app: UnsafeMutablePointer<CompiledApplication>,
+    into writer: inout ByteWriter
+  ) {
+    let pointer = clients + Int(client)
+    if app.pointee.forwardedFor && !isExcepted(pointer.pointee.peerHigh, pointer.pointee.peerLow, app) {
+      writer.append("X-Forwarded-For: ")
+      writer.append(addressHigh: pointer.pointee.peerHigh, low: pointer.pointee.peerLow)
+      writer.append("\r\n")
+    }
+    // What a node before us said of the client's side stands.
+    if app.pointee.forwardedProto && fields.firstIndex(of: .xForwardedProto) == nil {
+      writer.append("X-Forwarded-Proto: http\r\n")
+    }
+    if app.pointee.forwardedHost && fields.firstIndex(of: .xForwardedHost) == nil && !head.host.isEmpty {
+      writer.append("X-Forwarded-Host: ")
+      writer.append(view[head.host])
+      writer.append("\r\n")
+    }
+  }
+
+  private func isExcepted(_ high: UInt64, _ low: UInt64, _ app: UnsafeMutablePointer<CompiledApplication>) -> Bool {
+    for network in app.pointee.forwardedForExcept where network.contains(high, low) { return true }
+    return false
+  }
+}
+
+extension Binding {
+  /// A cookie past its limits.
+  static var expired: Binding { Binding(presence: .expired, group: -1, sessionHash: 0) }
+}
+
+extension ByteWriter {
+  /// Writes an address given in 128-bit form as text: dotted for IPv4, RFC 5952 for IPv6.
+  mutating func append(addressHigh high: UInt64, low: UInt64) {
+    if high == 0 && low >> 32 == 0xFFFF {
+      append(decimal: low >> 24 & 0xFF)
+      append(byte: 0x2E)
+      append(decimal: low >> 16 & 0xFF)
+      append(byte: 0x2E)
+      append(decimal: low >> 8 & 0xFF)
+      append(byte: 0x2E)
+      append(decimal: low & 0xFF)
+      return
+    }
+    func group(_ index: Int) -> UInt64 {
+      index < 4 ? high >> UInt64(48 - 16 * index) & 0xFFFF : low >> UInt64(48 - 16 * (index - 4)) & 0xFFFF
+    }
+    // The first longest run of at least two zero groups is left out.
+    var bestStart = -1
+    var bestLength = 1
+    var index = 0
+    while index < 8 {
+      var end = index
+      while end < 8 && group(end) == 0 { end += 1 }
+      if end - index > bestLength {
+        bestStart = index
+        bestLength = end - index
+      }
+      index = max(end, index + 1)
+    }
+    index = 0
+    while index < 8 {
+      if index == bestStart {
+        append("::")
+        index += bestLength
+        continue
+      }
+      append(hexadecimal: group(index))
+      index += 1
+      if index < 8 && index != bestStart { append(byte: 0x3A) }
+    }
+  }
+}

@@ -45,13 +45,35 @@ struct ByteScanning {
     self.end = end
   }
 
+  /// Eight bytes at `index`. The loop that asks has made sure of `index <= end - 8`, and of a start not below 0: that is
+  /// the bounds check, made once.
+  @inline(__always)
+  private func word(_ index: Int) -> UInt64 {
+    assert(index >= 0 && index <= end &- 8)
+    return UInt64(littleEndian: UnsafeRawPointer(view.base + index).loadUnaligned(as: UInt64.self))
+  }
+
   /// The first control character other than HTAB at or after `start`, else `end`: where a field value stops
   /// (RFC 9110 5.5).
   @inline(__always)
   func fieldValueEnd(from start: Int) -> Int {
+    precondition(start >= 0)
     var index = start
+    while index <= end &- 16 {
+      let first = word(index)
+      let second = word(index &+ 8)
+      let firstMarks = marksBelow(first, 0x20) | marksEqual(first, 0x7F)
+      let secondMarks = marksBelow(second, 0x20) | marksEqual(second, 0x7F)
+      if firstMarks | secondMarks == 0 {
+        index &+= 16
+        continue
+      }
+      index &+= firstMarks != 0 ? firstMark(firstMarks) : 8 &+ firstMark(secondMarks)
+      if view[index] != ASCII.tab { return index }
+      index &+= 1
+    }
     while index <= end &- 8 {
-      let word = view.word(at: index)
+      let word = self.word(index)
       let marks = marksBelow(word, 0x20) | marksEqual(word, 0x7F)
       if marks == 0 {
         index &+= 8
@@ -72,9 +94,10 @@ struct ByteScanning {
   /// The first byte at or after `start` that is no token character (RFC 9110 5.6.2), else `end`.
   @inline(__always)
   func tokenEnd(from start: Int) -> Int {
+    precondition(start >= 0)
     var index = start
     while index <= end &- 8 {
-      let word = view.word(at: index)
+      let word = self.word(index)
       // Letters and hyphens are told eight at a time; anything else is looked at alone.
       let low = word & 0x7F7F_7F7F_7F7F_7F7F
       let folded = low | 0x2020_2020_2020_2020
@@ -86,6 +109,8 @@ struct ByteScanning {
         continue
       }
       index &+= firstMark(others)
+      // By far the most names end here.
+      if view[index] == ASCII.colon { return index }
       if !ASCII.isToken(view[index]) { return index }
       index &+= 1
     }
@@ -99,9 +124,10 @@ struct ByteScanning {
   /// The first byte at or after `start` that cannot stand in a request target: anything but visible ASCII, and `#`.
   @inline(__always)
   func targetEnd(from start: Int) -> Int {
+    precondition(start >= 0)
     var index = start
     while index <= end &- 8 {
-      let word = view.word(at: index)
+      let word = self.word(index)
       let marks =
         marksBelow(word, 0x21) | marksEqual(word, 0x7F) | marksEqual(word, UInt64(ASCII.numberSign))
         | (word & 0x8080_8080_8080_8080)
@@ -122,9 +148,10 @@ struct ByteScanning {
   /// The first `byte` at or after `start`, else `end`.
   @inline(__always)
   func firstIndex(of byte: UInt8, from start: Int) -> Int {
+    precondition(start >= 0)
     var index = start
     while index <= end &- 8 {
-      let marks = marksEqual(view.word(at: index), UInt64(byte))
+      let marks = marksEqual(word(index), UInt64(byte))
       if marks != 0 { return index &+ firstMark(marks) }
       index &+= 8
     }

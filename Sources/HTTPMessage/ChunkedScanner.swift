@@ -145,7 +145,9 @@ public struct ChunkedScanner: Sendable {
     switch byte {
     case ASCII.carriageReturn: state = .sizeLineFeed
     case ASCII.semicolon: state = .extensions
-    case ASCII.space, ASCII.tab: state = .spaceBeforeExtension
+    case ASCII.space, ASCII.tab:
+      state = .spaceBeforeExtension
+      return countExtensionByte()
     case ASCII.lineFeed: return .bareLineFeed
     default: return .invalidChunkSize
     }

@@ -29,8 +29,7 @@ public struct ProxyStatusMember: Sendable {
     guard let item = Self.bareItem(value, &position, member.end) else { return nil }
     node = item
     while position < member.end {
-      while position < member.end && value[position] == ASCII.space { position &+= 1 }
-      if position >= member.end || value[position] != ASCII.semicolon { return nil }
+      if value[position] != ASCII.semicolon { return nil }
       position &+= 1
       while position < member.end && value[position] == ASCII.space { position &+= 1 }
       let key = position

@@ -2,7 +2,7 @@
 @frozen
 public struct RequestHead: Sendable {
   /// The method.
-  public var method: Method = .other
+  public internal(set) var method: Method = .other
   /// The method's name.
   public internal(set) var methodName = ByteRange()
   /// The request target as sent.

@@ -1,0 +1,62 @@
+import HTTPMessage
+import Testing
+
+@Suite struct ProxyFieldTests {
+  /// RFC 9209 2, RFC 8941 3.1.
+  @Test(
+    arguments: [
+      ("S1L1; error=destination_unavailable", "S1L1", "destination_unavailable"), ("a, b;error=x, S1L1", "S1L1", nil),
+      ("a;error=x, S1L1;details=\"x, y;error=z\";error=connection_limit_reached", "S1L1", "connection_limit_reached"),
+      ("\"S1L1\";error=x", "S1L1", "x"), ("S1L1;a=?1;b=1.5;c=:YQ:;error=x;d", "S1L1", "x"),
+      ("S1L1 ; error=x", nil, nil),
+      ("", nil, nil), ("a,", nil, nil), ("\"a", nil, nil), ("a;error=\"x", nil, nil), ("\"a\\\"b\"", nil, nil),
+      ("a error=x", nil, nil),
+      ("a;error=", nil, nil), ("a;", nil, nil), ("a;error", "a", nil), ("a;error=x;error=y", "a", "y"),
+      ("(a b)", nil, nil),
+    ] as [(String, String?, String?)])
+  func theLastMemberOfProxyStatusIsRead(value: String, node: String?, error: String?) {
+    let input = bytes(value)
+    let member = withView(input) { ProxyStatusMember(lastOf: $0) }
+    #expect(member.map { text(input, $0.node) } == node, "\(value)")
+    #expect(member?.error.map { text(input, $0) } == error, "\(value)")
+  }
+
+  /// RFC 9110 7.6.3.
+  @Test(arguments: [
+    ("1.1 SD1", true), ("1.1 sd1", true), ("1.0 fred, 1.1 SD1 (geodirector)", true), ("HTTP/1.1 SD1", true),
+    ("1.1 SD1:80", false),
+    ("1.1 x (a, 1.1 SD1), 1.1 y", false), ("1.1 x (a (b) , 1.1 SD1)", false), ("1.1 x (\\), 1.1 SD1)", false),
+    ("SD1", false), ("SD1 x", false),
+    ("", false), ("1.1 SD11", false), ("1.1\tSD1", true), (",,1.1 SD1", true), ("1.1 a,1.1 SD1(x)", true),
+    ("1.1 x (unclosed, 1.1 SD1", false),
+    ("1.1 x\\, 1.1 SD1", true),
+  ])
+  func viaMembersAreRecognised(value: String, found: Bool) {
+    #expect(withView(bytes(value)) { Via.contains($0, pseudonym: ByteView("SD1")) } == found, "\(value)")
+  }
+
+  @Test func viaLinesAreWritten() {
+    #expect(writtenBytes { $0.appendViaLine(minorVersion: 1, pseudonym: ByteView("SD1")) } == bytes("Via: 1.1 SD1\r\n"))
+    #expect(writtenBytes { $0.appendViaLine(minorVersion: 0, pseudonym: ByteView("SD1")) } == bytes("Via: 1.0 SD1\r\n"))
+  }
+
+  /// RFC 9110 5.6.1.
+  @Test(arguments: [("a", ["a"]), ("a, b", ["a", "b"]), (" a ,\t,b,, c", ["a", "b", "c"]), ("", []), (",", [])])
+  func listMembersAreReadWithoutEmptyOnes(value: String, expected: [String]) {
+    let input = bytes(value)
+    withView(input) { view in
+      var members = ListMembers(view)
+      var found: [String] = []
+      while let member = members.next() { found.append(text(input, member)) }
+      #expect(found == expected)
+    }
+  }
+
+  @Test func comparisonsKnowCaseOfLettersOnly() {
+    #expect(ByteView("aZ[").equalsIgnoringCase(ByteView("Az[")))
+    #expect(!ByteView("a[").equalsIgnoringCase(ByteView("a{")))
+    #expect(!ByteView("ab").equalsIgnoringCase(ByteView("a")))
+    #expect(!ByteView("a").equals(ByteView("A")))
+    #expect(ByteView("abc").starts(with: ByteView("ab")) && !ByteView("a").starts(with: ByteView("ab")))
+  }
+}

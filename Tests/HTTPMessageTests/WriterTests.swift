@@ -1,0 +1,54 @@
+import HTTPMessage
+import Testing
+
+func writtenBytes(capacity: Int = 256, _ body: (inout ByteWriter) -> Void) -> [UInt8] {
+  let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 1)
+  defer { memory.deallocate() }
+  var writer = ByteWriter(memory)
+  body(&writer)
+  return Array(writer.written.rawBuffer)
+}
+
+@Suite struct WriterTests {
+  @Test(arguments: [0, 1, 9, 10, 99, 100, 12_345, .max] as [UInt64])
+  func numbersAreWritten(number: UInt64) {
+    #expect(writtenBytes { $0.append(decimal: number) } == bytes(String(number)))
+    #expect(writtenBytes { $0.append(hexadecimal: number) } == bytes(String(number, radix: 16)))
+  }
+
+  @Test func numbersOfFixedWidthHaveLeadingZeros() {
+    #expect(writtenBytes { $0.append(decimal: 7, digits: 3) } == bytes("007"))
+  }
+
+  @Test func whatDoesNotFitIsLeftOutAndTold() {
+    for capacity in 0..<29 {
+      let written = writtenBytes(capacity: capacity) {
+        $0.append(httpDate: 0)
+        #expect($0.hasOverflowed)
+      }
+      #expect(written.isEmpty)
+    }
+    let written = writtenBytes(capacity: 4) {
+      $0.append("abc")
+      #expect(!$0.hasOverflowed && $0.remaining == 1)
+      $0.append("de")
+      $0.append(byte: 0x66)
+      #expect($0.hasOverflowed)
+    }
+    #expect(written == bytes("abc"))
+  }
+
+  /// RFC 9110 5.6.7, and days around leap days and centuries.
+  @Test(
+    arguments: [
+      (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"), (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+      (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+      (951_868_799, "Tue, 29 Feb 2000 23:59:59 GMT"), (951_868_800, "Wed, 01 Mar 2000 00:00:00 GMT"),
+      (1_709_164_800, "Thu, 29 Feb 2024 00:00:00 GMT"), (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+      (1_735_689_599, "Tue, 31 Dec 2024 23:59:59 GMT"), (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"),
+      (.max, "Fri, 31 Dec 9999 23:59:59 GMT"),
+    ] as [(UInt64, String)])
+  func datesAreWritten(seconds: UInt64, expected: String) {
+    #expect(writtenBytes { $0.append(httpDate: seconds) } == bytes(expected))
+  }
+}

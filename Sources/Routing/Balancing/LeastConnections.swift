@@ -2,7 +2,7 @@
 ///
 /// Loads are compared as they would be with this request, an idle server before any busy one, as the reference does.
 /// Up to 64 servers are all looked at. Of more, a selection looks at the next 4 in turn and at the 2 best that it
-/// remembers, so its cost does not grow: an idle server is found within n/4 selections, and a server with room for more
+/// remembers, so its cost does not grow: an idle server is found within n/4 + 1 selections, and a server with room for more
 /// than one request is remembered until it is as full as the others, so the proportions come out all the same.
 public struct LeastConnections: BalanceStrategy {
   private static let scannedMax = 64
@@ -10,6 +10,9 @@ public struct LeastConnections: BalanceStrategy {
 
   private var members: [WeightedServer] = []
   private var cursor = 0
+  /// Laps over many servers begin at 0, 1, 2, 3 in turn: so each server is the first of a window once in n selections,
+  /// which keeps ties round robin.
+  private var lapStart = 0
   /// Positions in `members` of the best two seen; -1: none.
   private var remembered: (Int, Int) = (-1, -1)
 
@@ -55,19 +58,27 @@ public struct LeastConnections: BalanceStrategy {
   private mutating func selectOfMany(_ loads: LoadTable) -> Int32 {
     var best = Candidate.none
     var second = Candidate.none
-    let start = cursor
-    for _ in 0..<Self.window {
-      consider(cursor, &best, &second, loads)
-      cursor += 1
-      if cursor == members.count { cursor = 0 }
+    for offset in 0..<Self.window {
+      let position = cursor + offset
+      consider(position < members.count ? position : position - members.count, &best, &second, loads)
     }
-    let distance = { [count = members.count] (position: Int) in
-      position >= start ? position - start : position + count - start
-    }
-    if remembered.0 >= 0 && distance(remembered.0) >= Self.window { consider(remembered.0, &best, &second, loads) }
-    if remembered.1 >= 0 && distance(remembered.1) >= Self.window { consider(remembered.1, &best, &second, loads) }
+    if isOutsideWindow(remembered.0) { consider(remembered.0, &best, &second, loads) }
+    if isOutsideWindow(remembered.1) { consider(remembered.1, &best, &second, loads) }
     remembered = (best.position, second.position)
+    cursor += Self.window
+    if cursor >= members.count {
+      lapStart = (lapStart + 1) % Self.window
+      cursor = lapStart
+    }
     return members[best.position].index
+  }
+
+  /// A remembered position that has not been looked at in this window already.
+  @inline(__always)
+  private func isOutsideWindow(_ position: Int) -> Bool {
+    if position < 0 { return false }
+    let distance = position >= cursor ? position - cursor : position + members.count - cursor
+    return distance >= Self.window
   }
 
   @inline(__always)

@@ -21,6 +21,8 @@ public struct LoadTable: @unchecked Sendable {
   private let cells: UnsafeMutablePointer<Cell>
   /// One bit a server: set while it has no free slot. Kept at the changes, so that `First` need not read every server.
   private let full: UnsafeMutablePointer<Atomic<UInt64>>
+  /// One bit for each word of `full`: set while all servers of that word are full.
+  private let fullWords: UnsafeMutablePointer<Atomic<UInt64>>
   /// The number of servers.
   public let serverCount: Int
 
@@ -40,14 +42,18 @@ public struct LoadTable: @unchecked Sendable {
   private init(serverCount: Int) {
     self.serverCount = serverCount
     let words = (serverCount + 63) / 64
-    let stride = MemoryLayout<Cell>.stride
+    let summaries = (words + 63) / 64
+    let cellBytes = MemoryLayout<Cell>.stride * (serverCount + 1)
+    let wordBytes = MemoryLayout<Atomic<UInt64>>.stride * words
     let memory = UnsafeMutableRawPointer.allocate(
-      byteCount: stride * (serverCount + 1) + words * MemoryLayout<Atomic<UInt64>>.stride, alignment: 64)
+      byteCount: cellBytes + wordBytes + MemoryLayout<Atomic<UInt64>>.stride * summaries, alignment: 64)
     header = memory.bindMemory(to: Cell.self, capacity: serverCount + 1)
     for position in 0...serverCount { (header + position).initialize(to: Cell()) }
     cells = header + 1
-    full = (memory + stride * (serverCount + 1)).bindMemory(to: Atomic<UInt64>.self, capacity: words)
+    full = (memory + cellBytes).bindMemory(to: Atomic<UInt64>.self, capacity: words)
     for word in 0..<words { (full + word).initialize(to: Atomic(0)) }
+    fullWords = (memory + cellBytes + wordBytes).bindMemory(to: Atomic<UInt64>.self, capacity: summaries)
+    for summary in 0..<summaries { (fullWords + summary).initialize(to: Atomic(0)) }
   }
 
   /// Frees the counters. No copy of the handle may be used afterwards.
@@ -63,7 +69,7 @@ public struct LoadTable: @unchecked Sendable {
     while true {
       let limit = cells[position].limit.load(ordering: .relaxed)
       if limit > 0 && seen >= limit {
-        // The mark taken under this same load may be behind: look again with full ordering before turning it away.
+        // The count may be an old one: look again in full order with `markWaiting` before turning the request away.
         let now = cells[position].inFlight.load(ordering: .sequentiallyConsistent)
         if now >= limit { return false }
         seen = now
@@ -139,6 +145,13 @@ public struct LoadTable: @unchecked Sendable {
     return full[word].load(ordering: .relaxed)
   }
 
+  /// For the 64 words from `64 * summary` of `fullBits`: a bit is set while all servers of that word are full.
+  @inline(__always)
+  func fullWordBits(summary: Int) -> UInt64 {
+    precondition(summary >= 0 && summary * 4096 < serverCount)
+    return fullWords[summary].load(ordering: .relaxed)
+  }
+
   /// Whether the server has no free slot.
   @inline(__always)
   func isFull(_ server: Int32) -> Bool {
@@ -149,17 +162,36 @@ public struct LoadTable: @unchecked Sendable {
   /// Sets the bit to what the counter says, and again until the counter has not changed sides meanwhile: two workers
   /// that cross here leave the right bit, as the later of them sees the other's count.
   private func settleFullBit(_ position: Int) {
-    let mask: UInt64 = 1 << UInt64(position & 63)
     var isFull = countedFull(position)
     while true {
-      if isFull {
-        full[position >> 6].bitwiseOr(mask, ordering: .sequentiallyConsistent)
-      } else {
-        full[position >> 6].bitwiseAnd(~mask, ordering: .sequentiallyConsistent)
-      }
+      put(isFull, position, in: full)
       let again = countedFull(position)
+      if again == isFull { break }
+      isFull = again
+    }
+    settleFullWord(position >> 6)
+  }
+
+  /// The same for the word's own bit.
+  private func settleFullWord(_ word: Int) {
+    // Places of the last word that have no server count as full.
+    let servers = min(64, serverCount - word * 64)
+    let all = UInt64.max >> UInt64(64 - servers)
+    var isFull = full[word].load(ordering: .sequentiallyConsistent) == all
+    while true {
+      put(isFull, word, in: fullWords)
+      let again = full[word].load(ordering: .sequentiallyConsistent) == all
       if again == isFull { return }
       isFull = again
+    }
+  }
+
+  private func put(_ isSet: Bool, _ bit: Int, in words: UnsafeMutablePointer<Atomic<UInt64>>) {
+    let mask: UInt64 = 1 << UInt64(bit & 63)
+    if isSet {
+      words[bit >> 6].bitwiseOr(mask, ordering: .sequentiallyConsistent)
+    } else {
+      words[bit >> 6].bitwiseAnd(~mask, ordering: .sequentiallyConsistent)
     }
   }
 

@@ -1,0 +1,92 @@
+import Synchronization
+import Testing
+
+@testable import Routing
+
+struct LoadTableTests {
+  @Test func `a slot is given up to the limit and again after a release`() {
+    let loads = LoadTable.allocate(limits: [2, 0])
+    defer { loads.deallocate() }
+    #expect(loads.reserve(0) && loads.reserve(0))
+    #expect(!loads.reserve(0))
+    for _ in 0..<100 { #expect(loads.reserve(1)) }
+    #expect(loads.inFlight(0) == 2 && loads.inFlight(1) == 100 && loads.totalInFlight == 102)
+    loads.release(0)
+    #expect(loads.reserve(0) && !loads.reserve(0))
+    #expect(loads.limit(0) == 2 && loads.limit(1) == 0)
+  }
+
+  @Test func `a lowered limit holds for new requests, a raised one at once`() {
+    let loads = LoadTable.allocate(limits: [0])
+    defer { loads.deallocate() }
+    for _ in 0..<5 { #expect(loads.reserve(0)) }
+    loads.setLimit(0, to: 3)
+    #expect(!loads.reserve(0) && loads.isFull(0) && loads.fullBits(word: 0) == 1)
+    loads.release(0)
+    loads.release(0)
+    #expect(!loads.reserve(0) && loads.fullBits(word: 0) == 1)
+    loads.release(0)
+    #expect(loads.fullBits(word: 0) == 0)
+    #expect(loads.reserve(0) && !loads.reserve(0))
+    loads.setLimit(0, to: 0)
+    #expect(loads.reserve(0) && loads.fullBits(word: 0) == 0)
+  }
+
+  @Test func `waiting workers are taken once`() {
+    let loads = LoadTable.allocate(limits: [1, 1])
+    defer { loads.deallocate() }
+    #expect(loads.takeWaiting(0) == 0)
+    loads.markWaiting(0, worker: 0)
+    loads.markWaiting(0, worker: 63)
+    loads.markWaiting(1, worker: 5)
+    #expect(loads.takeWaiting(0) == 0x8000_0000_0000_0001)
+    #expect(loads.takeWaiting(0) == 0)
+    #expect(loads.takeWaiting(1) == 1 << 5)
+  }
+
+  @Test func `many workers at once never exceed the limit, and the marks of full servers come out right`() async {
+    let limits: [Int32] = [3, 1, 2, 4]
+    let loads = LoadTable.allocate(limits: limits)
+    defer { loads.deallocate() }
+    let holders = limits.map { _ in Holders() }
+    await withTaskGroup(of: Void.self) { group in
+      for worker in 0..<8 {
+        group.addTask {
+          var random = SplitMix64(seed: UInt64(worker))
+          for _ in 0..<20_000 {
+            let server = Int32(random.below(4))
+            guard loads.reserve(server) else { continue }
+            let now = holders[Int(server)].count.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
+            if now > limits[Int(server)] { holders[Int(server)].exceeded.store(true, ordering: .relaxed) }
+            if random.below(16) == 0 { await Task.yield() }
+            holders[Int(server)].count.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+            loads.release(server)
+          }
+        }
+      }
+    }
+    for holder in holders { #expect(holder.exceeded.load(ordering: .relaxed) == false) }
+    #expect(loads.totalInFlight == 0 && loads.fullBits(word: 0) == 0)
+    for server in 0..<Int32(4) { #expect(loads.inFlight(server) == 0) }
+  }
+
+  private final class Holders: Sendable {
+    let count = Atomic<Int32>(0)
+    let exceeded = Atomic<Bool>(false)
+  }
+}
+
+struct TriedServersTests {
+  @Test func `it holds sixteen servers, each once`() {
+    var tried = TriedServers()
+    #expect(tried.isEmpty && !tried.contains(0) && !tried.contains(-1))
+    for server in 0..<Int32(16) {
+      #expect(tried.insert(server * 3) == true)
+      #expect(tried.insert(server * 3) == true)
+      #expect(tried.count == Int(server) + 1)
+    }
+    #expect(tried.insert(1) == false)
+    #expect(!tried.contains(1) && tried.count == 16)
+    for position in 0..<16 { #expect(tried[position] == Int32(position) * 3) }
+  }
+}

@@ -28,7 +28,7 @@ public struct NodePlan: Sendable, Equatable {
   public var timeScale: Double
   /// Names of the nodes that may stand directly in front of this one (Via, Proxy-Status and forwarded headers).
   public var downstreamNodes: [String]
-  /// Seconds between two resolutions of host names.
+  /// Between two resolutions of host names.
   public var resolveInterval: Duration
 }
 
@@ -127,6 +127,8 @@ public struct PoolPlan: Sendable, Equatable {
   public var queueMax: Int
   /// What happens with users of backup tiers when home is back (SEMANTICS F1).
   public var failback: Failback
+  /// Requests in flight at this node above which requests without a usable cookie are shed (SEMANTICS C6). 0: unlimited.
+  public var capacity: Int = 0
 }
 
 /// SEMANTICS F1.
@@ -298,4 +300,6 @@ public struct LimitPlan: Sendable, Equatable {
   public var bodyBytesMax: Int
   /// Idle connections kept per server and worker.
   public var pooledPerServerMax: Int
+  /// Worker threads; 0: one per core.
+  public var workers: Int = 0
 }

@@ -93,7 +93,8 @@ extension Topology {
     for port in server.ports where !addresses.contains(base.with(port: port.port)) {
       addresses.append(base.with(port: port.port))
     }
-    var uses = addresses.map {
+    // Port 0 stands where a port was unreadable, which has been said.
+    var uses = addresses.filter { $0.port != 0 }.map {
       AddressUse(
         what: "server \"\(server.name)\"", address: $0, location: server.location, host: base, owner: server.name)
     }

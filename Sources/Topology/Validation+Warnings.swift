@@ -19,18 +19,19 @@ extension Topology {
       guard let cookie = application.siteCookie, let timeout = application.sessionTimeout, sites.count > 1 else {
         continue
       }
+      let place = cookie.location == .none ? application.location : cookie.location
       if let idle = cookie.plan.maxIdle {
         if idle < timeout {
           found.append(
             Diagnostic(
-              .warning, at: cookie.location,
+              .warning, at: place,
               "the site cookie of \"\(application.name)\" is void after \(idle.text) without use, but sessions live \(timeout.text): users may leave the site of a living session",
               mend: "set maxidle to \(timeout.text) or more"))
         }
       } else {
         found.append(
           Diagnostic(
-            .warning, at: cookie.location,
+            .warning, at: place,
             "the site cookie of \"\(application.name)\" has no idle limit: after a failover users stay at the other site while their browser is open",
             mend: "set maxidle to \(timeout.text) or more"))
       }

@@ -147,7 +147,8 @@ func parseInteger(_ text: String, _ range: ClosedRange<Int>) throws(TextError) -
 func parseNumber(_ text: String, _ range: ClosedRange<Double>) throws(TextError) -> Double {
   guard let value = Double(text), value.isFinite else { throw TextError("\"\(text)\" is not a number") }
   guard range.contains(value) else {
-    throw TextError("\(text) is out of range", mend: "\(range.lowerBound) to \(range.upperBound)")
+    func plain(_ number: Double) -> String { number == number.rounded() ? "\(Int(number))" : "\(number)" }
+    throw TextError("\(text) is out of range", mend: "\(plain(range.lowerBound)) to \(plain(range.upperBound))")
   }
   return value
 }

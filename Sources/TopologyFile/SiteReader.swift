@@ -116,7 +116,9 @@ struct SiteReader {
 
 /// One address, or a list of addresses and `{address, public}`.
 func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
-  guard let items = object.list("listen", orSingle: true) else {
+  let listed = object.list("listen", orSingle: true)
+  // An entry of another kind has been reported; nothing at all has not.
+  guard let items = listed, !items.isEmpty else {
     findings.error("\(object.what) has no listen address", mend: "add \"listen: 127.0.0.1:8080\"", at: object.location)
     return []
   }

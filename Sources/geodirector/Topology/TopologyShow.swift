@@ -33,7 +33,7 @@ struct TopologyShow: ParsableCommand {
     do {
       plan = try topology.plan(for: node)
     } catch {
-      throw ValidationError("\(error).")
+      throw ValidationError("\(error)")
     }
     print(format == .json ? try PlanView(plan).json() : PlanText(plan).text)
   }

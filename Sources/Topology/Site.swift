@@ -1,0 +1,169 @@
+/// A place where applications run.
+public struct Site: Sendable, Equatable {
+  /// Dense, in declaration order.
+  public var id: Int
+  /// The name.
+  public var name: String
+  /// The value of the site cookie that names it (SEMANTICS B7).
+  public var cookie: Located<String>
+  /// Where it is.
+  public var place: Location?
+  /// Requests in flight at one director above which requests without a usable cookie are shed (SEMANTICS C6). 0: unlimited.
+  public var capacity: Int
+  /// The applications it serves. Nil: all.
+  public var applications: [Located<String>]?
+  /// How balancers choose a server for new users. Nil: as the defaults say.
+  public var balance: BalanceAlgorithm?
+  /// Other sites that take its users, in order. Nil: by distance or as declared.
+  public var backup: [Located<String>]?
+  /// The directors, in declaration order.
+  public var directors: [SiteNode]
+  /// The balancers, in declaration order.
+  public var balancers: [SiteNode]
+  /// The application servers, in declaration order.
+  public var servers: [AppServer]
+  /// Where it is declared.
+  public var location: SourceLocation
+
+  /// A site without anything in it.
+  public init(id: Int, name: String, location: SourceLocation = .none) {
+    self.id = id
+    self.name = name
+    cookie = Located(name, at: location)
+    capacity = 0
+    directors = []
+    balancers = []
+    servers = []
+    self.location = location
+  }
+
+  /// Whether it serves an application.
+  public func serves(_ application: String) -> Bool {
+    applications?.contains { $0.value == application } ?? true
+  }
+}
+
+/// One entry of a `listen` list.
+public struct Listen: Sendable, Equatable {
+  /// Where.
+  public var address: Located<Address>
+  /// Faces the public.
+  public var isPublic: Bool
+
+  /// A listener.
+  public init(address: Located<Address>, isPublic: Bool) {
+    self.address = address
+    self.isPublic = isPublic
+  }
+}
+
+/// A director or a balancer of a site.
+public struct SiteNode: Sendable, Equatable {
+  /// Dense among the nodes of its kind of all sites, in declaration order.
+  public var id: Int
+  /// The name.
+  public var name: String
+  /// Where it takes requests.
+  public var listen: [Listen]
+  /// Where others reach it. Nil: the first `listen` address.
+  public var advertise: Located<Address>?
+  /// The health listener.
+  public var monitor: Located<Address>?
+  /// Share of new users, 0 to 256.
+  public var weight: Int
+  /// Requests at once that those in front send it; 0: unlimited.
+  public var maxConnections: Int
+  /// Settings of this node alone.
+  public var settings: Settings
+  /// Where it is declared.
+  public var location: SourceLocation
+
+  /// A node without listener.
+  public init(id: Int, name: String, location: SourceLocation = .none) {
+    self.id = id
+    self.name = name
+    listen = []
+    weight = 1
+    maxConnections = 0
+    settings = Settings()
+    self.location = location
+  }
+
+  /// Where others reach its service. Nil when it has no listener (the check refuses that).
+  public var serviceAddress: Address? { advertise?.value ?? listen.first?.address.value }
+
+  /// Where others reach its monitor: a monitor on every interface is reached at the service's host.
+  public var monitorAddress: Address? {
+    guard let monitor = monitor?.value else { return nil }
+    guard monitor.isWildcard, let port = monitor.port, let serviceAddress else { return monitor }
+    return serviceAddress.with(port: port)
+  }
+}
+
+/// An application server.
+public struct AppServer: Sendable, Equatable {
+  /// Dense among the servers of all sites, in declaration order.
+  public var id: Int
+  /// The name.
+  public var name: String
+  /// Its host, with the port of `address:`; port 0 when only `host:` was given. Nil: neither was given (the check refuses that).
+  public var base: Address?
+  /// The address serves every application that has no port of its own.
+  public var servesAll: Bool
+  /// Ports by application.
+  public var ports: [ServicePort]
+  /// The port that tells whether it takes new users.
+  public var admissionPort: Located<UInt16>?
+  /// Share of new users, 0 to 256.
+  public var weight: Int
+  /// Requests at once from one balancer; 0: unlimited.
+  public var maxConnections: Int
+  /// The value in the session cookie that names it.
+  public var cookie: Located<String>
+  /// Played by a demo server of ours.
+  public var isDemo: Bool
+  /// After recovery, new users are let in over this long. Nil: as the balancer's settings say.
+  public var slowStart: Duration?
+  /// Where it is declared.
+  public var location: SourceLocation
+
+  /// A server without address.
+  public init(id: Int, name: String, location: SourceLocation = .none) {
+    self.id = id
+    self.name = name
+    servesAll = false
+    ports = []
+    weight = 1
+    maxConnections = 0
+    cookie = Located(name, at: location)
+    isDemo = false
+    self.location = location
+  }
+
+  /// Where it serves an application; nil when it does not.
+  public func address(for application: String) -> Address? {
+    guard let base else { return nil }
+    if let port = ports.first(where: { $0.application.value == application }) { return base.with(port: port.port) }
+    return servesAll ? base : nil
+  }
+
+  /// Where its admission is asked; nil without an `admission` port.
+  public var admissionAddress: Address? {
+    guard let base, let admissionPort, base.port != nil else { return nil }
+    return base.with(port: admissionPort.value)
+  }
+}
+
+/// The port of one application at a server.
+public struct ServicePort: Sendable, Equatable {
+  /// The application's name.
+  public var application: Located<String>
+  /// The port.
+  public var port: UInt16
+
+  /// A port of an application.
+  public init(application: Located<String>, port: UInt16) {
+    self.application = application
+    self.port = port
+  }
+}

@@ -1,0 +1,144 @@
+/// A node that may stand in front of another, and where it is.
+struct Downstream {
+  var name: String
+  var address: Address?
+
+  init(name: String, address: Address?) {
+    self.name = name
+    self.address = address
+  }
+
+  init(_ node: SiteNode) { self.init(name: node.name, address: node.serviceAddress) }
+}
+
+extension Topology {
+  /// One application at a node; nil when no server can take it there.
+  func plan(
+    of application: Application, _ settings: Settings, own: Settings, role: NodeRole, cookie: CookiePlan?,
+    servers: [ServerPlan], downstream: [Downstream], capacity: Int = 0
+  ) -> ApplicationPlan? {
+    guard let last = servers.last else { return nil }
+    // A node's own timeouts stand above the application's, the application's above those of the tier.
+    let timeouts = own.timeouts.over(application.timeouts.over(settings.timeouts))
+    let pool = PoolPlan(
+      algorithm: settings.balance ?? .roundRobin, servers: servers, tierCount: last.tier + 1,
+      persist: settings.persist ?? false, spill: settings.spill ?? false, queueMax: settings.queue ?? 0,
+      failback: (settings.failback?.value ?? .session).scaled(by: timeScale), capacity: capacity)
+    return ApplicationPlan(
+      name: application.name, hosts: application.hosts.map(\.value), cookie: cookie, pool: pool,
+      timeouts: timeouts.plan(scale: timeScale),
+      forwarding: settings.forwarded.plan(role: role, downstream: downstream),
+      retries: settings.retries.plan)
+  }
+
+  /// A director or balancer as a candidate of the nodes in front of it.
+  func candidate(
+    _ node: SiteNode, of site: Site, tier: Int, isBackup: Bool, cookie: CookieSettings?, _ application: Application,
+    _ settings: Settings
+  ) -> ServerPlan? {
+    guard let address = node.serviceAddress else { return nil }
+    let check =
+      if let monitor = node.monitorAddress {
+        settings.check.plan(kind: .monitor, address: monitor, isBackup: isBackup, scale: timeScale)
+      } else {
+        settings.check.plan(kind: application.check.kind, address: address, isBackup: isBackup, scale: timeScale)
+      }
+    return ServerPlan(
+      name: node.name, site: site.name, address: address, cookieValue: cookie == nil ? nil : site.cookie.value,
+      tier: tier, weight: node.weight, maxConnections: node.maxConnections, isNode: true, admission: nil,
+      liveness: check, slowStart: (settings.slowStart ?? .zero).scaled(by: timeScale))
+  }
+
+  /// An application server as a candidate of its site's balancers; nil when it does not serve the application.
+  func candidate(
+    _ server: AppServer, of site: Site, _ application: Application, _ settings: Settings
+  ) -> ServerPlan? {
+    guard let address = server.address(for: application.name) else { return nil }
+    let kind = application.check.kind
+    let admission = server.admissionAddress.map {
+      settings.admission.over(settings.check).over(.admissionDefaults)
+        .plan(kind: kind, address: $0, isBackup: false, scale: timeScale)
+    }
+    return ServerPlan(
+      name: server.name, site: site.name, address: address,
+      cookieValue: application.sessionCookie == nil ? nil : server.cookie.value, tier: 0, weight: server.weight,
+      maxConnections: server.maxConnections, isNode: false, admission: admission,
+      liveness: settings.liveness.over(settings.check).over(.livenessDefaults)
+        .plan(kind: kind, address: address, isBackup: false, scale: timeScale),
+      slowStart: (server.slowStart ?? settings.slowStart ?? .zero).scaled(by: timeScale))
+  }
+
+  /// The longest time any of our nodes may take to see that a node's monitor is closed; nil when none checks it.
+  func longestCheckWindow(of node: SiteNode, at site: Site, role: NodeRole) -> Duration? {
+    switch role {
+    case .officeProxy: return nil
+    case .siteDirector:
+      return offices.compactMap { office -> Duration? in
+        guard let rank = siteOrder(of: office).firstIndex(where: { $0.name == site.name }) else { return nil }
+        return settings(office.settings, role: .officeProxy).check.window(isBackup: rank > 0)
+      }.max()
+    case .siteBalancer:
+      return sites.flatMap { other -> [Duration] in
+        let isBackup = other.name != site.name
+        if isBackup, !backupOrder(of: other).contains(where: { $0.name == site.name }) { return [] }
+        return other.directors.map { settings($0.settings, role: .siteDirector).check.window(isBackup: isBackup) }
+      }.max()
+    }
+  }
+}
+
+extension ApplicationCheck {
+  var kind: CheckPlan.Kind {
+    switch self {
+    case .tcp: .tcp
+    case .http(let request): .http(request)
+    }
+  }
+}
+
+extension Failback {
+  func scaled(by factor: Double) -> Failback {
+    if case .after(let duration) = self { return .after(duration.scaled(by: factor)) }
+    return self
+  }
+}
+
+extension TimeoutSettings {
+  func plan(scale: Double) -> TimeoutPlan {
+    func scaled(_ duration: Duration?) -> Duration { (duration ?? .zero).scaled(by: scale) }
+    return TimeoutPlan(
+      request: scaled(request), keepAlive: scaled(keepAlive), client: scaled(client), connect: scaled(connect),
+      server: scaled(server), queue: scaled(queue), tunnel: scaled(tunnel), unacknowledged: scaled(unacknowledged),
+      pooled: scaled(pooled))
+  }
+}
+
+extension LimitSettings {
+  var plan: LimitPlan {
+    LimitPlan(
+      connectionsMax: connections ?? 0, headBytesMax: head ?? 0, targetBytesMax: target ?? 0, fieldsMax: fields ?? 0,
+      bodyBytesMax: body ?? 0, pooledPerServerMax: pooledPerServer ?? 0, workers: workers ?? 0)
+  }
+}
+
+extension RetrySettings {
+  var plan: RetryPlan {
+    RetryPlan(
+      attemptsMax: attempts ?? 1, bodyBytesMax: body ?? 0, budgetPercent: budgetPercent ?? 0,
+      budgetMinimum: budgetMinimum ?? 0)
+  }
+}
+
+extension ForwardedSettings {
+  /// What is not set follows from the nodes in front: they are believed, and a director adds nothing to what they added.
+  func plan(role: NodeRole, downstream: [Downstream]) -> ForwardingPlan {
+    var inFront: [Network] = []
+    for network in downstream.compactMap({ $0.address }).compactMap(Network.init(of:)) where !inFront.contains(network)
+    {
+      inFront.append(network)
+    }
+    return ForwardingPlan(
+      forwardedFor: forwardedFor ?? false, forwardedForExcept: except ?? (role == .siteDirector ? inFront : []),
+      trusted: trusted?.value ?? inFront, forwardedProto: proto ?? false, forwardedHost: host ?? false)
+  }
+}

@@ -1,0 +1,13 @@
+extension Topology {
+  /// Everything wrong or doubtful about the network, in no particular order; empty: nothing.
+  ///
+  /// - Parameter readCleanly: the file was read without an error. Otherwise checks that could only repeat what the reader
+  ///   said (something missing because it was unreadable) are left out, as are warnings.
+  public func validate(readCleanly: Bool = true) -> [Diagnostic] {
+    var found = namesTwice() + unknownNames() + addressesTwice() + applicationConflicts() + siteCookiesTwice()
+    found += wildcardsWithoutAddress()
+    if readCleanly { found += incompleteSites() + unservedApplications() }
+    if readCleanly, !found.contains(where: { $0.severity == .error }) { found += warnings() }
+    return found
+  }
+}

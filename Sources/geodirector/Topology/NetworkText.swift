@@ -1,0 +1,86 @@
+import Topology
+
+/// The network for people: applications, then a tree of sites, offices and links.
+struct NetworkText {
+  let topology: Topology
+
+  init(_ topology: Topology) { self.topology = topology }
+
+  var text: String {
+    var lines = ["network \(topology.name), digest \(topology.digest)"]
+    if topology.timeScale != 1 { lines.append("every duration times \(topology.timeScale)") }
+    lines += ["", "applications"] + applications.lines(indent: 2)
+    for site in topology.sites { lines += self.lines(of: site) }
+    if !topology.offices.isEmpty { lines += ["", "offices"] + offices.lines(indent: 2) }
+    if !topology.links.isEmpty { lines += ["", "links"] + links.lines(indent: 2) }
+    return lines.joined(separator: "\n")
+  }
+
+  private var applications: TextTable {
+    var table = TextTable(["name", "hosts", "site cookie", "session cookie", "check"])
+    for application in topology.applicationsInMatchingOrder {
+      let hosts = application.hosts.map(\.value).joined(separator: ", ")
+      table.add([
+        application.name, hosts.isEmpty ? "every host" : hosts, cookie(application.siteCookie),
+        cookie(application.sessionCookie), application.check.text,
+      ])
+    }
+    return table
+  }
+
+  private func cookie(_ cookie: CookieSettings?) -> String {
+    guard let plan = cookie?.plan else { return "none" }
+    return "\(plan.name) (\(plan.mode.rawValue))"
+  }
+
+  private func lines(of site: Site) -> [String] {
+    var title = "site \(site.name), cookie value \(site.cookie.value)"
+    if let place = site.place { title += ", at \(place.latitude), \(place.longitude)" }
+    if site.capacity > 0 { title += ", capacity \(site.capacity) requests a director" }
+    let backup = topology.backupOrder(of: site).map(\.name)
+    if !backup.isEmpty { title += ", backed by " + backup.joined(separator: ", ") }
+    var nodes = TextTable(["kind", "name", "address", "health", "weight", "serves"])
+    for (kind, list) in [("director", site.directors), ("balancer", site.balancers)] {
+      for node in list {
+        nodes.add([
+          kind, node.name, node.listen.map(\.address.value.description).joined(separator: ", "),
+          node.monitor.map { "monitor \($0.value)" } ?? "-", "\(node.weight)", "",
+        ])
+      }
+    }
+    for server in site.servers {
+      let served = topology.applications.filter { server.address(for: $0.name) != nil }
+      let addresses = served.compactMap { server.address(for: $0.name)?.description }
+      var distinct: [String] = []
+      for address in addresses where !distinct.contains(address) { distinct.append(address) }
+      nodes.add([
+        "server", server.name, distinct.joined(separator: ", "),
+        server.admissionAddress.map { "admission \($0)" } ?? "-", "\(server.weight)",
+        served.map(\.name).joined(separator: ", ") + (server.isDemo ? " (demo)" : ""),
+      ])
+    }
+    return ["", title] + nodes.lines(indent: 2)
+  }
+
+  private var offices: TextTable {
+    var table = TextTable(["name", "address", "sites in order"])
+    for office in topology.offices {
+      table.add([
+        office.name, office.listen.map(\.address.value.description).joined(separator: ", "),
+        topology.siteOrder(of: office).map(\.name).joined(separator: " > "),
+      ])
+    }
+    return table
+  }
+
+  private var links: TextTable {
+    var table = TextTable(["between", "", "latency", "bandwidth", "cost per GB"])
+    for link in topology.links where link.ends.count == 2 {
+      table.add([
+        link.ends[0].value, link.ends[1].value, link.latency.text,
+        link.bandwidth.map { "\($0 / 1_000_000) Mbit/s" } ?? "unlimited", "\(link.costPerGigabyte)",
+      ])
+    }
+    return table
+  }
+}

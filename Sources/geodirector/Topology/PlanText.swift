@@ -1,0 +1,136 @@
+import Topology
+
+/// A node's plan for people.
+struct PlanText {
+  let plan: NodePlan
+
+  init(_ plan: NodePlan) { self.plan = plan }
+
+  var text: String {
+    var lines = ["\(plan.name): \(plan.role.rawValue)\(plan.site.map { " of \($0)" } ?? "") in network \(plan.network)"]
+    func field(_ name: String, _ value: String) { lines.append("  " + padded(name) + value) }
+    field("digest", plan.digest)
+    field(
+      "listen",
+      plan.listeners.map { $0.address.description + ($0.isPublic ? " (public)" : "") }.joined(separator: ", "))
+    field("monitor", plan.monitor?.description ?? "none")
+    field("in front", plan.downstreamNodes.isEmpty ? "no node of ours" : plan.downstreamNodes.joined(separator: ", "))
+    field("grace", "\(plan.grace.text), shutdown \(plan.shutdown.text), resolve every \(plan.resolveInterval.text)")
+    field("limits", limits)
+    if plan.timeScale != 1 { field("time scale", "\(plan.timeScale) (applied below)") }
+    for application in plan.applications { lines += self.lines(of: application) }
+    return lines.joined(separator: "\n")
+  }
+
+  private func padded(_ name: String) -> String { name + String(repeating: " ", count: max(1, 12 - name.count)) }
+
+  private var limits: String {
+    let limits = plan.limits
+    return "\(limits.connectionsMax) connections, head \(formatSize(limits.headBytesMax)), "
+      + "target \(formatSize(limits.targetBytesMax)), \(limits.fieldsMax) fields, "
+      + "body \(limits.bodyBytesMax == 0 ? "unlimited" : formatSize(limits.bodyBytesMax)), "
+      + "\(limits.pooledPerServerMax) pooled per server, \(limits.workers == 0 ? "a worker per core" : "\(limits.workers) workers")"
+  }
+
+  private func lines(of application: ApplicationPlan) -> [String] {
+    let hosts = application.hosts.isEmpty ? "every host" : application.hosts.joined(separator: ", ")
+    var lines = ["", "application \(application.name): \(hosts)"]
+    func field(_ name: String, _ value: String) { lines.append("  " + padded(name) + value) }
+    field("cookie", application.cookie.map(cookie) ?? "none")
+    let pool = application.pool
+    field("balance", "\(pool.algorithm.rawValue), queue \(pool.queueMax) per server" + options(of: pool))
+    if plan.role != .siteBalancer { field("failback", failback(pool.failback)) }
+    let time = application.timeouts
+    field(
+      "timeouts",
+      "request \(time.request.text), keep-alive \(time.keepAlive.text), client \(time.client.text), connect \(time.connect.text), "
+        + "server \(time.server.text),")
+    field(
+      "",
+      "queue \(time.queue.text), tunnel \(time.tunnel.text), unacknowledged \(time.unacknowledged.text), pooled \(time.pooled.text)"
+    )
+    let retries = application.retries
+    field(
+      "retries",
+      "\(retries.attemptsMax) attempts, body \(formatSize(retries.bodyBytesMax)), budget \(retries.budgetPercent) % + \(retries.budgetMinimum)"
+    )
+    field("forwarded", forwarding(application.forwarding))
+    for tier in 0..<pool.tierCount {
+      let servers = pool.servers.filter { $0.tier == tier }
+      lines.append("  tier \(tier)")
+      var table = TextTable([
+        "name", "site", "address", "cookie", "weight", "max", "check", "interval", "timeout", "rise/fall",
+      ])
+      for server in servers { rows(of: server).forEach { table.add($0) } }
+      lines += table.lines(indent: 4)
+    }
+    return lines
+  }
+
+  /// A server's own row, then one for its admission check.
+  private func rows(of server: ServerPlan) -> [[String]] {
+    let maximum = server.maxConnections == 0 ? "-" : "\(server.maxConnections)"
+    var rows = [
+      [server.name, server.site, server.address.description, server.cookieValue ?? "-", "\(server.weight)", maximum]
+        + (server.liveness.map { check($0, role: server.admission == nil ? "" : "alive: ") } ?? ["none"])
+    ]
+    if let admission = server.admission {
+      rows.append(["", "", "", "", "", ""] + check(admission, role: "admission: "))
+    }
+    return rows
+  }
+
+  private func check(_ check: CheckPlan, role: String) -> [String] {
+    var what = "\(role)\(check.kind.word) \(check.address)"
+    if case .http(let http) = check.kind {
+      what = "\(role)\(http.method) \(http.path) \(http.version) \(check.address)"
+      if http.expectedStatus != [200...399] {
+        what += " expects " + http.expectedStatus.map(statusText).joined(separator: ",")
+      }
+    }
+    return [
+      what, "\(check.interval.text) (fast \(check.fastInterval.text), down \(check.downInterval.text))",
+      check.timeout.text, "\(check.rise)/\(check.fall)",
+    ]
+  }
+
+  private func cookie(_ cookie: CookiePlan) -> String {
+    var words = [cookie.name, cookie.mode.rawValue]
+    if cookie.indirect { words.append("indirect") }
+    if cookie.noCache { words.append("nocache") }
+    if cookie.preserve { words.append("preserve") }
+    if let path = cookie.path { words.append("path=\(path)") }
+    if let domain = cookie.domain { words.append("domain=\(domain)") }
+    if cookie.httpOnly { words.append("httponly") }
+    if cookie.secure { words.append("secure") }
+    if let sameSite = cookie.sameSite { words.append("samesite=\(sameSite.rawValue.lowercased())") }
+    if let idle = cookie.maxIdle { words.append("maxidle=\(idle.text)") }
+    if let life = cookie.maxLife { words.append("maxlife=\(life.text)") }
+    return words.joined(separator: " ")
+  }
+
+  private func options(of pool: PoolPlan) -> String {
+    (pool.persist ? ", persist" : "") + (pool.spill ? ", spill" : "")
+      + (pool.capacity == 0 ? "" : ", capacity \(pool.capacity) requests")
+  }
+
+  private func failback(_ failback: Failback) -> String {
+    switch failback {
+    case .session: "session: nobody moves while a session lasts"
+    case .immediate: "immediate: back as soon as home is"
+    case .after(let duration): "after home has been stable for \(duration.text)"
+    }
+  }
+
+  private func forwarding(_ plan: ForwardingPlan) -> String {
+    var words: [String] = []
+    if plan.forwardedFor {
+      let except = plan.forwardedForExcept.map(\.description).joined(separator: ", ")
+      words.append("for" + (except.isEmpty ? "" : " (except \(except))"))
+    }
+    if plan.forwardedProto { words.append("proto") }
+    if plan.forwardedHost { words.append("host") }
+    if !plan.trusted.isEmpty { words.append("trusted \(plan.trusted.map(\.description).joined(separator: ", "))") }
+    return words.isEmpty ? "nothing added or believed" : words.joined(separator: "; ")
+  }
+}

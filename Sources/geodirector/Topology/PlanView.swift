@@ -1,0 +1,200 @@
+import Foundation
+import Topology
+
+extension Encodable {
+  /// JSON for programs: sorted keys, indented, slashes as they are.
+  func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(self), as: UTF8.self)
+  }
+}
+
+/// A node's plan as JSON: durations in milliseconds, sizes in bytes.
+struct PlanView: Encodable {
+  struct Listener: Encodable {
+    var address: String
+    var isPublic: Bool
+  }
+  struct Cookie: Encodable {
+    var name, mode: String
+    var indirect, noCache, preserve, httpOnly, secure: Bool
+    var sameSite, domain, path: String?
+    var maxIdleMilliseconds, maxLifeMilliseconds: Double?
+  }
+  struct Request: Encodable {
+    var method, path, version: String
+    var host: String?
+    var expectedStatus: [String]
+  }
+  struct Check: Encodable {
+    var kind, address: String
+    var request: Request?
+    var intervalMilliseconds, fastIntervalMilliseconds, downIntervalMilliseconds, timeoutMilliseconds: Double
+    var rise, fall: Int
+  }
+  struct Server: Encodable {
+    var name, site, address: String
+    var cookieValue: String?
+    var tier, weight, maxConnections: Int
+    var isNode: Bool
+    var admission, liveness: Check?
+    var slowStartMilliseconds: Double
+  }
+  struct Pool: Encodable {
+    var algorithm: String
+    var tierCount: Int
+    var servers: [Server]
+    var persist, spill: Bool
+    var queueMax, capacity: Int
+    var failback: String
+    var failbackAfterMilliseconds: Double?
+  }
+  struct Timeouts: Encodable {
+    var requestMilliseconds, keepAliveMilliseconds, clientMilliseconds, connectMilliseconds: Double
+    var serverMilliseconds, queueMilliseconds, tunnelMilliseconds, unacknowledgedMilliseconds: Double
+    var pooledMilliseconds: Double
+  }
+  struct Forwarding: Encodable {
+    var forwardedFor, forwardedProto, forwardedHost: Bool
+    var forwardedForExcept, trusted: [String]
+  }
+  struct Retries: Encodable {
+    var attemptsMax, bodyBytesMax, budgetPercent, budgetMinimum: Int
+  }
+  struct App: Encodable {
+    var name: String
+    var hosts: [String]
+    var cookie: Cookie?
+    var pool: Pool
+    var timeouts: Timeouts
+    var forwarding: Forwarding
+    var retries: Retries
+  }
+  struct Limits: Encodable {
+    var connectionsMax, headBytesMax, targetBytesMax, fieldsMax, bodyBytesMax, pooledPerServerMax, workers: Int
+  }
+  var name, role, network, digest: String
+  var site, monitor: String?
+  var listeners: [Listener]
+  var applications: [App]
+  var limits: Limits
+  var graceMilliseconds, shutdownMilliseconds, resolveIntervalMilliseconds: Double
+  var timeScale: Double
+  var downstreamNodes: [String]
+}
+
+extension PlanView {
+  init(_ plan: NodePlan) {
+    name = plan.name
+    role = plan.role.rawValue
+    network = plan.network
+    digest = plan.digest
+    site = plan.site
+    monitor = plan.monitor?.description
+    listeners = plan.listeners.map { Listener(address: $0.address.description, isPublic: $0.isPublic) }
+    applications = plan.applications.map(App.init)
+    let limit = plan.limits
+    limits = Limits(
+      connectionsMax: limit.connectionsMax, headBytesMax: limit.headBytesMax, targetBytesMax: limit.targetBytesMax,
+      fieldsMax: limit.fieldsMax, bodyBytesMax: limit.bodyBytesMax, pooledPerServerMax: limit.pooledPerServerMax,
+      workers: limit.workers)
+    graceMilliseconds = plan.grace.inMilliseconds
+    shutdownMilliseconds = plan.shutdown.inMilliseconds
+    resolveIntervalMilliseconds = plan.resolveInterval.inMilliseconds
+    timeScale = plan.timeScale
+    downstreamNodes = plan.downstreamNodes
+  }
+}
+
+extension PlanView.App {
+  init(_ plan: ApplicationPlan) {
+    name = plan.name
+    hosts = plan.hosts
+    cookie = plan.cookie.map(PlanView.Cookie.init)
+    pool = PlanView.Pool(plan.pool)
+    let time = plan.timeouts
+    timeouts = PlanView.Timeouts(
+      requestMilliseconds: time.request.inMilliseconds, keepAliveMilliseconds: time.keepAlive.inMilliseconds,
+      clientMilliseconds: time.client.inMilliseconds, connectMilliseconds: time.connect.inMilliseconds,
+      serverMilliseconds: time.server.inMilliseconds, queueMilliseconds: time.queue.inMilliseconds,
+      tunnelMilliseconds: time.tunnel.inMilliseconds, unacknowledgedMilliseconds: time.unacknowledged.inMilliseconds,
+      pooledMilliseconds: time.pooled.inMilliseconds)
+    let forward = plan.forwarding
+    forwarding = PlanView.Forwarding(
+      forwardedFor: forward.forwardedFor, forwardedProto: forward.forwardedProto,
+      forwardedHost: forward.forwardedHost, forwardedForExcept: forward.forwardedForExcept.map(\.description),
+      trusted: forward.trusted.map(\.description))
+    let retry = plan.retries
+    retries = PlanView.Retries(
+      attemptsMax: retry.attemptsMax, bodyBytesMax: retry.bodyBytesMax, budgetPercent: retry.budgetPercent,
+      budgetMinimum: retry.budgetMinimum)
+  }
+}
+
+extension PlanView.Cookie {
+  init(_ plan: CookiePlan) {
+    self.init(
+      name: plan.name, mode: plan.mode.rawValue, indirect: plan.indirect, noCache: plan.noCache,
+      preserve: plan.preserve, httpOnly: plan.httpOnly, secure: plan.secure, sameSite: plan.sameSite?.rawValue,
+      domain: plan.domain, path: plan.path, maxIdleMilliseconds: plan.maxIdle?.inMilliseconds,
+      maxLifeMilliseconds: plan.maxLife?.inMilliseconds)
+  }
+}
+
+extension PlanView.Pool {
+  init(_ plan: PoolPlan) {
+    self.init(
+      algorithm: plan.algorithm.rawValue, tierCount: plan.tierCount, servers: plan.servers.map(PlanView.Server.init),
+      persist: plan.persist, spill: plan.spill, queueMax: plan.queueMax, capacity: plan.capacity, failback: "",
+      failbackAfterMilliseconds: nil)
+    switch plan.failback {
+    case .session: failback = "session"
+    case .immediate: failback = "immediate"
+    case .after(let duration):
+      failback = "after"
+      failbackAfterMilliseconds = duration.inMilliseconds
+    }
+  }
+}
+
+extension PlanView.Server {
+  init(_ plan: ServerPlan) {
+    self.init(
+      name: plan.name, site: plan.site, address: plan.address.description, cookieValue: plan.cookieValue,
+      tier: plan.tier, weight: plan.weight, maxConnections: plan.maxConnections, isNode: plan.isNode,
+      admission: plan.admission.map(PlanView.Check.init), liveness: plan.liveness.map(PlanView.Check.init),
+      slowStartMilliseconds: plan.slowStart.inMilliseconds)
+  }
+}
+
+extension PlanView.Check {
+  init(_ plan: CheckPlan) {
+    self.init(
+      kind: plan.kind.word, address: plan.address.description, request: nil,
+      intervalMilliseconds: plan.interval.inMilliseconds, fastIntervalMilliseconds: plan.fastInterval.inMilliseconds,
+      downIntervalMilliseconds: plan.downInterval.inMilliseconds, timeoutMilliseconds: plan.timeout.inMilliseconds,
+      rise: plan.rise, fall: plan.fall)
+    if case .http(let http) = plan.kind {
+      request = PlanView.Request(
+        method: http.method, path: http.path, version: http.version, host: http.host,
+        expectedStatus: http.expectedStatus.map(statusText))
+    }
+  }
+}
+
+extension CheckPlan.Kind {
+  /// The word the topology language has for it.
+  var word: String {
+    switch self {
+    case .tcp: "tcp"
+    case .http: "http"
+    case .monitor: "monitor"
+    }
+  }
+}
+
+/// `200` or `200-399`.
+func statusText(_ range: ClosedRange<Int>) -> String {
+  range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound)-\(range.upperBound)"
+}

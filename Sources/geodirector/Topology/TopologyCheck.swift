@@ -1,0 +1,41 @@
+import ArgumentParser
+import Topology
+import TopologyFile
+
+/// `geodirector topology check FILE`
+struct TopologyCheck: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check",
+    abstract: "Check a topology file: finds every error in one run.",
+    discussion: """
+      Findings go to standard error as file:line:column: error or warning: what; mend.
+      Exit status: 0 no error, 1 warnings with --strict, 64 wrong usage, 78 errors.
+
+      Example:
+        geodirector topology check topologies/two-sites.yaml
+      """)
+
+  @OptionGroup var topology: TopologyFileArgument
+  @Flag(help: "Warnings count as failure (exit status 1).") var strict = false
+
+  func run() throws {
+    let path = try topology.path()
+    let (topology, diagnostics) = TopologyLoader.load(path)
+    printDiagnostics(diagnostics)
+    let errors = diagnostics.count { $0.severity == .error }
+    let warnings = diagnostics.count - errors
+    guard let topology else {
+      print("\(path): \(count(errors, "error")), \(count(warnings, "warning"))")
+      throw ExitCode.configuration
+    }
+    let directors = topology.nodes.count { $0.role == .siteDirector }
+    let balancers = topology.nodes.count { $0.role == .siteBalancer }
+    print(
+      "\(path): network \(topology.name): \(count(topology.sites.count, "site")), \(count(topology.offices.count, "office")), "
+        + "\(count(directors, "director")), \(count(balancers, "balancer")), \(count(topology.servers.count, "server")); "
+        + (warnings == 0 ? "no findings" : count(warnings, "warning")))
+    if strict, warnings > 0 { throw ExitCode(1) }
+  }
+
+  private func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+}

@@ -53,9 +53,10 @@ struct Response {
     headers.add(name: "Server", value: "geodirector-demo")
     if mayHaveBody {
       headers.add(name: "Content-Type", value: type)
-      if !isChunked {
+      // The answer to HEAD has no chunks, not even the last.
+      if !isChunked || request.method == .HEAD {
         headers.add(name: "Content-Length", value: String(max(body.utf8.count, bytesMin)))
-      } else if version == .http1_1 && request.method != .HEAD {
+      } else if version == .http1_1 {
         headers.add(name: "Transfer-Encoding", value: "chunked")
       }
     }

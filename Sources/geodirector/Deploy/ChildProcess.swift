@@ -12,6 +12,12 @@ struct ChildProcess {
     case exited(Int32)
     case signalled(Int32)
 
+    /// It ended by itself, and told why.
+    var isFailure: Bool {
+      if case .exited(let status) = self { return status != 0 }
+      return false
+    }
+
     /// As a sentence says it.
     var text: String {
       switch self {

@@ -28,7 +28,7 @@ struct DeployReport {
   var format: Format
 
   /// Tells one event; `text` is the sentence for people (nil: nothing to say to them).
-  func event(_ event: DeployEvent, node: SupervisedNode?, text: String?, details: [(String, String)] = []) {
+  func event(_ event: DeployEvent, node: SupervisedNode?, text: String?, details: [(String, String?)] = []) {
     switch format {
     case .text:
       if let text { Self.write("\(WallClock.timestamp().dropFirst(11).prefix(8)) \(text)\n") }

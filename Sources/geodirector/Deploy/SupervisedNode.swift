@@ -38,10 +38,14 @@ struct SupervisedNode {
   var arguments: [String]
   /// Its process, while it runs.
   var child: ChildProcess?
+  /// How its process ended, once it did.
+  var ending: ChildProcess.Ending?
   /// The process's number, also after its end.
   var pid: Int32?
   /// What is known of it.
   var state: State
+  /// Something else answered at its address before it was started: an answer then says nothing of its own process.
+  var isAddressTaken = false
   /// The last line its process wrote to standard error: the reason when it fails.
   var lastLine = ""
   /// An unfinished line of its standard error.

@@ -63,6 +63,7 @@ struct Supervisor {
       report.event(.external, node: nodes[index], text: nil)
       return
     }
+    nodes[index].isAddressTaken = nodes[index].addresses.first.map { AddressProbe.answers($0) } ?? false
     let child = try ChildProcess.start(arguments: nodes[index].arguments + ["--supervised"], lifeline: lifeline)
     nodes[index].child = child
     nodes[index].pid = child.pid
@@ -74,7 +75,7 @@ struct Supervisor {
     if report.format == .text {
       DeployReport.write(DeployReport.table(nodes))
       for node in nodes {
-        if case .stopped = node.state { tellStopped(node, how: "did not start") }
+        if case .stopped = node.state { tellStopped(node) }
       }
       DeployReport.write(DeployReport.examples(topology))
     }
@@ -111,16 +112,19 @@ struct Supervisor {
       close(child.errorOutput)
       nodes[index].child = nil
       nodes[index].state = .stopped(silent: false)
-      if showedTable || report.format == .json { tellStopped(nodes[index], how: ending.text) }
+      nodes[index].ending = ending
+      if showedTable || report.format == .json { tellStopped(nodes[index]) }
     }
   }
 
-  private func tellStopped(_ node: SupervisedNode, how: String) {
-    let reason = node.lastLine.isEmpty || how == "stopped" ? "" : ": \(node.lastLine)"
+  private func tellStopped(_ node: SupervisedNode) {
+    guard let ending = node.ending else { return }
+    let how = ending.text
+    let reason = ending.isFailure && !node.lastLine.isEmpty ? ": \(node.lastLine)" : ""
     let pid = node.pid.map { " (pid \($0))" } ?? ""
     report.event(
       .stopped, node: node, text: "\(node.name)\(pid) \(how)\(reason)\n         start it again: \(node.restartCommand)",
-      details: [("how", how), ("reason", node.lastLine), ("restart", node.restartCommand)])
+      details: [("how", how), ("reason", ending.isFailure ? node.lastLine : nil), ("restart", node.restartCommand)])
   }
 
   private mutating func passOn(_ bytes: [UInt8], of index: Int, isLast: Bool) {
@@ -152,7 +156,7 @@ struct Supervisor {
       guard let address = nodes[index].addresses.first else { continue }
       switch nodes[index].state {
       case .starting:
-        guard AddressProbe.answers(address) else { continue }
+        guard !nodes[index].isAddressTaken, AddressProbe.answers(address) else { continue }
         nodes[index].state = .ready
         everReady = true
         report.event(.ready, node: nodes[index], text: showedTable ? "\(nodes[index].name) is ready" : nil)

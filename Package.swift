@@ -57,6 +57,8 @@ let package = Package(
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "Topology"], swiftSettings: strict),
     .testTarget(
       name: "DemoServerTests", dependencies: ["DemoServer", "Topology"], swiftSettings: strict),
+    .testTarget(
+      name: "DeployTests", dependencies: ["geodirector", "DemoServer", "Topology"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: strict),
   ]
 )

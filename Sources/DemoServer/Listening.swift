@@ -42,7 +42,8 @@ enum Listening {
     case EADDRNOTAVAIL:
       return DemoServerError(
         kind: .addressNotAvailable,
-        description: "no interface of this machine has the address \(place); add it with `ip address add` or correct it")
+        description: "no interface of this machine has the address \(place); add it with `ip address add` or correct it"
+      )
     default:
       return DemoServerError(
         kind: .other, description: "cannot listen on \(place): \(String(cString: strerror(code)))")

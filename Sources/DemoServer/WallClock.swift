@@ -4,11 +4,14 @@ import Glibc
 package enum WallClock {
   /// `2026-01-31T08:09:10.123Z`.
   package static func timestamp() -> String {
-    var now = timespec()
-    clock_gettime(CLOCK_REALTIME, &now)
-    let parts = broken(now.tv_sec)
+    // Two words are what a timespec is; its members belong to this or that module, by what else is imported.
+    var now = (seconds: 0, nanoseconds: 0)
+    _ = withUnsafeMutableBytes(of: &now) {
+      clock_gettime(CLOCK_REALTIME, $0.baseAddress!.assumingMemoryBound(to: timespec.self))
+    }
+    let parts = broken(now.seconds)
     let date = "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
-    let milliseconds = now.tv_nsec / 1_000_000
+    let milliseconds = now.nanoseconds / 1_000_000
     let fraction = (milliseconds < 100 ? "0" : "") + two(Int32(milliseconds))
     return "\(date)T\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)).\(fraction)Z"
   }

@@ -25,7 +25,8 @@ struct ChildProcess {
       case .exited(let status): return "failed with exit code \(status)"
       case .signalled(SIGKILL): return "was killed (SIGKILL)"
       case .signalled(SIGTERM): return "was ended (SIGTERM)"
-      case .signalled(let number): return "died of signal \(number)" + (strsignal(number).map { " (\(String(cString: $0)))" } ?? "")
+      case .signalled(let number):
+        return "died of signal \(number)" + (strsignal(number).map { " (\(String(cString: $0)))" } ?? "")
       }
     }
   }

@@ -43,7 +43,9 @@ struct DeploySiteBalancer: AsyncParsableCommand {
 
 /// What the three proxy roles have in common: all of it.
 enum ProxyDeployment {
-  static func run(_ name: String, role: DeployRole, topology options: TopologyOptions, node: NodeRunOptions) async throws {
+  static func run(_ name: String, role: DeployRole, topology options: TopologyOptions, node: NodeRunOptions)
+    async throws
+  {
     try await DeployFailure.reported {
       let topology = try options.load()
       if let problem = NodeLookup(topology).problem(name: name, role: role, topologyPath: try options.path()) {

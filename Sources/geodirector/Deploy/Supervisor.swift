@@ -219,7 +219,8 @@ struct Supervisor {
     for index in tier {
       guard let child = nodes[index].child else { continue }
       kill(child.pid, SIGKILL)
-      report.event(.killed, node: nodes[index], text: "\(nodes[index].name) (pid \(child.pid)) did not stop and was killed")
+      report.event(
+        .killed, node: nodes[index], text: "\(nodes[index].name) (pid \(child.pid)) did not stop and was killed")
     }
   }
 }

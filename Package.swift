@@ -17,7 +17,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-    .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
   ],
   targets: [
     .target(name: "Topology", swiftSettings: strict),
@@ -35,7 +35,12 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "DemoServer",
-      dependencies: ["Topology", .product(name: "FlyingFox", package: "FlyingFox")],
+      dependencies: [
+        "Topology",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
       swiftSettings: strict),
     .executableTarget(
       name: "geodirector",
@@ -51,6 +56,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "HTTPMessageTests", dependencies: ["HTTPMessage"], swiftSettings: strict),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "Topology"], swiftSettings: strict),
+    .testTarget(
+      name: "DemoServerTests", dependencies: ["DemoServer", "Topology"], swiftSettings: strict),
+    .testTarget(
+      name: "DeployTests", dependencies: ["geodirector", "DemoServer", "Topology"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor"], swiftSettings: strict),
   ]
 )

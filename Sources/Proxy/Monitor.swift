@@ -77,7 +77,10 @@ extension Control {
     let name = path.dropFirst().prefix { $0 != "?" }
     let plan = shared.plan
     let asked = plan.applications.indices.filter { plan.applications[$0].name == name }
-    let statements = (asked.isEmpty ? Array(plan.applications.indices) : asked).map(statement(of:))
+    var statements: [HealthStatement] = []
+    for application in asked.isEmpty ? Array(plan.applications.indices) : asked {
+      statements.append(statement(of: application))
+    }
     let all = HealthStatement(
       admit: statements.contains { $0.admit }, alive: statements.contains { $0.alive },
       deadline: statements.compactMap(\.deadline).min(), digest: plan.digest)

@@ -16,7 +16,7 @@ public enum ProxyNode {
     throws(NodeError)
   {
     let cores = Int(cr_cpu_count())
-    let workers = min(64, max(1, options.workers > 0 ? options.workers : plan.workers > 0 ? plan.workers : cores))
+    let workers = min(64, max(1, options.workers > 0 ? options.workers : plan.limits.workers > 0 ? plan.limits.workers : cores))
     let lock = try lockName(plan)
     defer { _ = cr_close(lock) }
     let listeners = try plan.listeners.map { (listener) throws(NodeError) in try listen(listener.address, plan) }

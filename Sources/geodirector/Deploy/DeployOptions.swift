@@ -46,7 +46,7 @@ struct NodeRunOptions: ParsableArguments {
     switch accessLog {
     case "-": target = .standardOutput
     case "none": target = .none
-    default: target = .file(path: accessLog)
+    default: target = .file(accessLog)
     }
     return NodeOptions(workers: workers ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))), accessLog: target)
   }

@@ -158,13 +158,21 @@ class TestModes:
         assert (server, arrives) == ("C" if "AWAY" in sent else "A", sent)
         assert not answer.all("Set-Cookie")
 
-    def test_insert_gives_a_new_user_the_servers_value_with_path_and_private(self, one):
-        proxy = one(INSERT, session=INSERT_COOKIE)
-        answer, server, _ = proxy.ask()
+    def test_insert_gives_a_new_user_the_servers_value_with_path(self, one):
+        answer, server, _ = one(INSERT, session=INSERT_COOKIE).ask()
         (cookie,) = answer.all("Set-Cookie")
-        parts = [part.strip().lower() for part in cookie.split(";")]
-        assert parts[0] == f"serverid={server}".lower() and "path=/" in parts
-        assert "private" in ", ".join(answer.all("Cache-Control"))
+        parts = [part.strip() for part in cookie.split(";")]
+        assert parts[0] == f"SERVERID={server}" and "path=/" in [part.lower() for part in parts]
+
+    @pytest.mark.parametrize("storable", [True, False])
+    def test_nocache_keeps_answers_that_set_the_cookie_out_of_shared_caches(self, one, side, storable):
+        """The reference marks only what a cache could store (a validator or a lifetime); we mark every one (rule B6)."""
+        proxy = one(INSERT, session=INSERT_COOKIE)
+        for origin in proxy.origins.values():
+            origin.handler = lambda exchange: exchange.answer(headers=[("ETag", '"1"')] if storable else [])
+        answer, _, _ = proxy.ask()
+        assert set_cookie(answer, "SERVERID")
+        assert ("private" in ", ".join(answer.all("Cache-Control"))) == (storable or side == "geodirector")
 
     def test_insert_without_nocache_leaves_cache_control_alone(self, one):
         proxy = one(INSERT.replace(" nocache", ""), session=INSERT_COOKIE | {"nocache": False})
@@ -294,7 +302,7 @@ class TestIdleAndLife:
         return value
 
     @pytest.mark.parametrize("idle, life, honoured", [
-        (60, 600, True), (1000, 600, True), (2000, 2500, False), (60, 9 * 3600, False), (-25 * 3600, 60, True)])
+        (60, 600, True), (1000, 600, True), (2000, 2500, False), (60, 9 * 3600, False), (-25 * 3600, 60, False)])
     def test_a_value_too_old_counts_as_none(self, one, idle, life, honoured):
         proxy = one(self.LIMITED, session=self.COOKIE)
         value = f"B|{self.date(idle)}|{self.date(life)}"

@@ -7,6 +7,7 @@ import asyncio
 import itertools
 import json
 import os
+import signal
 import sys
 from urllib.parse import parse_qs, urlsplit
 
@@ -72,12 +73,21 @@ class DemoServer:
         return body
 
 
+# After SIGUSR1 the admission port is closed and the service goes on for this long, in seconds: more than the checks need.
+GRACE = 1.5
+
+
 async def main(name: str, site: str, *addresses: str):
-    server = DemoServer(name, site)
+    server, leaving, listeners = DemoServer(name, site), asyncio.Event(), []
     for address in addresses:
         host, port = address.rsplit(":", 1)
-        await asyncio.start_server(server.serve, host, int(port), backlog=1024)
-    await asyncio.Event().wait()
+        listeners.append(await asyncio.start_server(server.serve, host, int(port), backlog=1024))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, leaving.set)
+    await leaving.wait()
+    for listener in listeners[1:]:
+        listener.close()
+    await asyncio.sleep(GRACE)
+    listeners[0].close()
 
 
 if __name__ == "__main__":

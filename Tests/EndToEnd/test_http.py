@@ -72,7 +72,7 @@ class TestFramingOfAnswers:
         ("GET", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", False, b"hello"),
         ("GET", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nT: v\r\n\r\n", False, b"hello"),
         ("GET", b"HTTP/1.1 200 OK\r\n\r\nhello", True, b"hello"),
-        ("GET", b"HTTP/1.0 200 OK\r\n\r\nhello", True, b"hello"),
+        pytest.param("GET", b"HTTP/1.0 200 OK\r\n\r\nhello", True, b"hello", marks=OWN),
         ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", False, b""),
         ("HEAD", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", False, b""),
         ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", False, b""),
@@ -123,6 +123,7 @@ class TestFramingOfAnswers:
         answer = get(plain.address)
         assert answer.status == 200 and answer.interim in ((103,), ())
 
+    @OWN
     def test_an_answer_to_an_http_1_0_client_is_not_chunked(self, plain):
         plain.origin.handler = answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
         with RawConnection(plain.address) as client:
@@ -153,7 +154,7 @@ class TestFramingOfRequests:
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\nhello",
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello",
         b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
+        pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", marks=OWN),
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         b"GET /\r\nHost: a\r\n\r\n",
         b"nonsense\r\n\r\n",
@@ -496,6 +497,7 @@ class TestKeptConnections:
             waiting.until(lambda: plain.origin.open_connections == 0, "the node closing its end")
             assert client.ask("POST", body=b"x").status == 200
 
+    @OWN
     def test_users_share_kept_connections(self, plain):
         for _ in range(30):
             assert get(plain.address).status == 200

@@ -2,6 +2,8 @@
 
 import contextlib
 import pathlib
+import re
+import socket
 
 from . import haproxy, waiting
 from .addresses import LoopbackRange
@@ -101,7 +103,7 @@ class Single(contextlib.AbstractContextManager):
         spec = NodeSpec("H", "reference", None, (self.range.map("127.0.1.2"), 8080), None)
         lines = "\n".join("  " + line.strip() for line in backend.strip().splitlines())
         for name, (host, port) in self.at.items():
-            lines = lines.replace(f"@{name} ", f"{host}:{port} ").replace(f"@{name}\n", f"{host}:{port}\n")
+            lines = re.sub(rf"@{name}\b", f"{host}:{port}", lines)
         path = self.folder / "reference.cfg"
         path.write_text(haproxy.header(1, self.folder / "reference.sock")
                         + f"listen H\n  bind {spec.service[0]}:{spec.service[1]}\n{lines}\n")
@@ -114,8 +116,6 @@ class Single(contextlib.AbstractContextManager):
 
     def administer(self, command: str) -> str:
         """A line for the reference's admin socket."""
-        import socket
-
         with socket.socket(socket.AF_UNIX) as line:
             line.connect(str(self.folder / "reference.sock"))
             line.sendall(command.encode() + b"\n")

@@ -1,0 +1,64 @@
+"""Options and fixtures of the end-to-end tests."""
+
+import contextlib
+
+import pytest
+
+from harness.geodirector import Geodirector
+from harness.haproxy import HAProxy
+from harness.network import Network
+from harness.topology import Topology
+
+SYSTEMS = {system.name: system for system in (Geodirector, HAProxy)}
+# Every duration of the scenarios is this much shorter than in the topology file.
+SCALE = 0.1
+
+
+def pytest_addoption(parser):
+    parser.addoption("--system", choices=SYSTEMS, default="geodirector",
+                     help="whose nodes the scenarios run on; haproxy gives the reference's numbers")
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if item.get_closest_marker("scenario"):
+            # Two crowds at once would measure the machine: all scenarios on one worker, longest first.
+            item.add_marker(pytest.mark.xdist_group("scenarios"))
+    items.sort(key=lambda item: item.get_closest_marker("scenario") is None)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call" and report.failed:
+        for network in getattr(item, "networks", []):
+            said = [f"-- {name}\n{node.tail()}" for name, node in network.nodes.items() if node.tail()]
+            report.sections.append(("what the nodes said", "\n".join(said)))
+
+
+@pytest.fixture
+def system(request):
+    return SYSTEMS[request.config.getoption("--system")]()
+
+
+@pytest.fixture
+def two_sites() -> Topology:
+    """The repository's two-sites network, ten times faster."""
+    return Topology.read("two-sites").scaled(SCALE)
+
+
+@pytest.fixture
+def start(request, system, tmp_path):
+    """Starts networks that are stopped after the test."""
+    request.node.networks = []
+    with contextlib.ExitStack() as stack:
+
+        def starter(topology: Topology, apart: list[str] | None = None, system=system) -> Network:
+            folder = tmp_path / f"network{len(request.node.networks)}"
+            folder.mkdir()
+            network = stack.enter_context(Network(topology, system, folder, apart))
+            request.node.networks.append(network)
+            return network
+
+        yield starter

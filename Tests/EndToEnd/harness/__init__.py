@@ -1,0 +1,1 @@
+"""Runs networks of real processes and watches what their users see."""

@@ -1,0 +1,30 @@
+"""No user who was moved moves back when what failed has come back, while the session lasts (rule F1)."""
+
+from ..records import Record
+from ..timeline import Timeline
+
+
+def returns(records: list[Record], timeline: Timeline, recovery: float = 0.0) -> list[Record]:
+    """Requests answered by a server the user had left, although the one the user had gone to could be reached.
+
+    Only what users saw counts, not their cookies, so this finds what a cookie left behind by a failover does. The
+    answers of one page's parallel requests count as one: a user is where the page's last answer came from.
+    """
+    back, current = [], {}
+    left: dict[int, set[str]] = {}
+    for record in sorted((record for record in records if record.good and record.server), key=lambda r: r.end):
+        before = current.get(record.user)
+        if before is None or before[0] == record.server:
+            current[record.user] = (record.server, record.end)
+            continue
+        server, since = before
+        if record.begin < since:
+            # Began before the user was where the user is now: of the same page, or older.
+            continue
+        gone = left.setdefault(record.user, set())
+        if record.server in gone and timeline.reachable(record.entry, server, record.begin - recovery, record.end):
+            back.append(record)
+        gone.add(server)
+        gone.discard(record.server)
+        current[record.user] = (record.server, record.end)
+    return back

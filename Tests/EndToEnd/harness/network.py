@@ -1,0 +1,135 @@
+"""A whole network of running nodes, and what was done to it when."""
+
+import contextlib
+import pathlib
+
+from . import waiting
+from .addresses import LoopbackRange, NamespaceRange
+from .namespaces import Fabric
+from .process import Node, stop_all
+from .raw import get
+from .timeline import Timeline
+from .topology import ROLES, Topology
+
+USERS = "users"
+
+
+class Network(contextlib.AbstractContextManager):
+    """Starts every node of a topology (servers first, offices last) and keeps a timeline of what fails and heals.
+
+    With `apart`, groups of nodes stand in network namespaces of their own so that links can be cut: one an office, one
+    a site, one for the users; a node named in `apart` alone.
+    """
+
+    def __init__(self, topology: Topology, system, folder: pathlib.Path, apart: list[str] | None = None):
+        self.system, self.folder = system, folder
+        self.range = LoopbackRange() if apart is None else NamespaceRange()
+        self.topology = topology.moved(self.range)
+        self.specs = self.topology.nodes()
+        self.groups = {name: (name if apart is not None and (name in apart or spec.site is None) else spec.site)
+                       for name, spec in self.specs.items()}
+        self.fabric = None
+        if apart is not None:
+            addresses = {USERS: ["198.19.0.1"]}
+            for name, spec in self.specs.items():
+                group = addresses.setdefault(self.groups[name], [])
+                if spec.service[0] not in group:
+                    group.append(spec.service[0])
+            self.fabric = Fabric(addresses)
+        self.timeline = Timeline(self.specs, self.groups)
+        system.prepare(self.topology, folder)
+        self.nodes = {
+            name: Node(spec, system.command(spec, self.topology, folder), folder, self.namespace(self.groups[name]))
+            for name, spec in self.specs.items()}
+
+    def namespace(self, group: str):
+        return self.fabric.namespaces[group] if self.fabric else None
+
+    def in_users_namespace(self, function):
+        return self.namespace(USERS).call(function) if self.fabric else function()
+
+    def __enter__(self) -> "Network":
+        try:
+            for role in reversed(ROLES):
+                started = [node.start() for node in self.nodes.values() if node.spec.role == role]
+                for node in started:
+                    node.wait_ready()
+            for name, spec in self.specs.items():
+                if spec.role == "office-proxy":
+                    self.wait_new_user_site(name, spec.preference[0])
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *_):
+        stop_all(list(self.nodes.values()))
+        if self.fabric:
+            self.fabric.remove()
+        self.range.release()
+
+    # What a single person with curl would see.
+
+    def ask(self, entry: str, cookies: str = "", method: str = "GET", target: str = "/", **more):
+        """One request on a connection of its own through `entry`."""
+        headers = [("Cookie", cookies)] if cookies else []
+        return self.in_users_namespace(
+            lambda: get(self.specs[entry].service, target, method=method, headers=headers, **more))
+
+    def new_user_site(self, entry: str) -> str | None:
+        with contextlib.suppress(OSError):
+            answer = self.ask(entry)
+            return answer.json["site"] if answer.status == 200 else None
+        return None
+
+    def wait_new_user_site(self, entry: str, site: str, seconds: float = 30.0):
+        """Until new users of `entry` are served by `site`, four times in a row."""
+        waiting.until(lambda: all(self.new_user_site(entry) == site for _ in range(4)),
+                      f"new users of {entry} at {site}", seconds)
+
+    # Faults. A node counts as down from before the signal until it has been seen to listen again.
+
+    def kill(self, *names: str):
+        self.timeline.down(*names)
+        for name in names:
+            self.nodes[name].kill()
+
+    def start(self, *names: str):
+        for name in names:
+            self.nodes[name].start()
+        for name in names:
+            self.nodes[name].wait_ready()
+        self.timeline.up(*names)
+
+    def pause(self, *names: str):
+        self.timeline.down(*names)
+        for name in names:
+            self.nodes[name].pause()
+
+    def resume(self, *names: str):
+        for name in names:
+            self.nodes[name].resume()
+        self.timeline.up(*names)
+
+    def soft_restart(self, name: str, seconds: float = 60.0):
+        """SIGUSR1, wait until it has gone by itself, start it again."""
+        self.timeline.down(name)
+        self.nodes[name].soft_stop()
+        self.nodes[name].wait_exit(seconds)
+        self.start(name)
+
+    def cut(self, one: str, other: str, both: bool = True):
+        """Silence between two groups; with `both` false only from `one` to `other`."""
+        self.timeline.cut(one, other)
+        self.fabric.cut(one, other)
+        if both:
+            self.fabric.cut(other, one)
+
+    def heal(self, one: str, other: str, both: bool = True):
+        self.fabric.heal(one, other)
+        if both:
+            self.fabric.heal(other, one)
+        self.timeline.heal(one, other)
+
+    def names(self, role: str, site: str | None = None) -> list[str]:
+        return [name for name, spec in self.specs.items() if spec.role == role and site in (None, spec.site)]

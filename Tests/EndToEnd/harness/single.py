@@ -1,0 +1,130 @@
+"""One node in front of origins that the test plays: topologies for it, and the reference with the same job."""
+
+import contextlib
+import pathlib
+import re
+import socket
+
+from . import haproxy, waiting
+from .addresses import LoopbackRange
+from .geodirector import Geodirector
+from .origin import Origin
+from .process import Node
+from .topology import NodeSpec, Topology
+
+# Time-outs and limits that tests wait for, short enough to wait for.
+TIMEOUTS = {"request": "1s", "keep-alive": "2s", "client": "1500ms", "server": "1s", "connect": "500ms", "queue": "1s"}
+LIMITS = {"head": "16KiB", "target": "4KiB", "fields": 100, "body": "6MiB"}
+
+
+class Single(contextlib.AbstractContextManager):
+    """Origins at addresses of their own and one node `N` before them.
+
+    `role` is site-balancer (the origins are the site's servers) or office-proxy or site-director (the origins play the
+    nodes behind: directors, or balancers, of the sites named in `tiers`). `session` and `site` are the cookies' settings
+    as in a topology file; `reference` is the backend of the same job for HAProxy, {name} and {address} per server.
+    """
+
+    def __init__(self, folder: pathlib.Path, names=("A", "B"), role="site-balancer", tiers=None, session=None, site=None,
+                 timeouts=None, limits=None, options=None, check="200ms", checked=True):
+        self.folder, self.role = folder, role
+        self.range = LoopbackRange()
+        self.tiers = tiers or {"HOME": list(names)}
+        self.at = {}
+        for index, name in enumerate(name for tier in self.tiers.values() for name in tier):
+            self.at[name] = (self.range.map(f"127.1.2.{index + 1}"), 8080)
+        self.origins = {name: Origin(name, address) for name, address in self.at.items()}
+        self.checked, self.check = checked, check
+        cookies = {}
+        if site is not None:
+            cookies["site"] = site
+        if session is not None:
+            cookies["session"] = session
+        self.data = self._topology(cookies, timeouts or {}, limits or {}, options or {})
+        self.nodes: dict[str, Node] = {}
+
+    def _topology(self, cookies, timeouts, limits, options) -> dict:
+        def address(name):
+            return "{}:{}".format(*self.at[name])
+
+        node = {"name": "N", "listen": self.range.map("127.0.1.1:8080")}
+        sites = []
+        for tier, names in self.tiers.items():
+            # Every site must be whole; what is not played by an origin is never started nor asked.
+            number = len(sites) + 1
+            entry = {"name": tier}
+            unused = self.range.map(f"127.2.{number}.1")
+            entry["directors"] = [{"name": f"{tier}-director", "listen": f"{unused}:8080"}]
+            entry["balancers"] = [{"name": f"{tier}-balancer", "listen": f"{unused}:8081"}]
+            entry["servers"] = [{"name": f"{tier}-server", "address": f"{unused}:8082"}]
+            if self.role == "site-balancer":
+                entry["balancers"] = [node]
+                entry["servers"] = [{"name": name, "address": address(name)} for name in names]
+            elif self.role == "site-director":
+                entry["balancers"] = [{"name": name, "listen": address(name)} for name in names]
+                if number == 1:
+                    entry["directors"] = [node]
+            else:
+                entry["directors"] = [{"name": name, "listen": address(name)} for name in names]
+            sites.append(entry)
+        application = {"name": "shop"}
+        if cookies:
+            application["cookies"] = cookies
+        checks = {"interval": self.check, "fast-interval": self.check, "down-interval": self.check, "timeout": "500ms",
+                  "rise": 2, "fall": 3}
+        defaults = {self.role: {"timeouts": TIMEOUTS | timeouts, "limits": LIMITS | limits, "check": checks, **options}}
+        data = {"geodirector": 1, "network": "single", "applications": [application], "sites": sites, "defaults": defaults}
+        if self.role == "office-proxy":
+            data["offices"] = [node | {"preference": {"by": "list", "sites": list(self.tiers)}}]
+        return data
+
+    def __enter__(self) -> "Single":
+        for origin in self.origins.values():
+            origin.start()
+        return self
+
+    def __exit__(self, *_):
+        for node in self.nodes.values():
+            node.stop()
+        for origin in self.origins.values():
+            origin.stop()
+        self.range.release()
+
+    def geodirector(self) -> tuple[str, int]:
+        """Starts node N and returns where it serves."""
+        topology = Topology(self.data)
+        spec = NodeSpec("N", self.role, None, (self.range.map("127.0.1.1"), 8080), None)
+        system = Geodirector()
+        system.prepare(topology, self.folder)
+        return self._run("geodirector", spec, system.command(spec, topology, self.folder))
+
+    def haproxy(self, backend: str) -> tuple[str, int]:
+        """Starts the reference with the lines of `backend`; @NAME there stands for an origin's address."""
+        spec = NodeSpec("H", "reference", None, (self.range.map("127.0.1.2"), 8080), None)
+        lines = "\n".join("  " + line.strip() for line in backend.strip().splitlines())
+        for name, (host, port) in self.at.items():
+            lines = re.sub(rf"@{name}\b", f"{host}:{port}", lines)
+        path = self.folder / "reference.cfg"
+        path.write_text(haproxy.header(1, self.folder / "reference.sock")
+                        + f"listen H\n  bind {spec.service[0]}:{spec.service[1]}\n{lines}\n")
+        return self._run("haproxy", spec, [haproxy.program(), "-db", "-f", str(path)])
+
+    def _run(self, name: str, spec: NodeSpec, command: list[str]) -> tuple[str, int]:
+        node = self.nodes[name] = Node(spec, command, self.folder)
+        node.start().wait_ready()
+        return spec.service
+
+    def administer(self, command: str) -> str:
+        """A line for the reference's admin socket."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(self.folder / "reference.sock"))
+            line.sendall(command.encode() + b"\n")
+            return line.makefile().read()
+
+    def wait_reference_sees(self, name: str, state: str):
+        """Until the reference reports a server as UP, DOWN, ..."""
+        def seen():
+            rows = [row.split(",") for row in self.administer("show stat").splitlines()]
+            return any(row[1:2] == [name] and row[17].startswith(state) for row in rows if len(row) > 17)
+
+        waiting.until(seen, f"the reference seeing {name} {state}")

@@ -1,0 +1,109 @@
+"""What the tests need to know of a topology: who is where, and who is whose candidate."""
+
+import copy
+import dataclasses
+import pathlib
+
+import yaml
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+ROLES = ("office-proxy", "site-director", "site-balancer", "demo-server")
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeSpec:
+    """One node: where it serves, and where it answers health checks (None: it has no such port)."""
+
+    name: str
+    role: str
+    site: str | None
+    service: tuple[str, int]
+    monitor: tuple[str, int] | None
+    preference: tuple[str, ...] = ()
+
+
+def split(address: str) -> tuple[str, int]:
+    host, port = address.rsplit(":", 1)
+    return host.strip("[]"), int(port)
+
+
+def _listen(entry) -> tuple[str, int]:
+    listen = entry["listen"]
+    first = listen[0] if isinstance(listen, list) else listen
+    return split(first["address"] if isinstance(first, dict) else first)
+
+
+class Topology:
+    """A topology file as data that tests may change before it is written for the nodes."""
+
+    def __init__(self, data: dict):
+        self.data = copy.deepcopy(data)
+
+    @classmethod
+    def read(cls, name: str) -> "Topology":
+        """One of the repository's files, by name."""
+        return cls(yaml.safe_load((REPOSITORY / "topologies" / f"{name}.yaml").read_text()))
+
+    def scaled(self, scale: float) -> "Topology":
+        """The same network with every duration multiplied by `scale`."""
+        return Topology(self.data | {"time-scale": scale})
+
+    def moved(self, where) -> "Topology":
+        from .addresses import moved
+
+        return Topology(moved(self.data, where))
+
+    def with_two_directors(self) -> "Topology":
+        """Each site gets a second director, SD1B beside SD1, on the next address."""
+        data = copy.deepcopy(self.data)
+        for site in data["sites"]:
+            first = site["directors"][0]
+            host, port = _listen(first)
+            base, last = host.rsplit(".", 1)
+            second = copy.deepcopy(first)
+            second["name"] = first["name"] + "B"
+            address = f"{base}.{int(last) + 1}"
+            second["listen"] = [{"address": f"{address}:{port}"}]
+            if "monitor" in first:
+                second["monitor"] = f"{address}:{split(first['monitor'])[1]}"
+            site["directors"] = [first, second]
+        # Links name sites and offices, so nothing else changes.
+        return Topology(data)
+
+    def write(self, path: pathlib.Path) -> pathlib.Path:
+        path.write_text(yaml.safe_dump(self.data, sort_keys=False))
+        return path
+
+    @property
+    def scale(self) -> float:
+        return float(self.data.get("time-scale", 1))
+
+    @property
+    def site_names(self) -> list[str]:
+        return [site["name"] for site in self.data["sites"]]
+
+    def nodes(self) -> dict[str, NodeSpec]:
+        """Every node by name, in the order of the file: offices last."""
+        found = {}
+
+        def add(entry, role, site, service, monitor, preference=()):
+            found[entry["name"]] = NodeSpec(entry["name"], role, site, service, monitor, tuple(preference))
+
+        for site in self.data["sites"]:
+            for server in site["servers"]:
+                if "host" in server:
+                    ports = dict(server["ports"])
+                    admission = ports.pop("admission", None)
+                    service = (server["host"], next(iter(ports.values())))
+                    add(server, "demo-server", site["name"], service, admission and (server["host"], admission))
+                else:
+                    add(server, "demo-server", site["name"], split(server["address"]), None)
+            for role, key in (("site-balancer", "balancers"), ("site-director", "directors")):
+                for entry in site.get(key, []):
+                    monitor = entry.get("monitor")
+                    add(entry, role, site["name"], _listen(entry), monitor and split(monitor))
+        for entry in self.data.get("offices", []):
+            preference = entry.get("preference", self.site_names)
+            sites = preference.get("sites", self.site_names) if isinstance(preference, dict) else preference
+            add(entry, "office-proxy", None, _listen(entry), entry.get("monitor") and split(entry["monitor"]), sites)
+        return found

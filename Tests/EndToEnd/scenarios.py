@@ -1,0 +1,24 @@
+"""What the scenarios share: who the users are and how long finding out may take."""
+
+from harness.crowd import Crowd
+from harness.network import Network
+from harness.verdict import Verdict
+
+# Shares of the users by the office they sit in.
+OFFICES = {"OP1": 2, "OP2": 1, "OP3": 1}
+# Seconds, at time-scale 0.1: a server that came back is tried once in 0.1 s by each node before it (rule C2), and a trial
+# begun before it came back may take a connect time-out of 0.1 s; the rest is for a busy machine. Well below the 0.8 s that
+# two successful checks take, so that belief alone does not pass.
+RECOVERY = 0.4
+# An office checks its preferred site every 3 s and believes two successes; a check under way may have to time out first.
+RELEARNING = 8.0
+# Office's check interval of its preferred site (rule E4), seconds.
+OFFICE_INTERVAL = 3.0
+
+
+def crowd(network: Network, entries=None, count: int = 200) -> Crowd:
+    return Crowd(network, entries or OFFICES, count)
+
+
+def verdict(name: str, network: Network, users: Crowd) -> Verdict:
+    return Verdict(name, network.system.name, users.records, network.timeline, RECOVERY, RELEARNING)

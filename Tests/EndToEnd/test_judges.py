@@ -1,0 +1,149 @@
+"""The judges on made-up records: each finds what it is for, and nothing else."""
+
+import pytest
+
+from harness.judges.crossings import crossings_after, crosses
+from harness.judges.errors import avoidable_errors
+from harness.judges.moves import needless_moves
+from harness.judges.new_users import strayed_new_users
+from harness.judges.returns import returns
+from harness.records import Record
+from harness.timeline import Timeline
+from harness.topology import Topology
+
+
+@pytest.fixture
+def timeline() -> Timeline:
+    specs = Topology.read("two-sites").nodes()
+    return Timeline(specs, {name: spec.site or name for name, spec in specs.items()})
+
+
+def record(begin, server="W11", sent="", user=1, status=200, path=None, end=None, entry="OP1", **more) -> Record:
+    site = f"SITE{server[1]}" if server else None
+    if path is None and server:
+        path = (entry, f"SD{server[1]}", f"S{server[1]}L1", server)
+    return Record(user, entry, begin, begin + 0.01 if end is None else end, status=status, server=server, site=site,
+                  path=tuple(path or ()), sent=sent or None, **more)
+
+
+def bound(server):
+    return f"SITE=SITE{server[1]}; JSESSIONID={server}~1"
+
+
+class TestAvoidableErrors:
+    def test_an_error_while_a_server_could_be_reached_is_found(self, timeline):
+        timeline.down("W11", "W12", "W13", "W14", at=5)
+        assert len(avoidable_errors([record(10, None, status=503), record(11)], timeline)) == 1
+
+    def test_every_kind_of_missing_answer_counts(self, timeline):
+        for kind in ("refused", "timeout", "reset", "cut"):
+            assert avoidable_errors([record(1, None, status=None, failure=kind)], timeline)
+
+    def test_an_error_while_nothing_could_be_reached_is_excused(self, timeline):
+        timeline.down("SD1", "SD2", at=5)
+        timeline.up("SD1", at=8)
+        assert not avoidable_errors([record(6, None, status=503)], timeline)
+        assert avoidable_errors([record(9, None, status=503)], timeline)
+        assert not avoidable_errors([record(7.5, None, status=503, end=8.5)], timeline)
+
+    def test_an_entry_that_is_down_excuses_its_users_only(self, timeline):
+        timeline.down("OP1", at=5)
+        bad = avoidable_errors([record(6, None, status=None, failure="refused"),
+                                record(6, None, status=503, entry="OP2")], timeline)
+        assert [r.entry for r in bad] == ["OP2"]
+
+    def test_a_post_is_excused_only_when_something_failed_while_it_ran(self, timeline):
+        timeline.down("W11", at=5)
+        assert not avoidable_errors([record(4.9, None, status=502, method="POST", end=5.1)], timeline)
+        assert avoidable_errors([record(5.2, None, status=502, method="POST")], timeline)
+        assert avoidable_errors([record(4.9, None, status=502, method="GET", end=5.1)], timeline)
+
+    def test_a_wrong_answer_is_never_excused(self, timeline):
+        timeline.down("SD1", "SD2", at=5)
+        assert avoidable_errors([record(6, failure="answer of session b instead of a")], timeline)
+
+
+class TestNeedlessMoves:
+    def test_another_server_while_the_sessions_own_is_there(self, timeline):
+        assert needless_moves([record(1), record(2, "W12", sent=bound("W11"))], timeline)
+
+    def test_not_while_it_cannot_be_reached(self, timeline):
+        timeline.down("W11", at=1.5)
+        timeline.up("W11", at=3)
+        assert not needless_moves([record(1), record(2, "W12", sent=bound("W11"))], timeline)
+        assert needless_moves([record(4, "W12", sent=bound("W11"))], timeline)
+
+    def test_a_time_to_recover_is_granted_and_no_more(self, timeline):
+        timeline.down("W11", at=1)
+        timeline.up("W11", at=3)
+        assert not needless_moves([record(3.2, "W12", sent=bound("W11"))], timeline, recovery=0.5)
+        assert needless_moves([record(3.6, "W12", sent=bound("W11"))], timeline, recovery=0.5)
+
+    def test_without_a_name_in_the_cookie_the_last_answer_counts(self, timeline):
+        assert needless_moves([record(1), record(2, "W12", sent="JSESSIONID=1")], timeline)
+        assert not needless_moves([record(1), record(2, "W12")], timeline)
+
+    def test_the_other_site_still_reaches_it(self, timeline):
+        timeline.cut("OP1", "SITE1", at=1)
+        assert needless_moves([record(2, "W21", sent=bound("W11"))], timeline)
+        timeline.cut("SITE2", "SITE1", at=3)
+        assert not needless_moves([record(4, "W21", sent=bound("W11"))], timeline)
+
+
+class TestReturns:
+    def test_back_at_a_server_once_left(self, timeline):
+        assert returns([record(1, "W11"), record(2, "W12"), record(3, "W11")], timeline)
+
+    def test_onward_is_not_back(self, timeline):
+        assert not returns([record(1, "W11"), record(2, "W12"), record(3, "W13")], timeline)
+
+    def test_back_because_the_new_one_failed_is_excused(self, timeline):
+        timeline.down("W12", at=2.5)
+        assert not returns([record(1, "W11"), record(2, "W12"), record(3, "W11")], timeline)
+
+    def test_an_older_request_that_ends_later_is_not_a_return(self, timeline):
+        assert not returns([record(1, "W11"), record(2, "W12"), record(1.5, "W11", end=2.5)], timeline)
+
+    def test_users_are_told_apart(self, timeline):
+        assert not returns([record(1, "W11", user=1), record(2, "W12", user=2), record(3, "W11", user=1)], timeline)
+
+
+class TestNewUsers:
+    def test_at_the_second_site_while_the_first_serves(self, timeline):
+        assert strayed_new_users([record(1, "W21")], timeline)
+        assert not strayed_new_users([record(1, "W11")], timeline)
+        assert not strayed_new_users([record(1, "W21", entry="OP3")], timeline)
+
+    def test_users_with_cookies_are_none_of_its_business(self, timeline):
+        assert not strayed_new_users([record(1, "W21", sent=bound("W21"))], timeline)
+
+    def test_over_the_link_between_the_sites(self, timeline):
+        timeline.cut("OP1", "SITE1", at=1)
+        assert not strayed_new_users([record(2, "W21")], timeline)
+        assert strayed_new_users([record(2, "W11", path=("OP1", "SD2", "S1L1", "W11"))], timeline)
+
+    def test_until_the_checks_believe_again(self, timeline):
+        timeline.down("SD1", at=1)
+        timeline.up("SD1", at=5)
+        assert not strayed_new_users([record(7, "W21")], timeline, recovery=3)
+        assert strayed_new_users([record(9, "W21")], timeline, recovery=3)
+
+
+class TestCrossings:
+    CROSSING = ("OP1", "SD1", "S2L1", "W21")
+
+    def test_a_crossing_is_told_from_a_straight_path(self, timeline):
+        assert crosses(record(1, "W21", path=self.CROSSING), timeline)
+        assert not crosses(record(1, "W21"), timeline)
+
+    def test_one_wave_at_once_and_one_an_interval(self, timeline):
+        def told(*begins):
+            found = [record(begin, "W21", path=self.CROSSING) for begin in begins]
+            return crossings_after(found, timeline, 10, 15, 3.0)
+
+        assert told(10.0, 10.005, 13.1).kept
+        assert told(10.0, 10.005, 13.1).waves == {"OP1": 2}
+        assert not told(10.0, 10.5, 11.0).kept
+
+    def test_what_was_in_flight_is_counted(self, timeline):
+        assert crossings_after([record(9, end=10.5), record(8)], timeline, 10, 15, 3.0).in_flight == 1

@@ -101,7 +101,7 @@ struct Control: ~Copyable {
     }
     while true {
       var timeout = wheel.waitMilliseconds(now: now)
-      if shared.phase != .running { timeout = min(timeout, 20) }
+      if isStopping { timeout = min(timeout, 20) }
       if !growing.isEmpty { timeout = min(timeout, 100) }
       reactor.wait(milliseconds: timeout)
       now = cr_monotonic()
@@ -109,7 +109,7 @@ struct Control: ~Copyable {
       while let key = wheel.nextExpired(now: now) { expired(key) }
       takeEvidence()
       if !growing.isEmpty { republishGrowing() }
-      if shared.phase != .running && advanceStop(listeners) { return }
+      if isStopping && advanceStop(listeners) { return }
     }
   }
 
@@ -164,6 +164,7 @@ struct Control: ~Copyable {
     shouldMute = true
   }
   private var shouldMute = false
+  private var isStopping: Bool { shouldMute || shared.phase != .running }
 
   /// The next stage of a stop, when it is due. True: the process may end.
   private mutating func advanceStop(_ listeners: [Int32]) -> Bool {

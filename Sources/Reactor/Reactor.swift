@@ -65,6 +65,8 @@ public struct Reactor: ~Copyable {
     static let wake = Flags(rawValue: 128)
     static let watch = Flags(rawValue: 256)
     static let ended = Flags(rawValue: 512)
+    /// The peer's end of the stream was reported: no further edge will tell of it.
+    static let closing = Flags(rawValue: 1024)
   }
 
   private struct Slot {
@@ -289,6 +291,7 @@ public struct Reactor: ~Copyable {
       let mask = event.events
       if mask & UInt32(CR_IN | CR_RDHUP | CR_HUP | CR_ERR) != 0 {
         slot.pointee.flags.insert(.readable)
+        if mask & UInt32(CR_RDHUP | CR_HUP | CR_ERR) != 0 { slot.pointee.flags.insert(.closing) }
       }
       if mask & UInt32(CR_OUT | CR_HUP | CR_ERR) != 0 {
         slot.pointee.flags.insert(.writable)
@@ -376,8 +379,11 @@ public struct Reactor: ~Copyable {
   @inline(__always)
   private func receiveNow(_ slot: UnsafeMutablePointer<Slot>, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int {
     let result = cr_receive(slot.pointee.descriptor, bytes, count)
-    // Fewer than asked for: the socket is empty, and a new edge will tell of more.
-    if result == Self.pending || (result > 0 && result < count) { slot.pointee.flags.remove(.readable) }
+    // Fewer than asked for: the socket is empty, and a new edge will tell of more; but the end of the stream, once told, is
+    // not told again.
+    if result == Self.pending || (result > 0 && result < count && !slot.pointee.flags.contains(.closing)) {
+      slot.pointee.flags.remove(.readable)
+    }
     return result
   }
 

@@ -284,7 +284,7 @@ class TestHeaders:
 
     @pytest.mark.parametrize("name, value", [
         ("Connection", "X-Private"), ("X-Private", "secret"), ("Keep-Alive", "timeout=5"), ("Proxy-Connection", "keep-alive"),
-        ("TE", "gzip"), ("Proxy-Authenticate", "x")])
+        ("TE", "gzip")])
     @OWN
     def test_hop_by_hop_headers_of_requests_go_no_further(self, plain, name, value):
         headers = [(name, value)] + ([("Connection", "X-Private")] if name == "X-Private" else [])

@@ -218,7 +218,9 @@ struct Control: ~Copyable {
       case .hinted:
         let site = sites[application][server]
         hintedAt[application][site] = now
-        for other in sites[application].indices where sites[application][other] == site { checkSoon(application, other) }
+        for other in sites[application].indices where sites[application][other] == site {
+          checkSoon(application, other)
+        }
       }
     }
   }

@@ -62,7 +62,9 @@ extension Control {
     monitorClients[slot].received += result
     let view = ByteView(UnsafeRawBufferPointer(start: memory, count: monitorClients[slot].received))
     var head = RequestHead()
-    switch parseRequestHead(view, limits: HeadLimits(headBytesMax: MonitorClient.requestBytesMax), head: &head, into: &fields) {
+    switch parseRequestHead(
+      view, limits: HeadLimits(headBytesMax: MonitorClient.requestBytesMax), head: &head, into: &fields)
+    {
     case .needMore: return true
     case .invalid:
       answer(slot, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

@@ -103,7 +103,8 @@ extension Control {
       return "\(check.method) \(check.path) HTTP/\(check.version)\r\n" + (host.map { "Host: \($0)\r\n" } ?? "")
         + "User-Agent: geodirector-check\r\nConnection: close\r\n\r\n"
     case .monitor:
-      return "GET /\(shared.plan.applications[probe.application].name) HTTP/1.1\r\nHost: monitor\r\nConnection: close\r\n\r\n"
+      return
+        "GET /\(shared.plan.applications[probe.application].name) HTTP/1.1\r\nHost: monitor\r\nConnection: close\r\n\r\n"
     }
   }
 
@@ -146,7 +147,9 @@ extension Control {
     let view = ByteView(UnsafeRawBufferPointer(start: probes[index].memory!, count: probes[index].received))
     var head = ResponseHead()
     let isHead: Bool = if case .http(let check) = probes[index].plan.kind { check.method == "HEAD" } else { false }
-    switch parseResponseHead(view, toHead: isHead, limits: HeadLimits(headBytesMax: Probe.answerBytesMax), head: &head, into: &fields) {
+    switch parseResponseHead(
+      view, toHead: isHead, limits: HeadLimits(headBytesMax: Probe.answerBytesMax), head: &head, into: &fields)
+    {
     case .needMore: return true
     case .invalid(let error):
       finish(index, success: false, "the answer is malformed: \(error.text)")
@@ -186,7 +189,8 @@ extension Control {
     if let digest = statement.digest, digest != shared.plan.digest {
       let name = shared.plan.applications[probe.application].pool.servers[probe.server].name
       if digestsWarned.insert("\(name) \(digest)").inserted {
-        logger.warning("\(shared.plan.name): \(name) runs with another topology file (digest \(digest), here \(shared.plan.digest))")
+        logger.warning(
+          "\(shared.plan.name): \(name) runs with another topology file (digest \(digest), here \(shared.plan.digest))")
       }
     }
     change(probe.application, probe.server, "its monitor says so") {

@@ -16,7 +16,8 @@ public enum ProxyNode {
     throws(NodeError)
   {
     let cores = Int(cr_cpu_count())
-    let workers = min(64, max(1, options.workers > 0 ? options.workers : plan.limits.workers > 0 ? plan.limits.workers : cores))
+    let workers = min(
+      64, max(1, options.workers > 0 ? options.workers : plan.limits.workers > 0 ? plan.limits.workers : cores))
     let lock = try lockName(plan)
     defer { _ = cr_close(lock) }
     let listeners = try plan.listeners.map { (listener) throws(NodeError) in try listen(listener.address, plan) }
@@ -42,7 +43,8 @@ public enum ProxyNode {
         shared: shared, index: index, workers: workers, applications: applications, listeners: listeners, log: log,
         slots: slots)
       guard start.launch() >= 0 else {
-        throw NodeError(kind: .system, description: "no thread could be started for worker \(index): raise the limit on threads")
+        throw NodeError(
+          kind: .system, description: "no thread could be started for worker \(index): raise the limit on threads")
       }
     }
     var control: Control
@@ -53,7 +55,10 @@ public enum ProxyNode {
     }
     logger.info(
       "\(plan.name) serves",
-      metadata: ["role": "\(plan.role.rawValue)", "workers": "\(workers)", "addresses": "\(plan.listeners.map { "\($0.address)" }.joined(separator: " "))"])
+      metadata: [
+        "role": "\(plan.role.rawValue)", "workers": "\(workers)",
+        "addresses": "\(plan.listeners.map { "\($0.address)" }.joined(separator: " "))",
+      ])
     control.run(listeners: listeners)
     log?.close()
     logger.info("\(plan.name) has stopped")
@@ -66,10 +71,12 @@ public enum ProxyNode {
     if lock == -EADDRINUSE {
       throw NodeError(
         kind: .alreadyRunning,
-        description: "\(plan.name) runs already on this machine: stop it first (SIGTERM), or give this one another name")
+        description: "\(plan.name) runs already on this machine: stop it first (SIGTERM), or give this one another name"
+      )
     }
     guard lock >= 0 else {
-      throw NodeError(kind: .system, description: "the lock of \(plan.name) could not be taken: \(SystemError(code: lock))")
+      throw NodeError(
+        kind: .system, description: "the lock of \(plan.name) could not be taken: \(SystemError(code: lock))")
     }
     return lock
   }
@@ -78,7 +85,8 @@ public enum ProxyNode {
     var candidates = AddressBook.fixed(address)
     if case .host(let name, let port) = address { candidates = SocketAddress.resolve(name: name, port: port) }
     guard var raw = candidates.first?.raw else {
-      throw NodeError(kind: .addressNotHere, description: "\(address) does not resolve: \(plan.name) cannot listen there")
+      throw NodeError(
+        kind: .addressNotHere, description: "\(address) does not resolve: \(plan.name) cannot listen there")
     }
     let descriptor = cr_listen(&raw, 4_096, 0)
     if descriptor >= 0 { return descriptor }
@@ -91,7 +99,8 @@ public enum ProxyNode {
       throw NodeError(
         kind: .missingPrivilege,
         description:
-          "\(address) needs a privilege this process lacks: run as root, grant CAP_NET_BIND_SERVICE, or use a port from 1024 on")
+          "\(address) needs a privilege this process lacks: run as root, grant CAP_NET_BIND_SERVICE, or use a port from 1024 on"
+      )
     case EADDRNOTAVAIL:
       throw NodeError(
         kind: .addressNotHere,
@@ -110,7 +119,8 @@ public enum ProxyNode {
       guard descriptor >= 0 else {
         throw NodeError(
           kind: .system,
-          description: "the access log \(path) cannot be written: \(SystemError(code: descriptor)); name a writable path")
+          description:
+            "the access log \(path) cannot be written: \(SystemError(code: descriptor)); name a writable path")
       }
       return AccessLog(descriptor: descriptor)
     }
@@ -184,14 +194,18 @@ private final class Resolver: @unchecked Sendable {
       for (server, entry) in planned.pool.servers.enumerated() {
         guard case .host(let name, let port) = entry.address else { continue }
         let found = SocketAddress.resolve(name: name, port: port)
-        if found.isEmpty { logger.warning("\(entry.name): \(name) does not resolve; what was known of it stays in use") }
+        if found.isEmpty {
+          logger.warning("\(entry.name): \(name) does not resolve; what was known of it stays in use")
+        }
         book.update(application: application, server: server, found)
       }
     }
   }
 
   static func start(_ plan: NodePlan, into book: AddressBook, logger: Logger) {
-    let named = plan.applications.contains { $0.pool.servers.contains { if case .host = $0.address { true } else { false } } }
+    let named = plan.applications.contains {
+      $0.pool.servers.contains { if case .host = $0.address { true } else { false } }
+    }
     guard named else { return }
     let unmanaged = Unmanaged.passRetained(Resolver(plan, book, logger))
     let status = cr_thread_start(

@@ -154,7 +154,11 @@ extension Worker {
     case .keepAlive: closeClient(client)
     case .request:
       // A connection on which no request was begun is closed without a word, as RFC 9112 section 9.5 allows.
-      if pointer.pointee.input.count == 0 { closeClient(client) } else { answerError(client, status: 408, termination: "cR") }
+      if pointer.pointee.input.count == 0 {
+        closeClient(client)
+      } else {
+        answerError(client, status: 408, termination: "cR")
+      }
     case .body: answerError(client, status: 408, termination: "cD")
     case .queue:
       let action = pointer.pointee.exchange.waitedTooLong(pool: &pools[application], now: now)

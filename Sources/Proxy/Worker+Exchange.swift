@@ -68,7 +68,8 @@ extension Worker {
         if evictIdle() && policy != .none { return connect(client, server, .none) }
         connectShort(client)
       default:
-        perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[Int(application)], now: now), client)
+        perform(
+          pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[Int(application)], now: now), client)
       }
     }
   }
@@ -256,7 +257,8 @@ extension Worker {
       let server = pointer.pointee.exchange.server
       let position = slot(of: server, in: pointer.pointee.application)
       if Int(waiting[position].count + waiting[serverTotal + position].count) >= app.pointee.queueMax {
-        perform(pointer.pointee.exchange.waitedTooLong(pool: &pools[Int(pointer.pointee.application)], now: now), client)
+        perform(
+          pointer.pointee.exchange.waitedTooLong(pool: &pools[Int(pointer.pointee.application)], now: now), client)
         return
       }
       // Marked first, looked again after: a slot given back meanwhile is not missed.
@@ -265,7 +267,11 @@ extension Worker {
     pointer.pointee.waitingList = Int32(list)
     pointer.pointee.nextWaiting = -1
     pointer.pointee.previousWaiting = waiting[list].tail
-    if waiting[list].tail >= 0 { clients[Int(waiting[list].tail)].nextWaiting = client } else { waiting[list].head = client }
+    if waiting[list].tail >= 0 {
+      clients[Int(waiting[list].tail)].nextWaiting = client
+    } else {
+      waiting[list].head = client
+    }
     waiting[list].tail = client
     waiting[list].count += 1
     waitingTotal += 1
@@ -334,7 +340,11 @@ extension Worker {
     pointer.pointee.waitingList = Int32(list)
     pointer.pointee.previousWaiting = -1
     pointer.pointee.nextWaiting = waiting[list].head
-    if waiting[list].head >= 0 { clients[Int(waiting[list].head)].previousWaiting = client } else { waiting[list].tail = client }
+    if waiting[list].head >= 0 {
+      clients[Int(waiting[list].head)].previousWaiting = client
+    } else {
+      waiting[list].tail = client
+    }
     waiting[list].head = client
     waiting[list].count += 1
     waitingTotal += 1

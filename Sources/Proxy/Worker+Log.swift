@@ -60,7 +60,8 @@ extension Worker {
     writer.append(byte: 0x3A)
     writer.append(decimal: UInt64(pointer.pointee.peerPort))
     writer.append(" [")
-    clock.append(pointer.pointee.startRealtime == 0 ? now + realtimeOffset : pointer.pointee.startRealtime, into: &writer)
+    clock.append(
+      pointer.pointee.startRealtime == 0 ? now + realtimeOffset : pointer.pointee.startRealtime, into: &writer)
     writer.append("] ")
     writer.append(nodeName)
     writer.append(byte: 0x20)
@@ -72,12 +73,20 @@ extension Worker {
     writer.append(byte: 0x20)
     appendTimes(client, into: &writer)
     writer.append(byte: 0x20)
-    if pointer.pointee.status == 0 { writer.append("-1") } else { writer.append(decimal: UInt64(pointer.pointee.status)) }
+    if pointer.pointee.status == 0 {
+      writer.append("-1")
+    } else {
+      writer.append(decimal: UInt64(pointer.pointee.status))
+    }
     writer.append(byte: 0x20)
     writer.append(decimal: pointer.pointee.bytesOut)
     writer.append(byte: 0x20)
     let named = pointer.pointee.namedGroup
-    if named >= 0, let value = cookieValue(app, pointer.pointee.application, group: named) { writer.append(value) } else { writer.append("-") }
+    if named >= 0, let value = cookieValue(app, pointer.pointee.application, group: named) {
+      writer.append(value)
+    } else {
+      writer.append("-")
+    }
     writer.append(byte: 0x20)
     if pointer.pointee.flags.contains(.cookieSet), hasServer, let value = app.pointee.servers[Int(server)].cookieValue {
       writer.append(value)
@@ -100,7 +109,9 @@ extension Worker {
     log.commit(writer.position)
   }
 
-  private func cookieValue(_ app: UnsafeMutablePointer<CompiledApplication>, _ application: Int32, group: Int32) -> ByteView? {
+  private func cookieValue(_ app: UnsafeMutablePointer<CompiledApplication>, _ application: Int32, group: Int32)
+    -> ByteView?
+  {
     for server in 0..<app.pointee.servers.count where pools[Int(application)].group(of: Int32(server)) == group {
       return app.pointee.servers[server].cookieValue
     }
@@ -150,7 +161,8 @@ extension Worker {
       writer.append("<BADREQ>\"")
       return
     }
-    let line = ByteView(UnsafeRawBufferPointer(start: pointer.pointee.request.base, count: min(length, Self.requestLineMax)))
+    let line = ByteView(
+      UnsafeRawBufferPointer(start: pointer.pointee.request.base, count: min(length, Self.requestLineMax)))
     for position in 0..<line.count {
       let byte = line[position]
       // A quote in the target must not end the field.

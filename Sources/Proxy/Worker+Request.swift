@@ -21,7 +21,8 @@ extension Worker {
     let pointer = clients + Int(client)
     if !pointer.pointee.input.isHeld { pointer.pointee.input = buffers.takeSmall() }
     pointer.pointee.input.compact()
-    let result = reactor.receive(pointer.pointee.socket, into: pointer.pointee.input.free, count: pointer.pointee.input.room)
+    let result = reactor.receive(
+      pointer.pointee.socket, into: pointer.pointee.input.free, count: pointer.pointee.input.room)
     if result == Reactor.pending {
       if pointer.pointee.input.count == 0 {
         // Nothing there: wait without holding memory.

@@ -18,7 +18,11 @@ extension Worker {
     case .busy:
       let client = pointer.pointee.client
       guard client >= 0 else { return }
-      if clients[Int(client)].flags.contains(.responseBegun) { pumpResponse(client) } else { receiveResponseHead(client, upstream) }
+      if clients[Int(client)].flags.contains(.responseBegun) {
+        pumpResponse(client)
+      } else {
+        receiveResponseHead(client, upstream)
+      }
     case .free, .connecting: break
     }
   }
@@ -26,7 +30,8 @@ extension Worker {
   private mutating func receiveResponseHead(_ client: Int32, _ upstream: Int32) {
     let pointer = upstreams + Int(upstream)
     if !pointer.pointee.input.isHeld { pointer.pointee.input = buffers.takeSmall() }
-    let result = reactor.receive(pointer.pointee.socket, into: pointer.pointee.input.free, count: pointer.pointee.input.room)
+    let result = reactor.receive(
+      pointer.pointee.socket, into: pointer.pointee.input.free, count: pointer.pointee.input.room)
     if result == Reactor.pending {
       reactor.cancelReceive(pointer.pointee.socket)
       if pointer.pointee.input.count == 0 { buffers.giveBack(&pointer.pointee.input) }
@@ -53,7 +58,8 @@ extension Worker {
     pointer.pointee.isAwaiting = false
     let client = pointer.pointee.client
     if client < 0 || clients[Int(client)].flags.contains(.responseBegun) { return false }
-    let result = reactor.receive(pointer.pointee.socket, into: pointer.pointee.input.free, count: pointer.pointee.input.room)
+    let result = reactor.receive(
+      pointer.pointee.socket, into: pointer.pointee.input.free, count: pointer.pointee.input.room)
     guard result > 0 else { return false }
     pointer.pointee.input.end += result
     parseResponse(client, upstream)
@@ -184,7 +190,8 @@ extension Worker {
   }
 
   /// What the hop says of itself, if it is one of our own nodes and the last to have written (rule D3).
-  private func refusal(_ view: ByteView, _ head: ResponseHead, _ server: Int32, _ application: Int) -> Exchange.Refusal {
+  private func refusal(_ view: ByteView, _ head: ResponseHead, _ server: Int32, _ application: Int) -> Exchange.Refusal
+  {
     guard head.status == 503, let field = head.lastProxyStatus, pools[application].isNode(server) else { return .none }
     let value = view[fields[field].value]
     guard let member = ProxyStatusMember(lastOf: value), let error = member.error,
@@ -249,7 +256,8 @@ extension Worker {
     }
     server.pointee.input.start = 0
     server.pointee.input.end = 0
-    let result = reactor.receive(server.pointee.socket, into: server.pointee.input.free, count: server.pointee.input.room)
+    let result = reactor.receive(
+      server.pointee.socket, into: server.pointee.input.free, count: server.pointee.input.room)
     if result == Reactor.pending {
       reactor.cancelReceive(server.pointee.socket)
       buffers.giveBack(&server.pointee.input)
@@ -303,7 +311,8 @@ extension Worker {
     var parts: (iovec, iovec) = (
       iovec(iov_base: scratch, iov_len: count),
       iovec(
-        iov_base: UnsafeMutableRawPointer(mutating: pointer.pointee.outputBody), iov_len: pointer.pointee.outputBodyCount)
+        iov_base: UnsafeMutableRawPointer(mutating: pointer.pointee.outputBody),
+        iov_len: pointer.pointee.outputBodyCount)
     )
     let total = count + pointer.pointee.outputBodyCount
     let partCount = pointer.pointee.outputBodyCount > 0 ? 2 : 1
@@ -323,7 +332,8 @@ extension Worker {
     let sent = max(0, result)
     pointer.pointee.bytesOut += UInt64(sent)
     if sent < count {
-      pointer.pointee.stash = count - sent <= BufferPool.small - BufferPool.reserve ? buffers.takeSmall() : buffers.takeLarge()
+      pointer.pointee.stash =
+        count - sent <= BufferPool.small - BufferPool.reserve ? buffers.takeSmall() : buffers.takeLarge()
       pointer.pointee.stash.free.copyMemory(from: scratch + sent, byteCount: count - sent)
       pointer.pointee.stash.end = count - sent
     } else {
@@ -345,7 +355,8 @@ extension Worker {
       }
       if pointer.pointee.outputBodyCount > 0 {
         let body = iovec(
-          iov_base: UnsafeMutableRawPointer(mutating: pointer.pointee.outputBody), iov_len: pointer.pointee.outputBodyCount)
+          iov_base: UnsafeMutableRawPointer(mutating: pointer.pointee.outputBody),
+          iov_len: pointer.pointee.outputBodyCount)
         if partCount == 0 { parts.0 = body } else { parts.1 = body }
         partCount += 1
       }

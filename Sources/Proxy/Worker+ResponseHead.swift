@@ -62,7 +62,9 @@ extension Worker {
       }
       guard field.id == .setCookie, let cookie = app.pointee.cookie else { continue }
       let value = view[field.value]
-      guard let set = SetCookieView(value), value[set.name].rawBuffer.elementsEqual(cookie.name.rawBuffer) else { continue }
+      guard let set = SetCookieView(value), value[set.name].rawBuffer.elementsEqual(cookie.name.rawBuffer) else {
+        continue
+      }
       switch cookie.mode {
       case .passive:
         let dated = DatedValue(value[set.value])
@@ -178,7 +180,9 @@ extension Worker {
   /// Remembers how the application sets its cookie, when that is news; its lifetime is left out.
   private mutating func learn(_ value: ByteView, _ set: SetCookieView, _ application: Int) {
     let hash = StableHash.hash(value[set.attributes].rawBuffer)
-    guard hash != learnedCopies[application].hash, !set.value.isEmpty, set.maxAge == nil, set.expires == nil else { return }
+    guard hash != learnedCopies[application].hash, !set.value.isEmpty, set.maxAge == nil, set.expires == nil else {
+      return
+    }
     learnedCopies[application].hash = hash
     let bytes = Array(value[set.attributes].rawBuffer)
     if shared.learned[application].get() != bytes { shared.learned[application].set(bytes) }

@@ -129,7 +129,8 @@ extension Worker {
     // The session id is needed again when the response tells the client of another server (rule B6).
     pointer.pointee.sessionLength = 0
     if !route.session.isEmpty && route.session.count <= Client.sessionMax {
-      pointer.pointee.request.reserved.copyMemory(from: view[route.session].rawBuffer.baseAddress!, byteCount: route.session.count)
+      pointer.pointee.request.reserved.copyMemory(
+        from: view[route.session].rawBuffer.baseAddress!, byteCount: route.session.count)
       pointer.pointee.sessionLength = UInt16(route.session.count)
     }
   }
@@ -152,7 +153,8 @@ extension Worker {
       guard field.id == .cookie, route.isPresent else { continue }
       if removes {
         removeCookie(app.pointee.cookie!.name, view, field)
-      } else if !route.prefix.isEmpty && route.prefix.start >= field.value.start && route.prefix.end <= field.value.end {
+      } else if !route.prefix.isEmpty && route.prefix.start >= field.value.start && route.prefix.end <= field.value.end
+      {
         editor.delete(route.prefix)
       }
     }

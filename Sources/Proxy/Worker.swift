@@ -244,7 +244,9 @@ struct Worker: ~Copyable {
     let marks = pools[application].takeFreed()
     guard marks != 0 else { return }
     shared.workerWakers.withLock { wakers in
-      for worker in wakers.indices where marks & (1 << UInt64(worker)) != 0 && worker != index { wakers[worker]?.wake() }
+      for worker in wakers.indices where marks & (1 << UInt64(worker)) != 0 && worker != index {
+        wakers[worker]?.wake()
+      }
     }
   }
 

@@ -65,7 +65,7 @@ public struct Exchange: Sendable {
       case .destinationUnavailable, .connectionLimitReached, .shed, .internalShortage: 503
       case .connectionTerminated, .invalidResponse: 502
       case .responseTimeout: 504
-        }
+      }
     }
 
     /// The error type of RFC 9209 section 2.3.

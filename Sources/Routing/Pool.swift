@@ -213,4 +213,3 @@ public struct Pool: ~Copyable {
     return evidence
   }
 }
-

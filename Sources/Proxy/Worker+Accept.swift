@@ -37,21 +37,22 @@ extension Worker {
       return
     }
     let descriptor = Int32(result)
-    guard clientCount < clientsMax, freeClient >= 0,
+    guard clientCount < clientsMax,
       shared.connections.load(ordering: .relaxed) < shared.plan.limits.connectionsMax
     else {
       _ = cr_close(descriptor)
       pauseAccepting(20_000_000)
       return
     }
-    let client = freeClient
+    let isNew = freeClient < 0
+    let client = isNew ? Int32(usedClients) : freeClient
     guard let socket = reactor.adopt(descriptor, token: Self.token(.client, client)) else {
       _ = cr_close(descriptor)
       return
     }
     let pointer = clients + Int(client)
-    freeClient = pointer.pointee.nextFree
-    pointer.pointee = Client()
+    if isNew { usedClients += 1 } else { freeClient = pointer.pointee.nextFree }
+    pointer.initialize(to: Client())
     pointer.pointee.socket = socket
     pointer.pointee.state = .idle
     pointer.pointee.listener = UInt8(truncatingIfNeeded: listener)
@@ -83,7 +84,7 @@ extension Worker {
     pointer.pointee.flags = pointer.pointee.flags.intersection(.scheduled)
     pointer.pointee.nextFree = freeClient
     freeClient = client
-    wheel.cancel(Int(client))
+    wheel.cancel(Int(client) << 1)
     clientCount -= 1
     shared.connections.wrappingSubtract(1, ordering: .relaxed)
   }
@@ -117,12 +118,12 @@ extension Worker {
   mutating func finishPhase() -> Bool {
     let idleFor = reuseWindow + reuseWindow / 2
     if phase == .stopping {
-      for slot in 0..<slots where clients[slot].state == .idle {
+      for slot in 0..<usedClients where clients[slot].state == .idle {
         if now - clients[slot].started > idleFor { closeClient(Int32(slot)) }
       }
       return clientCount == 0
     }
-    for slot in 0..<slots where clients[slot].state == .idle && clients[slot].flags.contains(.reused) {
+    for slot in 0..<usedClients where clients[slot].state == .idle && clients[slot].flags.contains(.reused) {
       if now - clients[slot].started > idleFor { closeClient(Int32(slot)) }
     }
     if acceptPausedUntil > 0 && now >= acceptPausedUntil { resumeAccepting() }

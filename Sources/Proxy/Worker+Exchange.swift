@@ -45,15 +45,16 @@ extension Worker {
       perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[Int(application)], now: now), client)
       return
     }
-    guard freeUpstream >= 0 || evictIdle() else { return connectShort(client) }
-    let upstream = freeUpstream
+    guard freeUpstream >= 0 || usedUpstreams < slots || evictIdle() else { return connectShort(client) }
+    let isNew = freeUpstream < 0
+    let upstream = isNew ? Int32(usedUpstreams) : freeUpstream
     let timeouts = applications[Int(application)].timeouts
     do {
       let socket = try reactor.connect(
         to: address, userTimeoutMilliseconds: timeouts.unacknowledgedMilliseconds,
         token: Self.token(.upstream, upstream))
-      freeUpstream = upstreams[Int(upstream)].nextFree
-      upstreams[Int(upstream)] = Upstream()
+      if isNew { usedUpstreams += 1 } else { freeUpstream = upstreams[Int(upstream)].nextFree }
+      (upstreams + Int(upstream)).initialize(to: Upstream())
       upstreams[Int(upstream)].socket = socket
       upstreams[Int(upstream)].state = .connecting
       upstreams[Int(upstream)].application = application
@@ -158,7 +159,7 @@ extension Worker {
     pointer.pointee.client = -1
     pointer.pointee.nextFree = freeUpstream
     freeUpstream = upstream
-    wheel.cancel(slots + Int(upstream))
+    wheel.cancel(Int(upstream) << 1 | 1)
     upstreamCount -= 1
   }
 
@@ -199,7 +200,7 @@ extension Worker {
     if idleHeads[list] >= 0 { upstreams[Int(idleHeads[list])].previous = upstream }
     idleHeads[list] = upstream
     idleCounts[list] += 1
-    wheel.armNoLater(slots + Int(upstream), at: pointer.pointee.deadline)
+    wheel.armNoLater(Int(upstream) << 1 | 1, at: pointer.pointee.deadline)
     if !pointer.pointee.isAwaiting {
       if reactor.awaitInput(pointer.pointee.socket) {
         closeUpstream(upstream)
@@ -234,7 +235,7 @@ extension Worker {
     let pointer = upstreams + Int(upstream)
     guard pointer.pointee.state == .idle else { return }
     if pointer.pointee.deadline > now {
-      wheel.arm(slots + Int(upstream), at: pointer.pointee.deadline)
+      wheel.arm(Int(upstream) << 1 | 1, at: pointer.pointee.deadline)
     } else {
       closeUpstream(upstream)
     }

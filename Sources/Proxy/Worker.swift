@@ -25,8 +25,11 @@ struct Worker: ~Copyable {
   let upstreams: UnsafeMutablePointer<Upstream>
   /// Slots of each slab.
   let slots: Int
-  var freeClient: Int32 = 0
-  var freeUpstream: Int32 = 0
+  var freeClient: Int32 = -1
+  var freeUpstream: Int32 = -1
+  /// Slots that were ever used: memory beyond them is not touched.
+  var usedClients = 0
+  var usedUpstreams = 0
   var clientCount = 0
   var upstreamCount = 0
   /// First idle connection of each server, numbered over all applications; -1: none.
@@ -94,13 +97,7 @@ struct Worker: ~Copyable {
     self.reactor = reactor
     self.slots = slots
     clients = .allocate(capacity: slots)
-    clients.initialize(repeating: Client(), count: slots)
     upstreams = .allocate(capacity: slots)
-    upstreams.initialize(repeating: Upstream(), count: slots)
-    for slot in 0..<slots - 1 {
-      clients[slot].nextFree = Int32(slot + 1)
-      upstreams[slot].nextFree = Int32(slot + 1)
-    }
     serverTotal = plan.applications.reduce(0) { $0 + $1.pool.servers.count }
     idleHeads = .allocate(capacity: max(1, serverTotal))
     idleHeads.initialize(repeating: -1, count: max(1, serverTotal))
@@ -286,16 +283,16 @@ struct Worker: ~Copyable {
     let pointer = clients + Int(client)
     pointer.pointee.deadlineKind = kind
     pointer.pointee.deadline = now + delay
-    wheel.armNoLater(Int(client), at: pointer.pointee.deadline)
+    wheel.armNoLater(Int(client) << 1, at: pointer.pointee.deadline)
   }
 
   private mutating func expired(_ key: Int) {
-    if key >= slots {
-      upstreamExpired(Int32(key - slots))
+    if key & 1 == 1 {
+      upstreamExpired(Int32(key >> 1))
       return
     }
-    let client = Int32(key)
-    let pointer = clients + key
+    let client = Int32(key >> 1)
+    let pointer = clients + (key >> 1)
     guard pointer.pointee.state != .free, pointer.pointee.deadlineKind != .none else { return }
     if pointer.pointee.deadline > now {
       wheel.arm(key, at: pointer.pointee.deadline)

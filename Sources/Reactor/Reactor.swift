@@ -85,6 +85,8 @@ public struct Reactor: ~Copyable {
   private let slots: UnsafeMutablePointer<Slot>
   private let capacity: Int
   private var freeHead: UInt32
+  /// Slots that were ever used: memory beyond them is not touched.
+  private var used = 0
   private let events: UnsafeMutablePointer<cr_event>
   private let scratch: UnsafeMutableRawPointer
   private var eventCount = 0
@@ -109,19 +111,21 @@ public struct Reactor: ~Copyable {
     self.wakeDescriptor = wakeDescriptor
     self.capacity = capacity + 1
     slots = .allocate(capacity: capacity + 1)
-    slots.initialize(repeating: Slot(), count: capacity + 1)
-    for index in 0..<capacity { slots[index].nextFree = UInt32(index + 1) }
-    freeHead = 0
+    freeHead = .max
     events = .allocate(capacity: Self.eventsMax)
     scratch = .allocate(byteCount: Self.eventsMax * cr_epoll_event_size(), alignment: 16)
     // The last slot is the wake descriptor's for good.
+    (slots + capacity).initialize(to: Slot())
     slots[capacity].descriptor = wakeDescriptor
     slots[capacity].flags = .wake
     _ = cr_epoll_add(epoll, wakeDescriptor, UInt64(UInt32(capacity)), 1)
   }
 
   deinit {
-    for index in 0..<capacity where slots[index].descriptor >= 0 { _ = cr_close(slots[index].descriptor) }
+    for index in 0..<used where !slots[index].flags.contains(.listener) && !slots[index].flags.contains(.watch) {
+      if slots[index].descriptor >= 0 { _ = cr_close(slots[index].descriptor) }
+    }
+    _ = cr_close(wakeDescriptor)
     _ = cr_close(epoll)
     slots.deallocate()
     events.deallocate()
@@ -154,7 +158,7 @@ public struct Reactor: ~Copyable {
   public mutating func connect(
     to address: SocketAddress, userTimeoutMilliseconds: Int32, token: UInt64
   ) throws(SystemError) -> Socket {
-    guard freeHead < UInt32(capacity - 1) else { throw SystemError(code: -EMFILE) }
+    guard freeHead != .max || used < capacity - 1 else { throw SystemError(code: -EMFILE) }
     var raw = address.raw
     var descriptor: Int32 = -1
     let status = cr_connect(&raw, userTimeoutMilliseconds, &descriptor)
@@ -389,16 +393,18 @@ public struct Reactor: ~Copyable {
 
   @inline(__always)
   private func isCurrent(_ socket: Socket) -> Bool {
-    socket.index < UInt32(capacity) && slots[Int(socket.index)].generation == socket.generation
+    socket.index < UInt32(used) && slots[Int(socket.index)].generation == socket.generation
       && slots[Int(socket.index)].descriptor >= 0
   }
 
   private mutating func register(_ descriptor: Int32, token: UInt64, flags: Flags, listener: Int32) -> Socket? {
-    let index = freeHead
+    let isNew = freeHead == .max
+    let index = isNew ? UInt32(used) : freeHead
     guard index < UInt32(capacity - 1) else { return nil }
+    if isNew { (slots + used).initialize(to: Slot()) }
     let generation = slots[Int(index)].generation
     guard cr_epoll_add(epoll, descriptor, UInt64(generation) << 32 | UInt64(index), listener) >= 0 else { return nil }
-    freeHead = slots[Int(index)].nextFree
+    if isNew { used += 1 } else { freeHead = slots[Int(index)].nextFree }
     slots[Int(index)].descriptor = descriptor
     slots[Int(index)].token = token
     slots[Int(index)].flags = flags

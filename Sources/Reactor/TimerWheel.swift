@@ -20,6 +20,8 @@ public struct TimerWheel: ~Copyable {
   private let entries: UnsafeMutablePointer<Entry>
   private let heads: UnsafeMutablePointer<Int32>
   private let capacity: Int
+  /// Keys below this were used: memory beyond them is not touched.
+  private var used = 0
   private var tick: Int64
   /// Timers that are armed.
   public private(set) var count = 0
@@ -28,7 +30,6 @@ public struct TimerWheel: ~Copyable {
   public init(capacity: Int, now: Int64) {
     self.capacity = capacity
     entries = .allocate(capacity: capacity)
-    entries.initialize(repeating: Entry(), count: capacity)
     heads = .allocate(capacity: Self.slotCount)
     heads.initialize(repeating: Self.none, count: Self.slotCount)
     tick = now / Self.tickNanoseconds
@@ -41,12 +42,13 @@ public struct TimerWheel: ~Copyable {
 
   /// The deadline the key is armed for; nil when it is not armed.
   public func deadline(of key: Int) -> Int64? {
-    entries[key].slot == Self.none ? nil : entries[key].deadline
+    key >= used || entries[key].slot == Self.none ? nil : entries[key].deadline
   }
 
   /// Arms the key for a deadline (monotonic nanoseconds), in place of the one it had.
   public mutating func arm(_ key: Int, at deadline: Int64) {
     precondition(key >= 0 && key < capacity)
+    if key >= used { reach(key) }
     if entries[key].slot != Self.none { unlink(key) }
     let due = max(tick + 1, (deadline + Self.tickNanoseconds - 1) / Self.tickNanoseconds)
     let slot = Int32(truncatingIfNeeded: due & Int64(Self.slotCount - 1))
@@ -59,13 +61,19 @@ public struct TimerWheel: ~Copyable {
   /// Arms the key only if it is not armed for an earlier deadline already.
   @inline(__always)
   public mutating func armNoLater(_ key: Int, at deadline: Int64) {
-    if entries[key].slot != Self.none && entries[key].deadline <= deadline { return }
+    if key < used && entries[key].slot != Self.none && entries[key].deadline <= deadline { return }
     arm(key, at: deadline)
   }
 
   /// Takes the key's timer back; nothing when it is not armed.
   public mutating func cancel(_ key: Int) {
-    if entries[key].slot != Self.none { unlink(key) }
+    if key < used && entries[key].slot != Self.none { unlink(key) }
+  }
+
+  @inline(never)
+  private mutating func reach(_ key: Int) {
+    (entries + used).initialize(repeating: Entry(), count: key + 1 - used)
+    used = key + 1
   }
 
   /// The next key whose deadline has passed, no longer armed; nil when there is none by `now`.

@@ -261,6 +261,8 @@ public struct Exchange: Sendable {
     case destinationUnavailable
     /// The node's servers are full.
     case connectionLimitReached
+    /// The node lost the request on its way, and it may have been processed: only an idempotent one is repeated.
+    case interrupted
   }
 
   /// The head of a final response came.
@@ -278,6 +280,10 @@ public struct Exchange: Sendable {
       finishAttempt(&pool)
       let action = next(&pool, now)
       return action
+    case .interrupted where isReplayable && isIdempotent:
+      everyAttemptUnprocessed = false
+      finishAttempt(&pool)
+      return next(&pool, now)
     case .connectionLimitReached where isReplayable && binding.group < 0:
       limitReached = true
       let site = pool.members[Int(server)].site
@@ -286,7 +292,7 @@ public struct Exchange: Sendable {
         finishAttempt(&pool)
         return next(&pool, now)
       }
-    case .none, .destinationUnavailable, .connectionLimitReached: break
+    case .none, .destinationUnavailable, .connectionLimitReached, .interrupted: break
     }
     state = .relaying
     return .relay

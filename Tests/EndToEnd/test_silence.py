@@ -21,6 +21,7 @@ def test_an_office_that_cannot_reach_its_site_keeps_its_sessions_there(start, tw
     result.must_be_clean()
 
 
+@pytest.mark.long
 def test_an_office_whose_packets_arrive_but_get_no_answer_keeps_its_sessions(start, two_sites):
     network = start(two_sites, apart=[])
     with crowd(network) as users:
@@ -32,10 +33,11 @@ def test_an_office_whose_packets_arrive_but_get_no_answer_keeps_its_sessions(sta
     result.must_be_clean()
 
 
-@pytest.mark.parametrize("share", [0.8, pytest.param(1.0), pytest.param(1.25, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", [pytest.param(0.8, marks=pytest.mark.long), 1.0, pytest.param(1.25, marks=pytest.mark.long)])
 def test_an_outage_as_long_as_its_detection_costs_no_session_that_is_still_there(start, two_sites, share):
     network = start(two_sites, apart=["W11", "W12"])
-    with crowd(network) as users:
+    # Users who think longer than the outage: many do not ask while it lasts, and must find their sessions after it.
+    with crowd(network, pace=4) as users:
         for _ in range(2):
             # The site's router loses both servers for just about the time the balancers need to notice.
             network.cut("SITE1", "W11")
@@ -43,7 +45,7 @@ def test_an_outage_as_long_as_its_detection_costs_no_session_that_is_still_there
             users.go_on(share * DETECTION)
             network.heal("SITE1", "W11")
             network.heal("SITE1", "W12")
-            users.settle(4)
+            users.settle(2)
     result = verdict(f"an outage {share:g} times its detection", network, users)
     result.must_be_clean()
 

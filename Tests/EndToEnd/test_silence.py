@@ -1,7 +1,11 @@
 """Links are cut and nodes fall silent (nothing is refused, nothing answers) under two hundred users."""
 
+import time
+
 import pytest
 
+from harness import waiting
+from harness.verdict import keep
 from scenarios import crowd, verdict
 
 pytestmark = pytest.mark.scenario
@@ -48,6 +52,32 @@ def test_an_outage_as_long_as_its_detection_costs_no_session_that_is_still_there
             users.settle(2)
     result = verdict(f"an outage {share:g} times its detection", network, users)
     result.must_be_clean()
+
+
+def test_sessions_that_were_idle_during_an_outage_are_all_found_again_at_once(start, two_sites):
+    """The checks believe the servers down when the outage ends, and nobody has asked meanwhile: no session may be lost."""
+    network = start(two_sites, apart=["W11", "W12"])
+    sessions = {}
+    for _ in range(200):
+        answer = network.ask("OP1")
+        sessions[answer.json["session"]] = (
+            answer.json["server"], "; ".join(cookie.split(";")[0] for cookie in answer.all("Set-Cookie")))
+    network.cut("SITE1", "W11")
+    network.cut("SITE1", "W12")
+    end = time.monotonic() + 1.25 * DETECTION
+    waiting.until(lambda: time.monotonic() > end, "the end of the outage")
+    network.heal("SITE1", "W11")
+    network.heal("SITE1", "W12")
+    affected = {session: held for session, held in sessions.items() if held[0] in ("W11", "W12")}
+    lost = []
+    for session, (server, cookies) in affected.items():
+        answer = network.ask("OP1", cookies)
+        if answer.status != 200 or answer.json["session"] != session:
+            lost.append((server, answer.status))
+    assert len(affected) > 50, "too few users at the two servers to show anything"
+    keep({"scenario": "sessions idle during an outage", "system": network.system.name, "sessions": len(affected),
+          "sessions lost": len(lost)})
+    assert not lost, f"{len(lost)} of {len(affected)} sessions were lost: {lost[:5]}"
 
 
 def test_a_server_that_accepts_and_never_answers_moves_only_its_own_users(start, two_sites):

@@ -16,8 +16,8 @@ RELEARNING = 8.0
 OFFICE_INTERVAL = 3.0
 
 
-def crowd(network: Network, entries=None, count: int = 200) -> Crowd:
-    return Crowd(network, entries or OFFICES, count)
+def crowd(network: Network, entries=None, pace: float = 1.0) -> Crowd:
+    return Crowd(network, entries or OFFICES, pace=pace)
 
 
 def verdict(name: str, network: Network, users: Crowd) -> Verdict:

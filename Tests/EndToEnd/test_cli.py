@@ -65,7 +65,7 @@ def test_a_node_that_runs_already_is_said_to(topology):
             waiting.until(lambda: waiting.listens(topology.nodes()["S1L1"].service), "S1L1 listening")
             clear(run(*command[1:]), "S1L1")
         finally:
-            first.terminate()
+            first.kill()
 
 
 @pytest.mark.parametrize("role", ["office-proxy", "site-director", "site-balancer", "demo-server"])
@@ -168,13 +168,11 @@ class TestDeployAll:
         waiting.until(lambda: builtin_all(waiting.listens(node.service) for node in nodes.values()), "every node listening", 60)
         yield process
         if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                for child in children(process.pid):
-                    os.kill(child, signal.SIGKILL)
-                process.kill()
+            left = children(process.pid)
+            process.kill()
+            for child in left:
+                os.kill(child, signal.SIGKILL)
+            process.wait()
         out.close()
 
     def test_it_starts_every_node_and_shows_them(self, all, topology):

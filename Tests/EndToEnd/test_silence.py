@@ -1,7 +1,11 @@
 """Links are cut and nodes fall silent (nothing is refused, nothing answers) under two hundred users."""
 
+import time
+
 import pytest
 
+from harness import waiting
+from harness.verdict import keep
 from scenarios import crowd, verdict
 
 pytestmark = pytest.mark.scenario
@@ -21,6 +25,7 @@ def test_an_office_that_cannot_reach_its_site_keeps_its_sessions_there(start, tw
     result.must_be_clean()
 
 
+@pytest.mark.long
 def test_an_office_whose_packets_arrive_but_get_no_answer_keeps_its_sessions(start, two_sites):
     network = start(two_sites, apart=[])
     with crowd(network) as users:
@@ -32,10 +37,11 @@ def test_an_office_whose_packets_arrive_but_get_no_answer_keeps_its_sessions(sta
     result.must_be_clean()
 
 
-@pytest.mark.parametrize("share", [0.8, pytest.param(1.0), pytest.param(1.25, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", [pytest.param(0.8, marks=pytest.mark.long), 1.0, pytest.param(1.25, marks=pytest.mark.long)])
 def test_an_outage_as_long_as_its_detection_costs_no_session_that_is_still_there(start, two_sites, share):
     network = start(two_sites, apart=["W11", "W12"])
-    with crowd(network) as users:
+    # Users who think longer than the outage: many do not ask while it lasts, and must find their sessions after it.
+    with crowd(network, pace=4) as users:
         for _ in range(2):
             # The site's router loses both servers for just about the time the balancers need to notice.
             network.cut("SITE1", "W11")
@@ -43,9 +49,35 @@ def test_an_outage_as_long_as_its_detection_costs_no_session_that_is_still_there
             users.go_on(share * DETECTION)
             network.heal("SITE1", "W11")
             network.heal("SITE1", "W12")
-            users.settle(4)
+            users.settle(2)
     result = verdict(f"an outage {share:g} times its detection", network, users)
     result.must_be_clean()
+
+
+def test_sessions_that_were_idle_during_an_outage_are_all_found_again_at_once(start, two_sites):
+    """The checks believe the servers down when the outage ends, and nobody has asked meanwhile: no session may be lost."""
+    network = start(two_sites, apart=["W11", "W12"])
+    sessions = {}
+    for _ in range(200):
+        answer = network.ask("OP1")
+        sessions[answer.json["session"]] = (
+            answer.json["server"], "; ".join(cookie.split(";")[0] for cookie in answer.all("Set-Cookie")))
+    network.cut("SITE1", "W11")
+    network.cut("SITE1", "W12")
+    end = time.monotonic() + 1.25 * DETECTION
+    waiting.until(lambda: time.monotonic() > end, "the end of the outage")
+    network.heal("SITE1", "W11")
+    network.heal("SITE1", "W12")
+    affected = {session: held for session, held in sessions.items() if held[0] in ("W11", "W12")}
+    lost = []
+    for session, (server, cookies) in affected.items():
+        answer = network.ask("OP1", cookies)
+        if answer.status != 200 or answer.json["session"] != session:
+            lost.append((server, answer.status))
+    assert len(affected) > 50, "too few users at the two servers to show anything"
+    keep({"scenario": "sessions idle during an outage", "system": network.system.name, "sessions": len(affected),
+          "sessions lost": len(lost)})
+    assert not lost, f"{len(lost)} of {len(affected)} sessions were lost: {lost[:5]}"
 
 
 def test_a_server_that_accepts_and_never_answers_moves_only_its_own_users(start, two_sites):

@@ -35,8 +35,10 @@ class User:
         while not self.crowd.leaving:
             width = self.parallel if self.answered else 1
             await asyncio.gather(*(self.request(connection) for connection in self.connections[:width]))
-            pause = self.random.uniform(*THINK) * (3 if self.parallel > 1 else 1)
-            await asyncio.sleep(pause)
+            pause = self.random.uniform(*THINK) * (3 if self.parallel > 1 else 1) * self.crowd.pace
+            end = time.monotonic() + pause
+            while not self.crowd.leaving and (left := end - time.monotonic()) > 0:
+                await asyncio.sleep(min(left, THINK[1]))
         for connection in self.connections:
             connection.close()
 
@@ -90,10 +92,11 @@ class User:
 
 
 class Crowd:
-    """Many users on a thread of its own, in the users' namespace where there is one. `entries` maps entry to share."""
+    """Many users on a thread of its own, in the users' namespace where there is one. `entries` maps entry to share;
+    users think `pace` times as long as usual."""
 
-    def __init__(self, network, entries: dict[str, int], count: int = 200, seed: int = 1):
-        self.network, self.records, self.leaving = network, [], False
+    def __init__(self, network, entries: dict[str, int], count: int = 200, pace: float = 1.0, seed: int = 1):
+        self.network, self.records, self.leaving, self.pace = network, [], False, pace
         self._number = 0
         weighted = [entry for entry, share in entries.items() for _ in range(share)]
         self.users = [User(self, index, weighted[index % len(weighted)],

@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import signal
 
 from . import waiting
 from .addresses import LoopbackRange, NamespaceRange
@@ -92,7 +93,10 @@ class Network(contextlib.AbstractContextManager):
     def kill(self, *names: str):
         self.timeline.down(*names)
         for name in names:
-            self.nodes[name].kill()
+            self.nodes[name].send(signal.SIGKILL)
+        for name in names:
+            self.nodes[name].process.wait()
+        self.timeline.complete()
 
     def start(self, *names: str):
         for name in names:
@@ -105,6 +109,7 @@ class Network(contextlib.AbstractContextManager):
         self.timeline.down(*names)
         for name in names:
             self.nodes[name].pause()
+        self.timeline.complete()
 
     def resume(self, *names: str):
         for name in names:
@@ -124,6 +129,7 @@ class Network(contextlib.AbstractContextManager):
         self.fabric.cut(one, other)
         if both:
             self.fabric.cut(other, one)
+        self.timeline.complete()
 
     def heal(self, one: str, other: str, both: bool = True):
         self.fabric.heal(one, other)

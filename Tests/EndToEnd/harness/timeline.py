@@ -12,10 +12,13 @@ class Timeline:
         self._times = [float("-inf")]
         self._states: list[tuple[frozenset, frozenset]] = [(frozenset(), frozenset())]
         self._cache: dict = {}
+        # When the truth was in between: from the order to fail until the failure was complete.
+        self._unrest: list[tuple[float, float]] = []
 
     def _change(self, at, change):
         down, cuts = self._states[-1]
         self._times.append(time.monotonic() if at is None else at)
+        self._unrest.append((self._times[-1], self._times[-1]))
         self._states.append(change(down, cuts))
 
     def down(self, *names, at=None):
@@ -35,8 +38,14 @@ class Timeline:
         """When something changed."""
         return self._times[1:]
 
+    def complete(self, at=None):
+        """The last change has come to its end, such as the death of the last of several processes."""
+        begin, _ = self._unrest[-1]
+        self._unrest[-1] = (begin, time.monotonic() if at is None else at)
+
     def changed(self, begin: float, end: float) -> bool:
-        return bisect.bisect_right(self._times, end) > bisect.bisect_left(self._times, begin)
+        """Whether something was failing or healing at some moment of the interval."""
+        return any(first <= end and last >= begin for first, last in self._unrest)
 
     def _during(self, begin: float, end: float):
         first = max(0, bisect.bisect_right(self._times, begin) - 1)

@@ -10,6 +10,14 @@ from .judges.returns import returns
 from .topology import REPOSITORY
 
 
+def keep(line: dict):
+    """Appends a scenario's numbers to Tests/.results/scenarios.jsonl, from which the documentation's table is made."""
+    folder = REPOSITORY / "Tests/.results"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "scenarios.jsonl", "a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
 class Verdict:
     """What the users of one scenario saw. `recovery` is for sessions, `relearning` for new users (see the judges)."""
 
@@ -25,9 +33,6 @@ class Verdict:
         self._keep()
 
     def _keep(self):
-        """Appends the numbers to Tests/.results/scenarios.jsonl, from which the documentation's table is made."""
-        folder = REPOSITORY / "Tests/.results"
-        folder.mkdir(exist_ok=True)
         errors = self.findings["avoidable errors"]
         line = {
             "scenario": self.name, "system": self.system, "requests": len(self.records),
@@ -38,8 +43,7 @@ class Verdict:
             "slowest ms": round(max((record.end - record.begin for record in self.records), default=0) * 1000),
         }
         self.line = line
-        with open(folder / "scenarios.jsonl", "a") as file:
-            file.write(json.dumps(line) + "\n")
+        keep(line)
 
     def must_be_clean(self, but: tuple[str, ...] = ()):
         """Fails with the first few records of each finding."""

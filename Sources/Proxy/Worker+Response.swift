@@ -190,16 +190,13 @@ extension Worker {
   }
 
   /// What the hop says of itself, if it is one of our own nodes and the last to have written (rule D3).
-  private func refusal(_ view: ByteView, _ head: ResponseHead, _ server: Int32, _ application: Int) -> Exchange.Refusal
-  {
+  private func refusal(_ view: ByteView, _ head: ResponseHead, _ server: Int32, _ application: Int) -> Exchange.Refusal {
     guard head.status == 503 || head.status == 502, let field = head.lastProxyStatus, pools[application].isNode(server) else { return .none }
     let value = view[fields[field].value]
     guard let member = ProxyStatusMember(lastOf: value), let error = member.error,
       value[member.node].rawBuffer.elementsEqual(applications[application].servers[Int(server)].name.rawBuffer)
     else { return .none }
-    if head.status == 502 {
-      return value[error].equalsIgnoringCase(ByteView("connection_terminated")) ? .interrupted : .none
-    }
+    if value[error].equalsIgnoringCase(ByteView("connection_terminated")) { return .connectionTerminated }
     if value[error].equalsIgnoringCase(ByteView("destination_unavailable")) { return .destinationUnavailable }
     if value[error].equalsIgnoringCase(ByteView("connection_limit_reached")) { return .connectionLimitReached }
     return .none

@@ -117,7 +117,10 @@ public struct Exchange: Sendable {
   private var sentAnything = false
   private var holdsSlot = false
   private var holdsBudget = false
-  private var isTrial = false
+  /// The server is believed down, and the attempt has not yet shown otherwise.
+  private var isAgainstBelief = false
+  /// When the trial began that this attempt has the right to; nil: it has none.
+  private var trialBegan: Int64?
   private var isProbe = false
   private var limitReached = false
 
@@ -147,7 +150,8 @@ public struct Exchange: Sendable {
     limitReached = false
     holdsSlot = false
     holdsBudget = false
-    isTrial = false
+    isAgainstBelief = false
+    trialBegan = nil
     isProbe = false
     pool.budget.requestBegan()
     if pool.capacity > 0 && binding.group < 0 && Int(pool.shared.loads.totalInFlight) >= pool.capacity {
@@ -160,7 +164,10 @@ public struct Exchange: Sendable {
   public mutating func slotFreed(pool: inout Pool, now: Int64) -> Action {
     guard state == .queued else { return .nothing }
     // The server may have died or been taken out while the request waited.
-    return pool.servesOwnUsers(server) || isTrial ? attempt(.any, &pool) : choose(&pool, now)
+    if pool.servesOwnUsers(server) { return attempt(isAgainstBelief ? .none : .any, &pool) }
+    if isAgainstBelief && !pool.isInMaintenance(server) { return attempt(.none, &pool) }
+    endTrial(reached: false, &pool)
+    return choose(&pool, now)
   }
 
   /// The awaited trial has an outcome, or took too long.
@@ -193,8 +200,9 @@ public struct Exchange: Sendable {
     state = .awaitingResponse
     sentAnything = false
     guard isNew else { return }
-    if isTrial {
-      pool.note(server, .trialSucceeded)
+    if isAgainstBelief {
+      // A node that says it has nobody is reached easily; only an answer shows that it has somebody.
+      if !pool.isDeclaredDead(server) { reached(&pool) }
     } else if pool.members[Int(server)].hasFailures {
       pool.note(server, .connected)
     }
@@ -210,12 +218,10 @@ public struct Exchange: Sendable {
   /// No connection. `ownFault`: no descriptor, port or memory of ours, which says nothing of the server (rule C4).
   public mutating func connectFailed(ownFault: Bool, pool: inout Pool, now: Int64) -> Action {
     guard state == .connecting else { return .nothing }
-    if ownFault {
-      finishAttempt(&pool)
-      return end(.internalShortage, &pool)
-    }
+    if ownFault { return end(.internalShortage, &pool) }
     pool.note(server, .connectFailed)
     pool.members[Int(server)].hasFailures = true
+    pool.shared.trials.revoke(server)
     finishAttempt(&pool)
     return next(&pool, now)
   }
@@ -227,12 +233,12 @@ public struct Exchange: Sendable {
   ) -> Action {
     guard state == .awaitingResponse else { return .nothing }
     let mayRepeat = !sentAnything || (isIdempotent && isReplayable && !responseBegun)
-    if mayRepeat && wasKept && !responseBegun && isReplayable {
+    if sentAnything { everyAttemptUnprocessed = false }
+    if mayRepeat && wasKept && !responseBegun && isReplayable && !pool.isInMaintenance(server) {
       // The same server once more over a new connection: nothing is known against it.
       state = .connecting
       return .connect(server, .none)
     }
-    if sentAnything { everyAttemptUnprocessed = false }
     finishAttempt(&pool)
     guard mayRepeat, isReplayable else { return end(.connectionTerminated, &pool) }
     return next(&pool, now)
@@ -241,15 +247,12 @@ public struct Exchange: Sendable {
   /// The server was silent for too long after the request.
   public mutating func responseTimedOut(pool: inout Pool) -> Action {
     guard state == .awaitingResponse else { return .nothing }
-    everyAttemptUnprocessed = false
-    finishAttempt(&pool)
     return end(.responseTimeout, &pool)
   }
 
   /// What came is not a response.
   public mutating func responseInvalid(pool: inout Pool) -> Action {
     guard state == .awaitingResponse else { return .nothing }
-    finishAttempt(&pool)
     return end(.invalidResponse, &pool)
   }
 
@@ -261,8 +264,8 @@ public struct Exchange: Sendable {
     case destinationUnavailable
     /// The node's servers are full.
     case connectionLimitReached
-    /// The node lost the request on its way, and it may have been processed: only an idempotent one is repeated.
-    case interrupted
+    /// A connection behind the node broke after a server may have processed the request, and nobody else could take it.
+    case connectionTerminated
   }
 
   /// The head of a final response came.
@@ -270,18 +273,18 @@ public struct Exchange: Sendable {
     guard state == .awaitingResponse else { return .nothing }
     giveBackBudget(&pool)
     switch refusal {
-    case .destinationUnavailable where isReplayable:
-      pool.note(server, .declaredDead)
+    case .destinationUnavailable where isReplayable, .connectionTerminated where isReplayable && isIdempotent:
+      if refusal == .destinationUnavailable {
+        pool.note(server, .declaredDead)
+        pool.shared.trials.revoke(server)
+      } else {
+        everyAttemptUnprocessed = false
+      }
       // A bound request asks the site's other nodes too, should this one alone be cut off; a free one leaves the site.
       let site = pool.members[Int(server)].site
       if binding.group < 0 || pool.members[Int(server)].group != binding.group {
         if site < 64 { exclusions.sites |= 1 << UInt64(site) }
       }
-      finishAttempt(&pool)
-      let action = next(&pool, now)
-      return action
-    case .interrupted where isReplayable && isIdempotent:
-      everyAttemptUnprocessed = false
       finishAttempt(&pool)
       return next(&pool, now)
     case .connectionLimitReached where isReplayable && binding.group < 0:
@@ -292,8 +295,9 @@ public struct Exchange: Sendable {
         finishAttempt(&pool)
         return next(&pool, now)
       }
-    case .none, .destinationUnavailable, .connectionLimitReached, .interrupted: break
+    case .none, .destinationUnavailable, .connectionLimitReached, .connectionTerminated: break
     }
+    if isAgainstBelief && refusal != .destinationUnavailable { reached(&pool) }
     state = .relaying
     return .relay
   }
@@ -301,7 +305,6 @@ public struct Exchange: Sendable {
   /// The response was passed on completely, or the client is gone, or the response broke off: nothing is held any more.
   public mutating func finish(pool: inout Pool) {
     guard isActive else { return }
-    finishAttempt(&pool)
     conclude(&pool)
   }
 
@@ -331,12 +334,13 @@ public struct Exchange: Sendable {
       holdsBudget = true
     }
     switch pool.select(binding, key: key, excluding: &exclusions, now: now) {
-    case .server(let chosen, let why, let probe):
+    case .server(let chosen, let why, let purpose):
       server = chosen
       reason = why
-      isTrial = why == .trial || why == .lastResort
-      isProbe = probe
-      return attempt(isTrial ? .none : .any, &pool)
+      isAgainstBelief = why == .trial || why == .lastResort
+      trialBegan = purpose == .trial ? now : nil
+      isProbe = purpose == .probe
+      return attempt(isAgainstBelief ? .none : .any, &pool)
     case .awaitTrial(let target):
       state = .awaitingTrial
       return .awaitTrial(target)
@@ -369,14 +373,25 @@ public struct Exchange: Sendable {
 
   private mutating func finishAttempt(_ pool: inout Pool) {
     giveBackBudget(&pool)
-    if isTrial {
-      pool.shared.trials.finish(server)
-      isTrial = false
-    }
+    endTrial(reached: false, &pool)
+    isAgainstBelief = false
     if holdsSlot {
       pool.release(server)
       holdsSlot = false
     }
+  }
+
+  /// The attempt has shown that the server is there, whatever is believed.
+  private mutating func reached(_ pool: inout Pool) {
+    pool.note(server, .trialSucceeded)
+    endTrial(reached: true, &pool)
+    isAgainstBelief = false
+  }
+
+  private mutating func endTrial(reached: Bool, _ pool: inout Pool) {
+    guard let began = trialBegan else { return }
+    pool.shared.trials.finish(server, began: began, reached: reached)
+    trialBegan = nil
   }
 
   private mutating func giveBackBudget(_ pool: inout Pool) {
@@ -392,7 +407,7 @@ public struct Exchange: Sendable {
   }
 
   private mutating func conclude(_ pool: inout Pool) {
-    giveBackBudget(&pool)
+    finishAttempt(&pool)
     pool.budget.requestEnded()
     state = .done
   }

@@ -4,12 +4,22 @@ internal import Topology
 extension Pool {
   /// Where one attempt goes.
   public enum Selection: Sendable, Equatable {
-    /// To this server. `isProbe`: it renews or ends a hint.
-    case server(Int32, Reason, isProbe: Bool)
+    /// To this server.
+    case server(Int32, Reason, Purpose)
     /// Another request tries this server just now, and its outcome decides whether a session is lost: wait for it.
     case awaitTrial(Int32)
     /// Nobody is left.
     case none
+  }
+
+  /// What an attempt finds out beside serving its request.
+  public enum Purpose: UInt8, Sendable {
+    /// Nothing.
+    case plain
+    /// Whether a hint still holds (rule E3).
+    case probe
+    /// Whether a server believed down can be reached: it holds the right to the trial and has to end it (rule C2).
+    case trial
   }
 
   /// What earlier attempts of the request rule out.
@@ -20,14 +30,21 @@ extension Pool {
     public var sites: UInt64 = 0
     /// Servers tried although everything was believed down.
     public var lastResorts: UInt8 = 0
-    /// The trial of the session's server was awaited already.
-    public var awaitedTrial = false
+    /// Servers (by index, those from 63 on together) whose trial was awaited already: each once, so that waiting ends.
+    public var awaited: UInt64 = 0
 
     /// Nothing tried yet.
     public init() {}
 
     func rules(out member: Member, _ server: Int32) -> Bool {
       tried.contains(server) || (member.site < 64 && sites & (1 << UInt64(member.site)) != 0)
+    }
+
+    func hasAwaited(_ server: Int32) -> Bool { awaited & (1 << UInt64(min(server, 63))) != 0 }
+
+    mutating func await(_ server: Int32) -> Selection {
+      awaited |= 1 << UInt64(min(server, 63))
+      return .awaitTrial(server)
     }
   }
 
@@ -44,8 +61,8 @@ extension Pool {
         passBy = site
       } else {
         let own = selectOwn(binding, key, &exclusions, now)
-        if case .server(let server, let reason, _) = own {
-          return .server(server, reason, isProbe: verdict == .probe)
+        if case .server(let server, let reason, .plain) = own, verdict == .probe {
+          return .server(server, reason, .probe)
         }
         if own != .none { return own }
       }
@@ -59,15 +76,14 @@ extension Pool {
     guard shared.hints.isSet(site: Int(site)) else { return .clear }
     // A retry never becomes the probe: its first attempt had the choice.
     if exclusions.tried.count > 0 { return .passBy }
-    let member = group >= 0 ? groups[Int(group)].members[0] : firstMember(of: site)
-    guard members[Int(member)].health.takesOwnUsers else { return .clear }
-    return shared.hints.verdict(
-      site: Int(site), for: audience, now: now, interval: members[Int(member)].hintInterval)
-  }
-
-  private func firstMember(of site: Int32) -> Int32 {
-    for index in 0..<serverCount where members[index].site == site { return Int32(index) }
-    return 0
+    // Without a director that lives there is nobody to pass by: trials decide.
+    for index in 0..<serverCount
+    where (group >= 0 ? members[index].group == group : members[index].site == site)
+      && members[index].health.takesOwnUsers
+    {
+      return shared.hints.verdict(site: Int(site), for: audience, now: now, interval: members[index].hintInterval)
+    }
+    return .clear
   }
 
   // MARK: The servers a cookie names
@@ -78,34 +94,28 @@ extension Pool {
     let group = groups + Int(binding.group)
     let chosen = group.pointee.balancer.select(
       key, loads: shared.loads, excluding: exclusions.tried, random: &random)
-    if chosen >= 0 && !exclusions.rules(out: members[Int(chosen)], chosen) {
-      return .server(chosen, .cookie, isProbe: false)
-    }
+    if chosen >= 0 && !exclusions.rules(out: members[Int(chosen)], chosen) { return .server(chosen, .cookie, .plain) }
     var pending: Int32 = -1
     for position in group.pointee.members.indices {
       let server = group.pointee.members[position]
       let member = members[Int(server)]
-      guard member.health.enabled != .maintenance, member.health.liveness != .alive,
-        !exclusions.rules(out: member, server)
-      else { continue }
-      if persist { return .server(server, .trial, isProbe: false) }
+      guard member.health.enabled != .maintenance, !exclusions.rules(out: member, server) else { continue }
+      if member.health.liveness == .alive { return .server(server, .cookie, .plain) }
+      if shared.trials.vouches(server, now: now, interval: member.trialInterval) {
+        return .server(server, .trial, .plain)
+      }
       // A node that says itself that it has nobody is asked again by its checks; a request follows once per check interval.
       let interval = member.health.liveness == .declaredDead ? member.hintInterval : member.trialInterval
       if shared.trials.begin(server, now: now, interval: interval) {
-        return .server(server, .trial, isProbe: false)
+        return .server(server, .trial, .trial)
       }
+      if persist { return .server(server, .trial, .plain) }
       // At an office other ways to the same session are left; elsewhere the session would be lost, so the trial is awaited.
-      if mode != .passive && !exclusions.awaitedTrial
-        && shared.trials.isPending(server, now: now, bound: connectTimeout * 2)
-      {
+      if mode != .passive && pending < 0 && !exclusions.hasAwaited(server) && trialIsPending(server, now: now) {
         pending = server
       }
     }
-    if pending >= 0 {
-      exclusions.awaitedTrial = true
-      return .awaitTrial(pending)
-    }
-    return .none
+    return pending >= 0 ? exclusions.await(pending) : .none
   }
 
   // MARK: Everybody else
@@ -123,23 +133,37 @@ extension Pool {
       let sessionKey = SelectionKey(clientHash: binding.sessionHash, sessionHash: binding.sessionHash)
       let chosen = replacements.select(
         sessionKey, loads: shared.loads, excluding: exclusions.tried, random: &random)
-      if chosen >= 0 { return .server(chosen, reason, isProbe: false) }
+      if chosen >= 0 && !exclusions.rules(out: members[Int(chosen)], chosen) { return .server(chosen, reason, .plain) }
     }
     if let chosen = selectAdmitting(key, exclusions, reason, passingBy: passingBy, now) { return chosen }
-    // Nobody admits new users: those that live take them all the same, the draining ones last.
-    for readyOnly in [true, false] {
+    let living = selectLiving(binding, exclusions)
+    if living >= 0 { return .server(living, .draining, .plain) }
+    return selectLastResort(&exclusions, now)
+  }
+
+  /// Nobody admits new users: those that live take them all the same, the draining ones last. Users are spread over a tier
+  /// by hash, so that the requests of a session meet on one server here, too (rule B5).
+  private mutating func selectLiving(_ binding: Binding, _ exclusions: Exclusions) -> Int32 {
+    let hash = mode == .prefix && binding.sessionHash != 0 ? binding.sessionHash : random.next()
+    for state in [OperatorState.ready, .drain] {
       for tier in 0..<tierCount {
+        var best: Int32 = -1
+        var bestScore: UInt64 = 0
         for position in tiers[tier].members.indices {
           let server = tiers[tier].members[position]
           let member = members[Int(server)]
-          guard member.health.takesOwnUsers, !readyOnly || member.health.enabled == .ready,
-            !exclusions.rules(out: member, server)
+          guard member.health.takesOwnUsers, member.health.enabled == state, !exclusions.rules(out: member, server)
           else { continue }
-          return .server(server, .draining, isProbe: false)
+          let score = StableHash.combine(hash, UInt64(server))
+          if best < 0 || score > bestScore {
+            best = server
+            bestScore = score
+          }
         }
+        if best >= 0 { return best }
       }
     }
-    return selectLastResort(&exclusions, now)
+    return -1
   }
 
   /// The first tier with a candidate that admits new users; sites with a hint against them come after the others.
@@ -156,7 +180,7 @@ extension Pool {
       if mode == .passive {
         let verdict: HintBoard.Verdict =
           site == passingBy ? .passBy : hintVerdict(site, .newUsers, -1, exclusions, now)
-        if verdict == .probe { return .server(chosen, why, isProbe: true) }
+        if verdict == .probe { return .server(chosen, why, .probe) }
         if verdict == .passBy {
           if hinted < 0 { hinted = chosen }
           why = .hint
@@ -167,41 +191,59 @@ extension Pool {
         if full < 0 { full = chosen }
         continue
       }
-      return .server(chosen, why, isProbe: false)
+      return .server(chosen, why, .plain)
     }
-    if full >= 0 { return .server(full, why, isProbe: false) }
-    if hinted >= 0 { return .server(hinted, reason, isProbe: false) }
+    if full >= 0 { return .server(full, why, .plain) }
+    if hinted >= 0 { return .server(hinted, reason, .plain) }
     return nil
   }
 
+  /// A candidate of the tier that admits new users, one with a free slot if there is any; -1: none.
   private mutating func admitting(_ tier: Int, _ key: SelectionKey, _ exclusions: Exclusions) -> Int32 {
     let chosen = tiers[tier].admitting.select(
       key, loads: shared.loads, excluding: exclusions.tried, random: &random)
-    if chosen < 0 || !exclusions.rules(out: members[Int(chosen)], chosen) { return chosen }
-    // The site of the choice is ruled out; a tier may hold several sites.
-    for position in tiers[tier].members.indices {
-      let server = tiers[tier].members[position]
-      if members[Int(server)].health.takesNewUsers && !exclusions.rules(out: members[Int(server)], server) {
-        return server
-      }
+    if chosen < 0 { return -1 }
+    let isOut = exclusions.rules(out: members[Int(chosen)], chosen)
+    // A hash binds a client to its server: only where the alternative is another tier it gives way to load.
+    let mindsLoad = spill || (algorithm != .source && algorithm != .rendezvous)
+    if !isOut && !(mindsLoad && shared.loads.isFull(chosen)) { return chosen }
+    // The site of the choice is ruled out (a tier may hold several), or its slots are taken.
+    var found = isOut ? -1 : chosen
+    let count = tiers[tier].members.count
+    let start = Int(random.below(UInt32(count)))
+    for offset in 0..<count {
+      let server = tiers[tier].members[(start + offset) % count]
+      let member = members[Int(server)]
+      guard member.health.takesNewUsers, !exclusions.rules(out: member, server) else { continue }
+      if !(mindsLoad && shared.loads.isFull(server)) { return server }
+      if found < 0 { found = server }
     }
-    return -1
+    return found
   }
 
-  /// Everybody is believed down: the first not in maintenance is tried before an error (rule C3), further ones only as trials.
+  /// Everybody is believed down: one that a trial has just reached, else the first not in maintenance is tried before an
+  /// error (rule C3), further ones only as trials; those that others try just now are awaited.
   private func selectLastResort(_ exclusions: inout Exclusions, _ now: Int64) -> Selection {
-    for tier in 0..<tierCount {
-      for position in tiers[tier].members.indices {
-        let server = tiers[tier].members[position]
-        let member = members[Int(server)]
-        guard member.health.enabled != .maintenance, !exclusions.rules(out: member, server) else { continue }
-        let mayTry = shared.trials.begin(server, now: now, interval: member.trialInterval)
-        if mayTry || exclusions.lastResorts == 0 {
-          exclusions.lastResorts += 1
-          return .server(server, .lastResort, isProbe: false)
+    var pending: Int32 = -1
+    for mustBeVouched in [true, false] {
+      for tier in 0..<tierCount {
+        for position in tiers[tier].members.indices {
+          let server = tiers[tier].members[position]
+          let member = members[Int(server)]
+          guard member.health.enabled != .maintenance, !exclusions.rules(out: member, server) else { continue }
+          if mustBeVouched {
+            guard shared.trials.vouches(server, now: now, interval: member.trialInterval) else { continue }
+            return .server(server, .lastResort, .plain)
+          }
+          let holdsTrial = shared.trials.begin(server, now: now, interval: member.trialInterval)
+          if holdsTrial || exclusions.lastResorts == 0 {
+            exclusions.lastResorts += 1
+            return .server(server, .lastResort, holdsTrial ? .trial : .plain)
+          }
+          if pending < 0 && !exclusions.hasAwaited(server) && trialIsPending(server, now: now) { pending = server }
         }
       }
     }
-    return .none
+    return pending >= 0 ? exclusions.await(pending) : .none
   }
 }

@@ -14,6 +14,8 @@ public struct Pool: ~Copyable {
     var hasCookieValue: Bool
     var trialInterval: Int64
     var hintInterval: Int64
+    /// The share of the plan, 0 to 256.
+    var weight: Int32
     var health: HealthSnapshot
     /// Connects that failed here since one succeeded.
     var hasFailures = false
@@ -44,6 +46,7 @@ public struct Pool: ~Copyable {
   let mode: CookiePlan.Mode?
   let persist: Bool
   let spill: Bool
+  let algorithm: BalanceAlgorithm
   let capacity: Int
   let connectTimeout: Int64
   var random: SplitMix64
@@ -65,6 +68,7 @@ public struct Pool: ~Copyable {
     mode = application.cookie?.mode
     persist = plan.persist
     spill = plan.spill
+    algorithm = plan.algorithm
     capacity = plan.capacity
     connectTimeout = application.timeouts.connect.nanosecondsClamped
     random = SplitMix64(seed: seed)
@@ -89,7 +93,7 @@ public struct Pool: ~Copyable {
         to: Member(
           tier: Int32(server.tier), group: Int32(group), site: Int32(site), isNode: server.isNode,
           hasCookieValue: group >= 0, trialInterval: trialInterval,
-          hintInterval: check?.interval.nanosecondsClamped ?? trialInterval,
+          hintInterval: check?.interval.nanosecondsClamped ?? trialInterval, weight: Int32(clamping: server.weight),
           health: HealthSnapshot(ServerHealth(plan: server), now: 0, jitterSeed: 0)))
     }
     self.siteNames = siteNames
@@ -155,7 +159,11 @@ public struct Pool: ~Copyable {
       groups[group].balancer.rebuild(weighted(groups[group].members) { $0.takesOwnUsers })
     }
     if mode == .prefix {
-      replacements.rebuild(weighted((0..<Int32(serverCount)).map { $0 }) { $0.takesNewUsers })
+      // By the plan's weights: those of a slow start differ between balancers and grow, and would move sessions again.
+      replacements.rebuild(
+        (0..<Int32(serverCount)).filter { members[Int($0)].health.takesNewUsers }.map { index in
+          WeightedServer(index: index, weight: max(1, members[Int(index)].weight))
+        })
     }
   }
 
@@ -173,6 +181,12 @@ public struct Pool: ~Copyable {
 
   /// Whether the server may still take users who are bound to it.
   public func servesOwnUsers(_ server: Int32) -> Bool { members[Int(server)].health.takesOwnUsers }
+
+  /// Whether the operator has taken the server out: not even a trial may reach it.
+  func isInMaintenance(_ server: Int32) -> Bool { members[Int(server)].health.enabled == .maintenance }
+
+  /// Whether the server is a node that says it has nobody to serve with.
+  func isDeclaredDead(_ server: Int32) -> Bool { members[Int(server)].health.liveness == .declaredDead }
 
   /// Whether the outcome of a trial of the server is still awaited.
   public func trialIsPending(_ server: Int32, now: Int64) -> Bool {

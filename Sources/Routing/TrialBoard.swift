@@ -2,9 +2,15 @@ import Synchronization
 
 /// Trial attempts at servers believed down: at most one per interval and server in the whole process (rule C2).
 ///
-/// A handle to memory shared by all workers; the owner frees it with `deallocate`. Times are monotonic nanoseconds.
+/// A trial that reaches its server vouches for it until the interval is over, as the checks take a moment to publish
+/// what it found out. A handle to memory shared by all workers; the owner frees it with `deallocate`. Times are
+/// monotonic nanoseconds.
 public struct TrialBoard: @unchecked Sendable {
-  // Start time shifted left by one; the lowest bit tells that the trial's outcome is still awaited.
+  private static let pending: Int64 = 1
+  private static let reached: Int64 = 2
+  private static let stateBits: Int64 = 2
+
+  // When the last trial began, and in the two lowest bits what came of it: nothing (0), `pending` or `reached`.
   private let slots: UnsafeMutablePointer<Atomic<Int64>>
   private let count: Int
 
@@ -12,7 +18,7 @@ public struct TrialBoard: @unchecked Sendable {
   public init(count: Int) {
     self.count = count
     slots = .allocate(capacity: count)
-    for index in 0..<count { (slots + index).initialize(to: Atomic(Int64.min / 4 * 2)) }
+    for index in 0..<count { (slots + index).initialize(to: Atomic((Int64.min >> 3) << Self.stateBits)) }
   }
 
   /// Frees the board; no copy of the handle may be used after.
@@ -25,20 +31,38 @@ public struct TrialBoard: @unchecked Sendable {
   public func begin(_ server: Int32, now: Int64, interval: Int64) -> Bool {
     precondition(server >= 0 && server < count)
     let seen = slots[Int(server)].load(ordering: .relaxed)
-    guard now - (seen >> 1) >= interval else { return false }
+    guard now - (seen >> Self.stateBits) >= interval else { return false }
     return slots[Int(server)].compareExchange(
-      expected: seen, desired: now << 1 | 1, ordering: .acquiringAndReleasing
+      expected: seen, desired: now << Self.stateBits | Self.pending, ordering: .acquiringAndReleasing
     ).exchanged
   }
 
-  /// The outcome of the trial is known.
-  public func finish(_ server: Int32) {
-    _ = slots[Int(server)].bitwiseAnd(~1, ordering: .releasing)
+  /// The outcome of the trial that began at `began` is known; nothing if another has begun since, or it is known already.
+  public func finish(_ server: Int32, began: Int64, reached: Bool) {
+    _ = slots[Int(server)].compareExchange(
+      expected: began << Self.stateBits | Self.pending, desired: began << Self.stateBits | (reached ? Self.reached : 0),
+      ordering: .acquiringAndReleasing)
   }
 
   /// A trial is under way that began less than `bound` nanoseconds ago: its outcome may be awaited.
   public func isPending(_ server: Int32, now: Int64, bound: Int64) -> Bool {
+    has(Self.pending, server, now, bound)
+  }
+
+  /// The last trial reached the server and began less than `interval` nanoseconds ago: others may follow it.
+  public func vouches(_ server: Int32, now: Int64, interval: Int64) -> Bool {
+    has(Self.reached, server, now, interval)
+  }
+
+  /// The server failed again after a trial had reached it.
+  public func revoke(_ server: Int32) {
+    let seen = slots[Int(server)].load(ordering: .relaxed)
+    guard seen & Self.reached != 0 else { return }
+    _ = slots[Int(server)].compareExchange(expected: seen, desired: seen & ~Self.reached, ordering: .releasing)
+  }
+
+  private func has(_ state: Int64, _ server: Int32, _ now: Int64, _ bound: Int64) -> Bool {
     let seen = slots[Int(server)].load(ordering: .acquiring)
-    return seen & 1 == 1 && now - (seen >> 1) < bound
+    return seen & state != 0 && now - (seen >> Self.stateBits) < bound
   }
 }

@@ -94,13 +94,15 @@ public struct TimerWheel: ~Copyable {
     return nil
   }
 
-  /// Milliseconds a wait may last before the next tick that holds a timer: -1 when no timer is armed.
+  /// Milliseconds a wait may last before the next tick that may hold a due timer, at most `limit`. Asked when
+  /// `nextExpired` has given out all that were due.
   public func waitMilliseconds(now: Int64, atMost limit: Int64 = 1_000) -> Int32 {
     if count == 0 { return Int32(limit) }
     let ticksAhead = limit * 1_000_000 / Self.tickNanoseconds
-    for ahead in 0...ticksAhead where heads[Int((tick + ahead) & Int64(Self.slotCount - 1))] != Self.none {
+    // What is left in the present tick's slot is due in a later round; to count it would end every wait at once.
+    for ahead in 1...max(1, ticksAhead) where heads[Int((tick + ahead) & Int64(Self.slotCount - 1))] != Self.none {
       let due = (tick + ahead) * Self.tickNanoseconds
-      return due <= now ? 0 : Int32((due - now + 999_999) / 1_000_000)
+      return due <= now ? 0 : Int32(min(limit, (due - now + 999_999) / 1_000_000))
     }
     return Int32(limit)
   }

@@ -178,6 +178,11 @@ int cr_connect_error(int fd) {
   return -error;
 }
 
+void cr_set_user_timeout(int fd, int milliseconds) {
+  unsigned int timeout = (unsigned int)milliseconds;
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
+}
+
 ssize_t cr_receive(int fd, void *bytes, size_t count) { return RESULT(recv(fd, bytes, count, 0)); }
 
 ssize_t cr_send(int fd, const struct iovec *parts, int count) {
@@ -199,8 +204,14 @@ int cr_close_reset(int fd) {
 }
 
 int cr_listener_mute(int fd) {
-  struct sock_filter drop[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
-  struct sock_fprog program = {1, drop};
+  // The flags of a segment are in byte 13 of its TCP header; 2 is SYN.
+  struct sock_filter drop[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 2, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+  };
+  struct sock_fprog program = {4, drop};
   return RESULT(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program));
 }
 

@@ -90,8 +90,7 @@ struct LogBuffer: ~Copyable {
   private var memory: UnsafeMutableRawPointer
   private(set) var count = 0
   private var handedOver: Int64 = 0
-  /// Lines given up.
-  private(set) var dropped = 0
+  private var dropped = 0
 
   /// Longest line; longer ones are cut by their writer.
   static let lineMax = 2_048
@@ -121,6 +120,13 @@ struct LogBuffer: ~Copyable {
 
   @inline(__always)
   mutating func commit(_ bytes: Int) { count += bytes }
+
+  /// Lines given up since the last asking.
+  @inline(__always)
+  mutating func takeDropped() -> Int {
+    defer { dropped = 0 }
+    return dropped
+  }
 
   /// Hands lines over when there are many, or when they have waited for 50 ms.
   @inline(__always)

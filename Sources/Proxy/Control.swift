@@ -96,9 +96,7 @@ struct Control: ~Copyable {
     let watched: [Int32] = [SIGTERM, SIGINT, SIGUSR1]
     signals = cr_signal_watch(watched, Int32(watched.count))
     if signals >= 0 { _ = reactor.watch(signals, token: Kind.signal.rawValue << 56) }
-    if let monitorDescriptor {
-      monitorSocket = reactor.accept(from: monitorDescriptor, token: Kind.monitorListener.rawValue << 56) ?? .none
-    }
+    listenForMonitor()
     while true {
       var timeout = wheel.waitMilliseconds(now: now)
       if isStopping { timeout = min(timeout, 20) }
@@ -125,7 +123,13 @@ struct Control: ~Copyable {
   }
 
   private mutating func expired(_ key: Int) {
-    if key < probes.count { probeExpired(key) } else { closeMonitorClient(key - probes.count) }
+    if key < probes.count {
+      probeExpired(key)
+    } else if key - probes.count < Self.monitorClientsMax {
+      closeMonitorClient(key - probes.count)
+    } else {
+      listenForMonitor()
+    }
   }
 
   // MARK: Signals and stopping
@@ -163,6 +167,7 @@ struct Control: ~Copyable {
     graceEnds = nil
     shouldMute = true
   }
+  private var monitorClosed = false
   private var shouldMute = false
   private var isStopping: Bool { shouldMute || shared.phase != .running }
 
@@ -178,8 +183,11 @@ struct Control: ~Copyable {
       // that comes now sends again, finds nobody, and tries elsewhere.
       listenersMuted = true
       for descriptor in listeners { _ = cr_listener_mute(descriptor) }
-      shared.advance(to: .stopping)
+      if shared.phase == .running { shared.advance(to: .draining) }
+      handshakesEnd = now + Int64(Double(Self.handshakeTime) * shared.plan.timeScale)
     }
+    // Handshakes under way have a round trip to finish, their connections are taken still.
+    if listenersMuted && shared.phase != .stopping && now >= handshakesEnd { shared.advance(to: .stopping) }
     guard shared.phase == .stopping else { return false }
     if listenersMuted && shared.listening.load(ordering: .acquiring) == 0 && !listenersClosed {
       listenersClosed = true
@@ -193,13 +201,21 @@ struct Control: ~Copyable {
     return false
   }
   private var listenersClosed = false
+  private var handshakesEnd: Int64 = 0
+  /// Longer than a round trip to the other side of the world: 300 ms.
+  private static let handshakeTime: Int64 = 300_000_000
+
+  mutating func listenForMonitor() {
+    guard let monitorDescriptor, !isStopping else { return }
+    monitorSocket = reactor.accept(from: monitorDescriptor, token: Kind.monitorListener.rawValue << 56) ?? .none
+  }
 
   private mutating func closeMonitor() {
-    if let monitorDescriptor, monitorSocket != .none {
-      reactor.close(monitorSocket)
-      monitorSocket = .none
-      _ = cr_close(monitorDescriptor)
-    }
+    guard let monitorDescriptor, !monitorClosed else { return }
+    monitorClosed = true
+    reactor.close(monitorSocket)
+    monitorSocket = .none
+    _ = cr_close(monitorDescriptor)
   }
 
   // MARK: Evidence and publishing

@@ -10,8 +10,8 @@ struct HeadEditor: ~Copyable {
     var insertion2: UnsafePointer<UInt8>?
     var insertion2Count: Int32
   }
-  private let edits: UnsafeMutablePointer<Edit>
-  private let capacity: Int
+  private var edits: UnsafeMutablePointer<Edit>
+  private var capacity: Int
   private var count = 0
 
   init(capacity: Int) {
@@ -33,7 +33,7 @@ struct HeadEditor: ~Copyable {
   /// Puts up to two runs of bytes, which stay valid until `write`, in place of a range.
   @inline(__always)
   mutating func replace(_ range: ByteRange, with insertion: ByteView?, _ second: ByteView?) {
-    precondition(count < capacity)
+    if count == capacity { grow() }
     // Neighbouring deletions become one copy less.
     if insertion == nil && count > 0 && edits[count - 1].end == Int32(range.start)
       && edits[count - 1].insertion == nil
@@ -47,6 +47,16 @@ struct HeadEditor: ~Copyable {
       insertionCount: Int32(insertion?.count ?? 0), insertion2: second?.base,
       insertion2Count: Int32(second?.count ?? 0))
     count += 1
+  }
+
+  /// A head with more edits than fields and a few: hundreds of copies of one cookie. Bounded by the size of a head.
+  @inline(never)
+  private mutating func grow() {
+    let larger = UnsafeMutablePointer<Edit>.allocate(capacity: capacity * 2)
+    larger.moveInitialize(from: edits, count: count)
+    edits.deallocate()
+    edits = larger
+    capacity *= 2
   }
 
   /// Copies the bytes from `start` to `end` with the edits applied.

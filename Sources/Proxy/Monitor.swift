@@ -2,6 +2,7 @@ internal import CReactor
 internal import HTTPMessage
 internal import Reactor
 internal import Routing
+internal import Synchronization
 internal import Topology
 
 /// A connection to the monitor: one request, one answer.
@@ -17,7 +18,13 @@ struct MonitorClient {
 /// application, any other path for all. 200 while new users are admitted, 503 else, so that other checkers understand it, too.
 extension Control {
   mutating func monitorAccepted(_ result: Int) {
-    guard result >= 0 else { return }
+    guard result >= 0 else {
+      // No descriptor of our own: look again in a moment.
+      reactor.close(monitorSocket)
+      monitorSocket = .none
+      wheel.arm(probes.count + Self.monitorClientsMax, at: now + 100_000_000)
+      return
+    }
     guard let slot = freeMonitorClients.popLast() else {
       _ = cr_close(Int32(result))
       return
@@ -86,7 +93,11 @@ extension Control {
     let all = HealthStatement(
       admit: statements.contains { $0.admit }, alive: statements.contains { $0.alive },
       deadline: statements.compactMap(\.deadline).min(), digest: plan.digest)
-    let body = all.admit ? "admitting\n" : all.alive ? "own users only\n" : "down\n"
+    let counters = shared.counters
+    let body =
+      (all.admit ? "admitting\n" : all.alive ? "own users only\n" : "down\n")
+      + "cookies-not-written \(counters.cookieNotWritten.load(ordering: .relaxed))\n"
+      + "log-lines-dropped \(counters.logLinesDropped.load(ordering: .relaxed))\n"
     return "HTTP/1.1 \(all.admit ? "200 OK" : "503 Service Unavailable")\r\nGeodirector-Health: \(all.text)\r\n"
       + "Content-Type: text/plain\r\nContent-Length: \(body.utf8.count)\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
       + (isHead ? "" : body)

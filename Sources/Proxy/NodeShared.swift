@@ -124,7 +124,11 @@ final class LearnedAttributes: Sendable {
 
   var generation: Int { generationValue.load(ordering: .acquiring) }
 
+  /// Changes taken at most: an application whose servers do not agree is not followed for ever.
+  private static let changesMax = 64
+
   func set(_ bytes: [UInt8]) {
+    guard generation < Self.changesMax else { return }
     text.withLock { $0 = bytes }
     generationValue.wrappingAdd(1, ordering: .releasing)
   }

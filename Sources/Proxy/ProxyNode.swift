@@ -38,6 +38,7 @@ public enum ProxyNode {
     let descriptors = Int(cr_descriptor_limit()) - 64 - firstServer
     let slots = max(64, min(plan.limits.connectionsMax + 8, max(1, descriptors / 2)))
     shared.working.store(workers, ordering: .releasing)
+    shared.listening.store(workers, ordering: .releasing)
     for index in 0..<workers {
       let start = WorkerStart(
         shared: shared, index: index, workers: workers, applications: applications, listeners: listeners, log: log,

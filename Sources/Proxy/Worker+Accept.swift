@@ -9,7 +9,6 @@ internal import Topology
 /// Connections of clients: taken, refused, closed; and what a stop does to them.
 extension Worker {
   mutating func startListening() {
-    shared.listening.wrappingAdd(1, ordering: .acquiringAndReleasing)
     resumeAccepting()
   }
 
@@ -56,6 +55,7 @@ extension Worker {
     pointer.pointee.socket = socket
     pointer.pointee.state = .idle
     pointer.pointee.listener = UInt8(truncatingIfNeeded: listener)
+    pointer.pointee.started = now
     let peer = reactor.acceptedPeer.parts
     pointer.pointee.peerHigh = peer.high
     pointer.pointee.peerLow = peer.low
@@ -63,6 +63,10 @@ extension Worker {
     clientCount += 1
     shared.connections.wrappingAdd(1, ordering: .relaxed)
     setDeadline(client, .request, applications[0].timeouts.request)
+    // At the limit the next ones wait in the kernel's queue, where they cost nothing and lose nothing.
+    if clientCount >= clientsMax || shared.connections.load(ordering: .relaxed) >= shared.plan.limits.connectionsMax {
+      pauseAccepting(20_000_000)
+    }
     clientInput(client)
   }
 
@@ -143,8 +147,20 @@ extension Worker {
       pointer.pointee.termination = Self.termination("C", pointer.pointee.exchange.state)
       logRequest(client)
       closeClient(client)
-    case .idle, .head, .exchange, .answering, .tunnel, .lingering: closeClient(client)
+    case .tunnel:
+      logRequest(client)
+      closeClient(client)
+    case .idle, .head, .exchange, .answering, .lingering: closeClient(client)
     }
+  }
+
+  private mutating func connectExpired(_ client: Int32) {
+    let pointer = clients + Int(client)
+    if pointer.pointee.upstream >= 0 { closeUpstream(pointer.pointee.upstream) }
+    pointer.pointee.upstream = -1
+    let action = pointer.pointee.exchange.connectFailed(
+      ownFault: false, pool: &pools[Int(pointer.pointee.application)], now: now)
+    perform(action, client)
   }
 
   mutating func clientExpired(_ client: Int32) {
@@ -160,15 +176,13 @@ extension Worker {
       } else {
         answerError(client, status: 408, termination: "cR")
       }
-    case .body: answerError(client, status: 408, termination: "cD")
+    case .body: refuseBody(client, status: 408)
     case .queue:
       let action = pointer.pointee.exchange.waitedTooLong(pool: &pools[application], now: now)
       stopWaiting(client)
       perform(action, client)
-    case .connect:
-      if pointer.pointee.upstream >= 0 { closeUpstream(pointer.pointee.upstream) }
-      pointer.pointee.upstream = -1
-      perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[application], now: now), client)
+    case .connect: connectExpired(client)
+    case .server where pointer.pointee.exchange.state == .connecting: connectExpired(client)
     case .server:
       if pointer.pointee.flags.contains(.responseBegun) {
         abort(client, termination: "sD")

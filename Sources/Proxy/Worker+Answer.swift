@@ -32,6 +32,13 @@ extension Worker {
   /// The request itself is refused; its connection ends with the answer.
   mutating func answerError(_ client: Int32, status: Int, termination: StaticString) {
     let pointer = clients + Int(client)
+    // In the middle of a response nothing else can be said.
+    if pointer.pointee.flags.contains(.responseBegun) { return abort(client, termination: termination) }
+    pointer.pointee.exchange.finish(pool: &pools[Int(pointer.pointee.application)])
+    if pointer.pointee.upstream >= 0 {
+      closeUpstream(pointer.pointee.upstream)
+      pointer.pointee.upstream = -1
+    }
     pointer.pointee.flags.remove(.keepAlive)
     pointer.pointee.termination = Self.code(termination)
     // What the client still sends belongs to a request that is answered already.
@@ -154,6 +161,7 @@ extension Worker {
   /// The connection's next request, or its end.
   private mutating func next(_ client: Int32) {
     let pointer = clients + Int(client)
+    precondition(pointer.pointee.upstream < 0, "a request's bytes may still be on their way")
     buffers.giveBack(&pointer.pointee.request)
     buffers.giveBack(&pointer.pointee.stash)
     pointer.pointee.outputBodyCount = 0

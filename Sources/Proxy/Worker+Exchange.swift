@@ -335,7 +335,10 @@ extension Worker {
     case .queue(let server):
       guard queueList(client, server) == list else { return false }
       shared.applications[Int(pointer.pointee.application)].loads.markWaiting(server, worker: index)
-    case .awaitTrial, .awaitBudget: break
+    case .awaitTrial(let server):
+      guard serverTotal * 2 + slot(of: server, in: pointer.pointee.application) == list else { return false }
+    case .awaitBudget:
+      guard serverTotal * 3 + Int(pointer.pointee.application) == list else { return false }
     case .connect, .answer, .relay, .nothing: return false
     }
     pointer.pointee.waitingList = Int32(list)

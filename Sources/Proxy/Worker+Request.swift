@@ -131,8 +131,7 @@ extension Worker {
     if case .length(let length) = head.framing, length > bodyBytesMax {
       return answerError(client, status: 413, termination: "PR")
     }
-    takeBodyFromInput(client)
-    if pointer.pointee.state == .answering { return }
+    guard takeBodyFromInput(client) else { return answerError(client, status: 400, termination: "PR") }
     pointer.pointee.state = .exchange
     let key = SelectionKey(
       clientHash: StableHash.hash(high: pointer.pointee.peerHigh, low: pointer.pointee.peerLow),
@@ -166,19 +165,19 @@ extension Worker {
     return false
   }
 
-  /// Moves what came behind the head into the request, as far as it is its body.
-  private mutating func takeBodyFromInput(_ client: Int32) {
+  /// Moves what came behind the head into the request, as far as it is its body. False: the body is malformed.
+  private mutating func takeBodyFromInput(_ client: Int32) -> Bool {
     let pointer = clients + Int(client)
-    guard !pointer.pointee.requestBody.isComplete else { return }
+    guard !pointer.pointee.requestBody.isComplete else { return true }
     let count = min(pointer.pointee.input.count, pointer.pointee.request.room)
-    guard count > 0 else { return }
+    guard count > 0 else { return true }
     switch pointer.pointee.requestBody.take(pointer.pointee.input.first, count: count) {
     case .taken(let used):
       pointer.pointee.request.free.copyMemory(from: pointer.pointee.input.first, byteCount: used)
       pointer.pointee.request.end += used
       pointer.pointee.input.start += used
-    case .invalid:
-      answerError(client, status: 400, termination: "PR")
+      return true
+    case .invalid: return false
     }
   }
 
@@ -196,6 +195,7 @@ extension Worker {
           upstreams[Int(upstream)].socket, pointer.pointee.request.first, count: pointer.pointee.request.count)
         if result == Reactor.pending {
           upstreams[Int(upstream)].isSending = true
+          sendIsHeldUp(client, upstream)
           return
         }
         guard requestSent(client, result) else { return }
@@ -209,6 +209,10 @@ extension Worker {
   /// Bytes of the request left, or the connection broke. False: the attempt is over.
   private mutating func requestSent(_ client: Int32, _ result: Int) -> Bool {
     let pointer = clients + Int(client)
+    if result < 0 && pointer.pointee.flags.contains(.responseBegun) {
+      requestCutShort(client)
+      return false
+    }
     if result < 0 {
       // What the server said before it closed may still be there to read: its answer, perhaps to a request cut short.
       if upstreamHasAnswer(pointer.pointee.upstream) { return false }
@@ -226,6 +230,7 @@ extension Worker {
     pointer.pointee.isSending = false
     guard pointer.pointee.client >= 0 else { return }
     let client = pointer.pointee.client
+    sendGoesOn(client, upstream)
     if requestSent(client, result) { pumpRequest(client) }
   }
 
@@ -243,7 +248,7 @@ extension Worker {
         room = Int(min(UInt64(room), pointer.pointee.requestBody.remaining))
       } else {
         // What follows a chunked body must fit into the input buffer.
-        room = min(room, BufferPool.small)
+        room = min(room, BufferPool.small - BufferPool.reserve)
       }
     }
     let result = reactor.receive(pointer.pointee.socket, into: pointer.pointee.request.free, count: room)
@@ -269,8 +274,11 @@ extension Worker {
       pointer.pointee.input.start += count
       return true
     }
-    takeBodyFromInput(client)
-    return pointer.pointee.state == .exchange && pointer.pointee.input.count < before
+    guard takeBodyFromInput(client) else {
+      refuseBody(client, status: 400)
+      return false
+    }
+    return pointer.pointee.input.count < before
   }
 
   private mutating func makeRoom(_ client: Int32) {
@@ -321,9 +329,7 @@ extension Worker {
         refuseBody(client, status: 413)
         return false
       }
-      if pointer.pointee.requestBody.isComplete {
-        setDeadline(client, .server, applications[Int(pointer.pointee.application)].timeouts.server)
-      }
+      serverIsNext(client)
       return true
     case .invalid:
       refuseBody(client, status: 400)
@@ -332,15 +338,43 @@ extension Worker {
   }
 
   /// The body is not acceptable: nothing more goes to the server, and the client is told if it has heard nothing yet.
-  private mutating func refuseBody(_ client: Int32, status: Int) {
-    let pointer = clients + Int(client)
-    if pointer.pointee.flags.contains(.responseBegun) {
-      abort(client, termination: "PD")
-      return
+  mutating func refuseBody(_ client: Int32, status: Int) {
+    answerError(client, status: status, termination: status == 408 ? "cD" : "PR")
+  }
+
+  // MARK: A server slower than its client
+
+  /// The client has done its part for now: the server's time runs, unless the exchange waits for something else.
+  private mutating func serverIsNext(_ client: Int32) {
+    switch clients[Int(client)].exchange.state {
+    case .awaitingResponse, .relaying:
+      setDeadline(client, .server, applications[Int(clients[Int(client)].application)].timeouts.server)
+    case .idle, .awaitingTrial, .queued, .awaitingBudget, .connecting, .done: break
     }
-    pointer.pointee.exchange.finish(pool: &pools[Int(pointer.pointee.application)])
-    if pointer.pointee.upstream >= 0 { closeUpstream(pointer.pointee.upstream) }
-    pointer.pointee.upstream = -1
-    answerError(client, status: status, termination: "PR")
+  }
+
+  /// The server takes no more for the moment. The kernel's time limit for unacknowledged bytes is lifted meanwhile: it
+  /// counts a window that stays shut as it counts a dead path, and a server may read slowly.
+  private mutating func sendIsHeldUp(_ client: Int32, _ upstream: Int32) {
+    reactor.setUserTimeout(upstreams[Int(upstream)].socket, milliseconds: 0)
+    if clients[Int(client)].state == .exchange { serverIsNext(client) }
+  }
+
+  private mutating func sendGoesOn(_ client: Int32, _ upstream: Int32) {
+    let timeouts = applications[Int(clients[Int(client)].application)].timeouts
+    reactor.setUserTimeout(upstreams[Int(upstream)].socket, milliseconds: timeouts.unacknowledgedMilliseconds)
+    if clients[Int(client)].state == .exchange { serverIsNext(client) }
+  }
+
+  /// The server reads no further, but answers: the rest of the request is dropped, the response goes on.
+  private mutating func requestCutShort(_ client: Int32) {
+    let pointer = clients + Int(client)
+    if pointer.pointee.state == .tunnel { return clientEndedTunnel(client, -1) }
+    pointer.pointee.request.start = pointer.pointee.request.end
+    pointer.pointee.flags.insert([.ended, .lingerAfter])
+    pointer.pointee.flags.remove(.keepAlive)
+    if pointer.pointee.upstream >= 0 { upstreams[Int(pointer.pointee.upstream)].keepAlive = false }
+    reactor.cancelReceive(pointer.pointee.socket)
+    pointer.pointee.flags.remove(.receiving)
   }
 }

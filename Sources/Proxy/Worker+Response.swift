@@ -421,7 +421,9 @@ extension Worker {
       if pointer.pointee.state == .tunnel {
         setDeadline(client, .tunnel, applications[application].timeouts.tunnel)
       } else {
-        setDeadline(client, .server, applications[application].timeouts.server)
+        if pointer.pointee.flags.contains(.responseBegun) {
+          setDeadline(client, .server, applications[application].timeouts.server)
+        }
       }
       if pointer.pointee.flags.contains(.responseBegun) {
         pumpResponse(client)

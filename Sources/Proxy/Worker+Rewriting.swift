@@ -106,7 +106,8 @@ extension Worker {
     }
     writer.append(view[head.path])
     pointer.pointee.requestLine = Int32(writer.position)
-    writer.append(" HTTP/1.1\r\n")
+    // A request of HTTP/1.0 that names no host stays one: HTTP/1.1 would demand a name (RFC 9112 section 3.2).
+    writer.append(head.host.isEmpty ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n")
     if head.hostDiffers {
       writer.append("Host: ")
       writer.append(view[head.host])

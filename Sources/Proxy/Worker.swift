@@ -158,6 +158,8 @@ struct Worker: ~Copyable {
   mutating func run() {
     startListening()
     refreshAddresses()
+    // A stop may have begun before this worker could be woken.
+    wokenUp()
     while true {
       if phase != .running && finishPhase() { break }
       var timeout = readyCount > 0 ? 0 : wheel.waitMilliseconds(now: now)
@@ -172,6 +174,8 @@ struct Worker: ~Copyable {
       goOn()
       if acceptPausedUntil > 0 { resumeAcceptingIfDue() }
       log.flushIfDue(now: now)
+      let dropped = log.takeDropped()
+      if dropped > 0 { shared.counters.logLinesDropped.wrappingAdd(dropped, ordering: .relaxed) }
     }
     log.flush(now: now)
     shared.working.wrappingSubtract(1, ordering: .releasing)

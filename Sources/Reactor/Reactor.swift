@@ -203,6 +203,12 @@ public struct Reactor: ~Copyable {
     _ = cr_shutdown_write(slots[Int(socket.index)].descriptor)
   }
 
+  /// Changes how long sent bytes may stay unacknowledged before the connection is given up (TCP_USER_TIMEOUT); 0: as the
+  /// system does. Nothing for Unix sockets.
+  public func setUserTimeout(_ socket: Socket, milliseconds: Int32) {
+    if isCurrent(socket) { cr_set_user_timeout(slots[Int(socket.index)].descriptor, milliseconds) }
+  }
+
   /// The descriptor of a socket, for questions the reactor does not answer (its local address); -1 when it is closed.
   public func descriptor(of socket: Socket) -> Int32 {
     isCurrent(socket) ? slots[Int(socket.index)].descriptor : -1

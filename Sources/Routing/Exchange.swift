@@ -297,7 +297,9 @@ public struct Exchange: Sendable {
       }
     case .none, .destinationUnavailable, .connectionLimitReached, .connectionTerminated: break
     }
-    if isAgainstBelief && refusal != .destinationUnavailable { reached(&pool) }
+    // An office's director answers from another site, too: there only its monitor tells that the site is back.
+    let provesNothing = pool.mode == .passive && pool.isDeclaredDead(server)
+    if isAgainstBelief && refusal != .destinationUnavailable && !provesNothing { reached(&pool) }
     state = .relaying
     return .relay
   }
@@ -402,6 +404,7 @@ public struct Exchange: Sendable {
   }
 
   private mutating func end(_ failure: Failure, _ pool: inout Pool) -> Action {
+    finishAttempt(&pool)
     conclude(&pool)
     return .answer(failure)
   }

@@ -62,6 +62,7 @@ public struct TrialBoard: @unchecked Sendable {
   }
 
   private func has(_ state: Int64, _ server: Int32, _ now: Int64, _ bound: Int64) -> Bool {
+    precondition(server >= 0 && server < count)
     let seen = slots[Int(server)].load(ordering: .acquiring)
     return seen & state != 0 && now - (seen >> Self.stateBits) < bound
   }

@@ -48,13 +48,14 @@ int cr_accept(int fd, cr_address *peer);
 /// Starts a connect on a new non-blocking socket: the socket in *fd; 0 connected, -EINPROGRESS under way, -errno failed.
 int cr_connect(const cr_address *address, int userTimeoutMilliseconds, int *fd);
 int cr_connect_error(int fd);
+void cr_set_user_timeout(int fd, int milliseconds);
 ssize_t cr_receive(int fd, void *bytes, size_t count);
 ssize_t cr_send(int fd, const struct iovec *parts, int count);
 int cr_shutdown_write(int fd);
 int cr_close(int fd);
 /// Closes with a reset instead of the usual handshake: leaves no TIME_WAIT behind.
 int cr_close_reset(int fd);
-/// Makes the kernel drop what arrives at a listening socket, so that its queue can be emptied before it is closed.
+/// Makes the kernel drop new connections (SYN) at a listening socket, so that those begun can be taken before it is closed.
 int cr_listener_mute(int fd);
 int cr_local_address(int fd, cr_address *out);
 

@@ -52,6 +52,7 @@ extension Pool {
   public mutating func select(
     _ binding: Binding, key: SelectionKey, excluding exclusions: inout Exclusions, now: Int64
   ) -> Selection {
+    if failsBackAtOnce, let home = selectHome(binding, key, exclusions) { return .server(home, .failback, .plain) }
     var passBy: Int32 = -1
     if binding.group >= 0 {
       let site = groups[Int(binding.group)].site
@@ -68,6 +69,17 @@ extension Pool {
       }
     }
     return selectAny(binding, key, &exclusions, passingBy: passBy, now)
+  }
+
+  /// `failback: immediate` (rule F1): a user of a later tier goes back as soon as an earlier one admits.
+  private mutating func selectHome(_ binding: Binding, _ key: SelectionKey, _ exclusions: Exclusions) -> Int32? {
+    guard binding.group >= 0 else { return nil }
+    let bound = groups[Int(binding.group)].members.map { Int(members[Int($0)].tier) }.min() ?? 0
+    for tier in 0..<bound {
+      let chosen = admitting(tier, key, exclusions)
+      if chosen >= 0 { return chosen }
+    }
+    return nil
   }
 
   private func hintVerdict(

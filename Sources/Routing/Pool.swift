@@ -46,6 +46,7 @@ public struct Pool: ~Copyable {
   let mode: CookiePlan.Mode?
   let persist: Bool
   let spill: Bool
+  let failsBackAtOnce: Bool
   let algorithm: BalanceAlgorithm
   let capacity: Int
   let connectTimeout: Int64
@@ -68,6 +69,7 @@ public struct Pool: ~Copyable {
     mode = application.cookie?.mode
     persist = plan.persist
     spill = plan.spill
+    failsBackAtOnce = plan.failback == .immediate
     algorithm = plan.algorithm
     capacity = plan.capacity
     connectTimeout = application.timeouts.connect.nanosecondsClamped

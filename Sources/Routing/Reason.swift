@@ -16,6 +16,8 @@ public enum Reason: UInt8, Sendable, CaseIterable {
   case hint
   /// Nobody admits new users: a draining server takes one more (rule F2).
   case draining
+  /// `failback: immediate`: home is back, and the user of a backup tier with it (rule F1).
+  case failback
   /// No server was chosen.
   case none
 
@@ -30,6 +32,7 @@ public enum Reason: UInt8, Sendable, CaseIterable {
     case .lastResort: "last-resort"
     case .hint: "hint"
     case .draining: "draining"
+    case .failback: "failback"
     case .none: "none"
     }
   }

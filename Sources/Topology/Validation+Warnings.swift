@@ -70,7 +70,7 @@ extension Topology {
     func look(_ settings: Settings, name: String, listen: [Listen], window: Duration?) {
       if case .after(let duration)? = settings.failback?.value, let place = settings.failback?.location {
         warn(
-          place, "failback after \(duration.text) ends sessions that live at another site",
+          place, "failback after \(duration.text) is not in effect yet (users stay, as with \"session\"); it will end sessions that live at another site",
           "\"failback: session\" ends none")
       }
       if let grace = settings.grace, let window, grace.value < window {

@@ -6,11 +6,8 @@ import Synchronization
 /// allocated it frees it once nobody uses it. A worker compares `generation` with the one it has read last, and copies
 /// the snapshots only when it differs. Server indices outside `0..<serverCount` are programming errors.
 public struct HealthBoard: @unchecked Sendable {
-  private static let neverTried = Int64.min
-
   private let counter: UnsafeMutablePointer<Atomic<UInt64>>
   private let snapshots: UnsafeMutablePointer<Atomic<UInt64>>
-  private let trials: UnsafeMutablePointer<Atomic<Int64>>
   /// The number of servers.
   public let serverCount: Int
 
@@ -28,15 +25,11 @@ public struct HealthBoard: @unchecked Sendable {
     // The generation has a cache line of its own: every worker reads it for every request.
     let line = 64
     let array = serverCount * MemoryLayout<Atomic<UInt64>>.stride
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: line + 2 * array, alignment: line)
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: line + array, alignment: line)
     counter = memory.bindMemory(to: Atomic<UInt64>.self, capacity: 1)
     counter.initialize(to: Atomic(1))
     snapshots = (memory + line).bindMemory(to: Atomic<UInt64>.self, capacity: serverCount)
-    trials = (memory + line + array).bindMemory(to: Atomic<Int64>.self, capacity: serverCount)
-    for server in 0..<serverCount {
-      (snapshots + server).initialize(to: Atomic(0))
-      (trials + server).initialize(to: Atomic(Self.neverTried))
-    }
+    for server in 0..<serverCount { (snapshots + server).initialize(to: Atomic(0)) }
   }
 
   /// Frees the board. No copy of the handle may be used afterwards.
@@ -75,15 +68,6 @@ public struct HealthBoard: @unchecked Sendable {
     for server in 0..<serverCount { snapshots[server] = snapshot(Int32(server)) }
     seen = current
     return true
-  }
-
-  /// Whether this request may make a trial attempt on a server believed down: one in `every` nanoseconds for the whole
-  /// process (SEMANTICS C2). `now` is of the monotonic clock all workers share.
-  public func beginTrial(_ server: Int32, now: Int64, every: Int64) -> Bool {
-    let position = checked(server)
-    let last = trials[position].load(ordering: .relaxed)
-    if last != Self.neverTried && now - last < every { return false }
-    return trials[position].compareExchange(expected: last, desired: now, ordering: .relaxed).exchanged
   }
 
   @inline(__always)

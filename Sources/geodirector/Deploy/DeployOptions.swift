@@ -37,7 +37,7 @@ struct NodeRunOptions: ParsableArguments {
   var supervised = false
 
   func validate() throws {
-    if let workers, !(1...256).contains(workers) { throw ValidationError("--workers is a number from 1 to 256") }
+    if let workers, !(1...64).contains(workers) { throw ValidationError("--workers is a number from 1 to 64") }
   }
 
   /// As the engine takes them.
@@ -48,7 +48,7 @@ struct NodeRunOptions: ParsableArguments {
     case "none": target = .none
     default: target = .file(accessLog)
     }
-    return NodeOptions(workers: workers ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))), accessLog: target)
+    return NodeOptions(workers: workers ?? 0, accessLog: target)
   }
 }
 

@@ -40,36 +40,4 @@ struct HealthBoardTests {
     #expect(board.copy(to: &copy, seen: &seen) && copy == [up, down, up])
     #expect(board.snapshot(1) == down && board.generation == seen)
   }
-
-  @Test func `C2: one trial attempt in a second for each server`() {
-    let board = HealthBoard.allocate([HealthSnapshot(weight: 16), HealthSnapshot(weight: 16)])
-    defer { board.deallocate() }
-    let second: Int64 = 1_000_000_000
-    #expect(board.beginTrial(0, now: 5, every: second))
-    #expect(!board.beginTrial(0, now: 5, every: second))
-    #expect(!board.beginTrial(0, now: 4, every: second), "a worker's clock may be a little behind")
-    #expect(!board.beginTrial(0, now: 4 + second, every: second))
-    #expect(board.beginTrial(1, now: 6, every: second))
-    #expect(board.beginTrial(0, now: 5 + second, every: second))
-  }
-
-  @Test func `C2: of many workers one gets the trial`() async {
-    let board = HealthBoard.allocate([HealthSnapshot(weight: 16)])
-    defer { board.deallocate() }
-    let granted = Granted()
-    await withTaskGroup(of: Void.self) { group in
-      for _ in 0..<8 {
-        group.addTask {
-          for now in 0..<10_000 where board.beginTrial(0, now: Int64(now), every: 1000) {
-            granted.count.wrappingAdd(1, ordering: .relaxed)
-          }
-        }
-      }
-    }
-    #expect((10...11).contains(granted.count.load(ordering: .relaxed)))
-  }
-
-  private final class Granted: Sendable {
-    let count = Atomic<Int>(0)
-  }
 }

@@ -1,6 +1,6 @@
 /// The hash of the decision core: 64 bits over bytes, the same on every machine, process and version.
 ///
-/// Rendezvous hashing depends on it (SEMANTICS B5: the same replacement on every worker and balancer with no shared
+/// Rendezvous hashing depends on it (rule B5: the same replacement on every worker and balancer with no shared
 /// state), so a change of the function moves sessions that have lost their server; it is fixed by known answers in the
 /// tests. It folds 128-bit products, the idea of the wyhash family, 16 bytes a step, and ends in an avalanche.
 /// Not a defence against chosen keys.

@@ -1,5 +1,5 @@
 extension Settings {
-  /// What holds when a file says nothing: the bottom layer of a role's settings (SEMANTICS A, C5, D).
+  /// What holds when a file says nothing: the bottom layer of a role's settings (rules A, C5, D).
   public static func builtIn(for role: NodeRole) -> Settings {
     var settings = Settings()
     settings.check.rise = 2
@@ -106,7 +106,7 @@ extension CheckSettings {
     )
   }
 
-  /// How long the checks of a server may take to see that it is gone: interval x fall (SEMANTICS F3).
+  /// How long the checks of a server may take to see that it is gone: interval x fall (rule F3).
   func window(isBackup: Bool) -> Duration {
     ((isBackup ? backupInterval : nil) ?? interval ?? Self.fallbackInterval) * (fall ?? 3)
   }

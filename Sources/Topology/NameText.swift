@@ -1,4 +1,4 @@
-/// Whether a text is a name (SEMANTICS B7): `[A-Za-z0-9][A-Za-z0-9_-]{0,63}`.
+/// Whether a text is a name (rule B7): `[A-Za-z0-9][A-Za-z0-9_-]{0,63}`.
 public func isName(_ text: String) -> Bool {
   let bytes = text.utf8
   guard let first = bytes.first, bytes.count <= 64 else { return false }

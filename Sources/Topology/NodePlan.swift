@@ -20,7 +20,7 @@ public struct NodePlan: Sendable, Equatable {
   public var applications: [ApplicationPlan]
   /// Limits of the whole process.
   public var limits: LimitPlan
-  /// How long the service goes on after a soft stop closed the monitor (SEMANTICS F3).
+  /// How long the service goes on after a soft stop closed the monitor (rule F3).
   public var grace: Duration
   /// After SIGTERM, how long requests in flight may take to finish.
   public var shutdown: Duration
@@ -46,7 +46,7 @@ public enum NodeRole: String, Sendable, CaseIterable {
 public struct ListenerPlan: Sendable, Equatable {
   /// Where it listens.
   public var address: Address
-  /// Faces the public: forwarded headers of clients are removed first (SEMANTICS H).
+  /// Faces the public: forwarded headers of clients are removed first (rule H).
   public var isPublic: Bool
 }
 
@@ -70,7 +70,7 @@ public struct ApplicationPlan: Sendable, Equatable {
 
 /// A cookie and what this node does with it.
 public struct CookiePlan: Sendable, Equatable {
-  /// What a node does with its cookie (SEMANTICS B, HAPROXY-FACTS "Modes").
+  /// What a node does with its cookie (rules B; docs/haproxy.md).
   public enum Mode: String, Sendable, CaseIterable {
     /// Read only.
     case passive
@@ -125,13 +125,13 @@ public struct PoolPlan: Sendable, Equatable {
   public var spill: Bool
   /// Requests that may wait for a slot of one server.
   public var queueMax: Int
-  /// What happens with users of backup tiers when home is back (SEMANTICS F1).
+  /// What happens with users of backup tiers when home is back (rule F1).
   public var failback: Failback
-  /// Requests in flight at this node above which requests without a usable cookie are shed (SEMANTICS C6). 0: unlimited.
+  /// Requests in flight at this node above which requests without a usable cookie are shed (rule C6). 0: unlimited.
   public var capacity: Int = 0
 }
 
-/// SEMANTICS F1.
+/// When users of a backup tier go home (rule F1).
 public enum Failback: Sendable, Equatable {
   /// No move while a session lasts.
   case session
@@ -175,7 +175,7 @@ public struct ServerPlan: Sendable, Equatable {
   public var weight: Int
   /// Requests at once; 0: unlimited.
   public var maxConnections: Int
-  /// One of our own nodes: its Proxy-Status is believed (SEMANTICS D3), its monitor answers E1.
+  /// One of our own nodes: its Proxy-Status is believed (rule D3), its monitor answers E1.
   public var isNode: Bool
   /// What decides that it may take new users. Nil: the same as `liveness`.
   public var admission: CheckPlan?
@@ -193,7 +193,7 @@ public struct CheckPlan: Sendable, Equatable {
     case tcp
     /// A request is sent and the status compared.
     case http(HTTPCheckPlan)
-    /// One of our nodes' monitors; its answer carries `admit` and `alive` (SEMANTICS E1), so one check gives both facts.
+    /// One of our nodes' monitors; its answer carries `admit` and `alive` (rule E1), so one check gives both facts.
     case monitor
   }
   /// What is asked.
@@ -274,7 +274,7 @@ public struct Network: Sendable, Hashable {
   public var prefixLength: Int
 }
 
-/// When and how often tries are repeated (SEMANTICS D).
+/// When and how often tries are repeated (rule D).
 public struct RetryPlan: Sendable, Equatable {
   /// Attempts of one request at most, the first included; 1 to 16.
   public var attemptsMax: Int

@@ -4,11 +4,11 @@ public struct Site: Sendable, Equatable {
   public var id: Int
   /// The name.
   public var name: String
-  /// The value of the site cookie that names it (SEMANTICS B7).
+  /// The value of the site cookie that names it (rule B7).
   public var cookie: Located<String>
   /// Where it is.
   public var place: Location?
-  /// Requests in flight at one director above which requests without a usable cookie are shed (SEMANTICS C6). 0: unlimited.
+  /// Requests in flight at one director above which requests without a usable cookie are shed (rule C6). 0: unlimited.
   public var capacity: Int
   /// The applications it serves. Nil: all.
   public var applications: [Located<String>]?

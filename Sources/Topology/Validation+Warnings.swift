@@ -15,7 +15,7 @@ extension Topology {
             "browsers drop the cookie \"\(cookie.plan.name)\": SameSite=None needs Secure", mend: "add \"secure: true\""
           ))
       }
-      // SEMANTICS F1: the limit lets users drift home, but only once the application has forgotten the session.
+      // rule F1: the limit lets users drift home, but only once the application has forgotten the session.
       guard let cookie = application.siteCookie, let timeout = application.sessionTimeout, sites.count > 1 else {
         continue
       }
@@ -70,7 +70,8 @@ extension Topology {
     func look(_ settings: Settings, name: String, listen: [Listen], window: Duration?) {
       if case .after(let duration)? = settings.failback?.value, let place = settings.failback?.location {
         warn(
-          place, "failback after \(duration.text) is not in effect yet (users stay, as with \"session\"); it will end sessions that live at another site",
+          place,
+          "failback after \(duration.text) is not in effect yet (users stay, as with \"session\"); it will end sessions that live at another site",
           "\"failback: session\" ends none")
       }
       if let grace = settings.grace, let window, grace.value < window {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Proxy
 
-/// SEMANTICS E1: what a monitor's answer carries.
+/// Rule E1: what a monitor's answer carries.
 @Suite struct HealthStatementTests {
   static let statements = [
     HealthStatement(admit: true, alive: true, deadline: nil, digest: nil),

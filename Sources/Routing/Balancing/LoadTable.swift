@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Requests in flight by server, for the whole process: the counters all workers share (SEMANTICS G).
+/// Requests in flight by server, for the whole process: the counters all workers share (rule G).
 ///
 /// A handle that is copied freely and costs no retain; the memory lives from `allocate` to `deallocate`, and whoever
 /// allocated it frees it once no worker uses it. Server indices outside `0..<serverCount` are programming errors.

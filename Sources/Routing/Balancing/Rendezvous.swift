@@ -1,6 +1,6 @@
 /// Weighted rendezvous hashing: each server has a score for the key, the highest wins. All processes that know the same
 /// servers by the same names choose alike, in whatever order they hold them; a server that goes moves only its own
-/// keys, and its keys are spread over the others (SEMANTICS B5).
+/// keys, and its keys are spread over the others (rule B5).
 ///
 /// Thaler and Ravishankar, "Using name-based mappings to increase hit rates" (1998); weights as in Schindelhauer and
 /// Schomaker, "Weighted distributed hash tables" (2005): the score is weight / -ln(u), u the hash as a fraction.

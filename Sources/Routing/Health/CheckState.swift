@@ -8,7 +8,7 @@ public enum CheckTransition: Sendable, Equatable {
   case wentDown
 }
 
-/// One check's verdict over time: down after `fall` failures in a row, up after `rise` successes in a row (SEMANTICS C1).
+/// One check's verdict over time: down after `fall` failures in a row, up after `rise` successes in a row (rule C1).
 ///
 /// The first results count like all others: when a whole network is started at once, a check that comes before its
 /// target listens must not send users elsewhere.

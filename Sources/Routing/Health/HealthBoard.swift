@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Where the prober publishes the health of all servers, and the workers read it (SEMANTICS G).
+/// Where the prober publishes the health of all servers, and the workers read it (rule G).
 ///
 /// A handle that is copied freely and costs no retain; the memory lives from `allocate` to `deallocate`, and whoever
 /// allocated it frees it once nobody uses it. A worker compares `generation` with the one it has read last, and copies

@@ -14,9 +14,9 @@ public enum OperatorState: UInt8, Sendable, CaseIterable {
 public enum Liveness: UInt8, Sendable, CaseIterable {
   /// Serves its own users.
   case alive = 0
-  /// Checks or connects failed: a request bound to it makes a trial attempt (SEMANTICS C2).
+  /// Checks or connects failed: a request bound to it makes a trial attempt (rule C2).
   case unreachable = 1
-  /// Its own monitor says that it has nothing to serve with (SEMANTICS E2): no attempt is worth making.
+  /// Its own monitor says that it has nothing to serve with (rule E2): no attempt is worth making.
   case declaredDead = 2
 }
 
@@ -28,7 +28,7 @@ public enum HealthCheck: Sendable, CaseIterable {
   case liveness
 }
 
-/// What the monitor of one of our nodes says (SEMANTICS E1).
+/// What the monitor of one of our nodes says (rule E1).
 public struct MonitorStatement: Sendable, Equatable {
   /// It takes new users.
   public var admit: Bool
@@ -70,7 +70,7 @@ public struct HealthChange: OptionSet, Sendable {
 }
 
 /// The health of one server as its process sees it: three facts (`enabled`, `admit`, liveness) drawn from checks, the
-/// statements of its monitor, connects and trials (SEMANTICS C1, C4, E1).
+/// statements of its monitor, connects and trials (rules C1, C4, E1).
 ///
 /// A server is believed up until evidence says otherwise. One prober per process owns these values and publishes them
 /// through `HealthBoard`. Times are nanoseconds of a monotonic clock.
@@ -141,7 +141,7 @@ public struct ServerHealth: Sendable {
   }
 
   /// A connect for a user's request failed through the server's fault: refused, unreachable or timed out. Running out of
-  /// own descriptors or ports must not be recorded (SEMANTICS C4).
+  /// own descriptors or ports must not be recorded (rule C4).
   ///
   /// The first of a row asks for a check; the `fall`th makes the server unreachable without awaiting it. A server that is
   /// never checked stays believed alive, as nothing would bring it back.
@@ -164,7 +164,7 @@ public struct ServerHealth: Sendable {
     return []
   }
 
-  /// An attempt on a server believed down succeeded (SEMANTICS C2, C3): it is alive for its own users at once, while new
+  /// An attempt on a server believed down succeeded (rules C2, C3): it is alive for its own users at once, while new
   /// users wait for the checks, which are asked for.
   public mutating func recordTrialSuccess(now: Int64) -> HealthChange {
     connectFailures = 0

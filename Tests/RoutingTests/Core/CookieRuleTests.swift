@@ -3,7 +3,7 @@ import Topology
 
 @testable import Routing
 
-/// SEMANTICS part B, as far as the core decides it.
+/// Rules of part B, as far as the core decides it.
 @Suite struct CookieRuleTests {
   @Test("B1: a cookie value selects among all candidates that bear it, in any tier")
   func allBearers() {

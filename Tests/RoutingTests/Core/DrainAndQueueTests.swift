@@ -3,7 +3,7 @@ import Topology
 
 @testable import Routing
 
-/// SEMANTICS D2, F2 and G: full servers and drained ones.
+/// Rule D2, F2 and G: full servers and drained ones.
 @Suite struct DrainAndQueueTests {
   @Test("F2: a drained server keeps its own users and takes no new ones")
   func drain() {

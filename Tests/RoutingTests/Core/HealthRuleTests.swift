@@ -3,7 +3,7 @@ import Topology
 
 @testable import Routing
 
-/// SEMANTICS part C, as far as the core decides it; the state machines of checks have tests of their own.
+/// Rules of part C, as far as the core decides it; the state machines of checks have tests of their own.
 @Suite struct HealthRuleTests {
   @Test("C2: a request bound to a server believed down tries it, once a second in the process")
   func oneTrialASecond() {

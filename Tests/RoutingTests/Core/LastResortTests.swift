@@ -3,7 +3,7 @@ import Topology
 
 @testable import Routing
 
-/// SEMANTICS C3: an error comes only after a try.
+/// Rule C3: an error comes only after a try.
 @Suite struct LastResortTests {
   @Test("C3: all believed down: the best one not in maintenance is tried before any 503")
   func bestIsTried() {

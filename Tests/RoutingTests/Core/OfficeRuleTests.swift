@@ -3,7 +3,7 @@ import Topology
 
 @testable import Routing
 
-/// SEMANTICS part E: what an office learns; and the walk of part A as an office decides it.
+/// Rules of part E: what an office learns; and the walk of part A as an office decides it.
 @Suite struct OfficeRuleTests {
   let interval = 30 * CoreFixture.second
 

@@ -3,7 +3,7 @@ import Topology
 
 @testable import Routing
 
-/// SEMANTICS part D.
+/// Rules of part D.
 @Suite struct RetryRuleTests {
   /// A request on its way to a server, and the event that ends the attempt.
   struct Case: CustomTestStringConvertible, Sendable {

@@ -14,7 +14,7 @@ private func server(
       maxConnections: 0, isNode: false, admission: admission, liveness: liveness, slowStart: slowStart))
 }
 
-/// SEMANTICS C1: the three facts, and what moves them.
+/// Rule C1: the three facts, and what moves them.
 struct ServerHealthFactsTests {
   @Test func `C1: a server is believed up until evidence says otherwise`() {
     for health in [server(), server(liveness: nil), server(admission: .sample())] {
@@ -70,7 +70,7 @@ struct ServerHealthFactsTests {
   }
 }
 
-/// SEMANTICS C2 and C4: what users' requests tell.
+/// Rule C2 and C4: what users' requests tell.
 struct PassiveEvidenceTests {
   @Test func `C4: fall failed connects in a row make it unreachable without awaiting a check`() {
     var health = server()
@@ -131,7 +131,7 @@ struct PassiveEvidenceTests {
   }
 }
 
-/// SEMANTICS E1 and E2: what a node's monitor tells.
+/// Rule E1 and E2: what a node's monitor tells.
 struct MonitorStatementTests {
   private func node() -> ServerHealth { server(liveness: .sample(kind: .monitor)) }
 
@@ -201,7 +201,7 @@ struct MonitorStatementTests {
   }
 }
 
-/// SEMANTICS C6: slow start.
+/// Rule C6: slow start.
 struct SlowStartTests {
   private func back(weight: Int) -> ServerHealth {
     var health = server(weight: weight, slowStart: .seconds(100))

@@ -174,6 +174,8 @@ struct Client {
   var termination: UInt16 = 0x2D2D
   var namedGroup: Int32 = -1
   var interims: UInt8 = 0
+  /// Request bytes the server had not acknowledged when its time was up last.
+  var unacknowledged: Int32 = 0
   /// Session ids longer than this are not written into a new prefix.
   static let sessionMax = BufferPool.reserve
   /// Bytes of the session id kept in the reserve of `request`; 0: none.

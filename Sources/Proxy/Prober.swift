@@ -151,6 +151,9 @@ extension Control {
       view, toHead: isHead, limits: HeadLimits(headBytesMax: Probe.answerBytesMax), head: &head, into: &fields)
     {
     case .needMore: return true
+    case .invalid(.headTooLong):
+      judgeLongHead(index)
+      return false
     case .invalid(let error):
       finish(index, success: false, "the answer is malformed: \(error.text)")
       return false

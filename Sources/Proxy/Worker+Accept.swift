@@ -154,6 +154,15 @@ extension Worker {
     }
   }
 
+  /// Whether the server took some of what is on its way since its time was up last: a slow upload is no silence.
+  private func requestGoesOn(_ client: Int32) -> Bool {
+    let pointer = clients + Int(client)
+    guard pointer.pointee.upstream >= 0, pointer.pointee.exchange.state == .awaitingResponse else { return false }
+    let left = reactor.unacknowledgedBytes(upstreams[Int(pointer.pointee.upstream)].socket)
+    defer { pointer.pointee.unacknowledged = left }
+    return left > 0 && left != pointer.pointee.unacknowledged
+  }
+
   private mutating func connectExpired(_ client: Int32) {
     let pointer = clients + Int(client)
     if pointer.pointee.upstream >= 0 { closeUpstream(pointer.pointee.upstream) }
@@ -183,6 +192,7 @@ extension Worker {
       perform(action, client)
     case .connect: connectExpired(client)
     case .server where pointer.pointee.exchange.state == .connecting: connectExpired(client)
+    case .server where requestGoesOn(client): setDeadline(client, .server, applications[application].timeouts.server)
     case .server:
       if pointer.pointee.flags.contains(.responseBegun) {
         abort(client, termination: "sD")

@@ -219,7 +219,8 @@ extension Worker {
       }
       if result <= 0 { return closeClient(client) }
       pointer.pointee.bytesOut += UInt64(result)
-      if pointer.pointee.bytesOut > Self.lingerBytes { return closeClient(client) }
+      // More is left unread: closing now would reset the connection, and the answer with it. The deadline closes it.
+      if pointer.pointee.bytesOut > Self.lingerBytes { return }
     }
   }
 

@@ -102,6 +102,7 @@ extension Worker {
     pointer.pointee.responseAt = 0
     pointer.pointee.namedGroup = -1
     pointer.pointee.interims = 0
+    pointer.pointee.unacknowledged = 0
     pointer.pointee.termination = 0x2D2D
     pointer.pointee.requestBody = BodyProgress(head.framing)
     pointer.pointee.responseBody = BodyProgress()

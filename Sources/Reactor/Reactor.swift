@@ -209,6 +209,11 @@ public struct Reactor: ~Copyable {
     if isCurrent(socket) { cr_set_user_timeout(slots[Int(socket.index)].descriptor, milliseconds) }
   }
 
+  /// Bytes sent that the peer has not acknowledged yet; 0 also when that is not known.
+  public func unacknowledgedBytes(_ socket: Socket) -> Int32 {
+    isCurrent(socket) ? max(0, cr_unacknowledged(slots[Int(socket.index)].descriptor)) : 0
+  }
+
   /// The descriptor of a socket, for questions the reactor does not answer (its local address); -1 when it is closed.
   public func descriptor(of socket: Socket) -> Int32 {
     isCurrent(socket) ? slots[Int(socket.index)].descriptor : -1

@@ -48,6 +48,8 @@ int cr_accept(int fd, cr_address *peer);
 /// Starts a connect on a new non-blocking socket: the socket in *fd; 0 connected, -EINPROGRESS under way, -errno failed.
 int cr_connect(const cr_address *address, int userTimeoutMilliseconds, int *fd);
 int cr_connect_error(int fd);
+/// Bytes the peer has not acknowledged yet, unsent ones included.
+int cr_unacknowledged(int fd);
 void cr_set_user_timeout(int fd, int milliseconds);
 ssize_t cr_receive(int fd, void *bytes, size_t count);
 ssize_t cr_send(int fd, const struct iovec *parts, int count);

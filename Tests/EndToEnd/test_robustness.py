@@ -1,0 +1,372 @@
+"""What a client or a server may do that is no everyday use, and what must not come of it: a process that ends, an upload
+cut although it went on, a user's bytes at another user's connection, a request that is never answered."""
+
+import contextlib
+import random
+import socket
+import threading
+import time
+
+import pytest
+
+from harness import waiting
+from harness.geodirector import Geodirector
+from harness.process import Node
+from harness.raw import RawConnection, elapsed, get, request
+from harness.single import Single
+from harness.topology import NodeSpec, Topology
+
+pytestmark = [pytest.mark.own, pytest.mark.timeout(30)]
+
+PREFIX = {"name": "S", "mode": "prefix"}
+SITE = {"name": "SITE"}
+MALFORMED = b"POST / HTTP/1.1\r\nHost: a\r\nAccept: x\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n"
+
+
+@pytest.fixture
+def node(request, tmp_path):
+    """Starts origins and one node before them; `node.address` is where it serves. After the test it must run still."""
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    with contextlib.ExitStack() as stack:
+
+        def starter(prepare=lambda single: None, **settings):
+            settings.setdefault("names", ("A",))
+            single = stack.enter_context(Single(tmp_path, **settings))
+            prepare(single)
+            single.address = single.geodirector()
+            single.origin = single.origins["A"]
+            return single
+
+        yield starter
+
+
+def must_serve(single):
+    """The process of the start runs and answers a new user."""
+    process = single.nodes["geodirector"]
+    assert get(single.address).status == 200 and process.runs, process.tail()
+
+
+def narrow(exchange, size: int = 262144):
+    """A server that takes little beforehand: what it has not read waits at the node, not in its own kernel."""
+    exchange.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+
+def send_beside(client: RawConnection, data: bytes) -> threading.Thread:
+    """Sends while the test does something else; a connection that ends meanwhile ends the sending."""
+    def send():
+        with contextlib.suppress(OSError):
+            client.send(data)
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    return thread
+
+
+def unread(address: tuple[str, int]) -> int:
+    """Bytes that arrived at the sockets of an address and that their process has not read yet."""
+    local = "{:08X}:{:04X}".format(int.from_bytes(socket.inet_aton(address[0]), "little"), address[1])
+    with open("/proc/net/tcp") as table:
+        rows = [row.split() for row in list(table)[1:]]
+    # State 0A is the listener, whose queue counts connections; those not accepted yet have rows of their own.
+    return sum(int(row[4].split(":")[1], 16) for row in rows if row[1] == local and row[3] != "0A")
+
+
+class TestMalformedBodies:
+    @pytest.mark.parametrize("pooled", [False, True])
+    def test_a_malformed_chunk_in_the_segment_of_the_head_is_400(self, node, pooled):
+        single = node()
+        if pooled:
+            must_serve(single)
+            assert single.origin.open_connections > 0, "no connection to the server was kept"
+        for _ in range(3):
+            with RawConnection(single.address) as client:
+                client.send(MALFORMED)
+                assert client.answer().status == 400
+                assert client.closed()
+        must_serve(single)
+        assert all("GET" in received.line for received in single.origin.received)
+
+
+class TestManyCopiesOfACookie:
+    COPIES = 600
+
+    @pytest.mark.parametrize("role, cookies, value", [
+        ("site-director", {"site": SITE}, "SITE=Q"),
+        ("site-director", {"site": SITE}, "SITE=HOME"),
+        ("site-balancer", {"session": PREFIX}, "S=A~1"),
+        ("site-balancer", {"session": PREFIX}, "S=Q~1"),
+    ])
+    def test_hundreds_of_routing_cookies_are_removed_or_refused(self, node, role, cookies, value):
+        single = node(role=role, **cookies)
+        header = f"{value}; x=1; " * self.COPIES + "y=2"
+        assert len(header) > 6000
+        answer = get(single.address, headers=[("Cookie", header)])
+        assert answer.status in (200, 431)
+        if answer.status == 200:
+            arrived = "; ".join(single.origin.received[0].all("Cookie")).split("; ")
+            # A prefix is taken off the first cookie of the name only, as the reference does.
+            left = [pair for pair in arrived if pair.startswith(("SITE=", "S=A~", "S=Q~"))]
+            assert len(left) == (0 if role == "site-director" else self.COPIES - 1)
+            assert arrived.count("x=1") == self.COPIES and arrived[-1] == "y=2"
+        must_serve(single)
+
+
+class TestUploads:
+    def test_a_body_that_was_given_up_leaves_no_room_for_another_users(self, node):
+        """The first client's bytes wait at a server that does not read when its request is given up. What then waits in
+        the node for the second client must not go where the first one's went on."""
+        single = node(timeouts={"client": "700ms", "server": "700ms", "unacknowledged": "10s"},
+                      limits={"body": "100MiB"})
+        secret, given_up, at_first = b"SECRET-OF-B ", threading.Event(), []
+        seen_whole = threading.Event()
+
+        def handler(exchange):
+            if exchange.request.line.startswith("POST /first"):
+                narrow(exchange)
+                given_up.wait(20)
+                with contextlib.suppress(OSError):
+                    exchange.socket.settimeout(5)
+                    while data := exchange.socket.recv(1 << 20):
+                        at_first.append(data)
+                exchange.close()
+                seen_whole.set()
+            else:
+                exchange.request.body = exchange.stream.read(int(exchange.request.first("Content-Length")))
+                exchange.answer()
+        handler.reads_itself = True
+        single.origin.handler = handler
+        with contextlib.ExitStack() as stack:
+            first = stack.enter_context(RawConnection(single.address))
+            first.send("POST /first HTTP/1.1\r\nHost: a\r\nAccept: x\r\nContent-Length: 90000000\r\n\r\n")
+            # The pause: the node has passed on the head, and waits for the body.
+            single.origin.wait_received(1)
+            flood = send_beside(first, b"A" * 90_000_000)
+            with contextlib.suppress(ConnectionError):
+                assert first.answer().status in (408, 504)
+            body = secret * 5000
+            second = stack.enter_context(RawConnection(single.address))
+            second.send(b"POST /second HTTP/1.1\r\nHost: a\r\nAccept: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:-12])
+            waiting.until(lambda: unread(single.address) == 0 or not flood.is_alive(), "the node having the second body")
+            single.origin.wait_received(2)
+            given_up.set()
+            assert seen_whole.wait(5), "the first upload's connection to the server is still open"
+            second.send(body[-12:])
+            assert second.answer().status == 200
+        assert single.origin.received[1].body == body
+        assert secret not in b"".join(at_first)
+
+    def test_a_server_that_pauses_longer_than_bytes_may_stay_unacknowledged_gets_the_whole_upload(self, node):
+        unacknowledged = 0.7
+        single = node(timeouts={"client": "6s", "server": "6s", "unacknowledged": "700ms"})
+
+        def pausing(exchange):
+            narrow(exchange)
+            time.sleep(2 * unacknowledged)  # The case itself: alive, but busy.
+            exchange.request.body = exchange.stream.read(int(exchange.request.first("Content-Length")))
+            exchange.answer()
+        pausing.reads_itself = True
+        single.origin.handler = pausing
+        body = random.Random(4).randbytes(5 * 1024 * 1024)
+        with RawConnection(single.address) as client:
+            send_beside(client, request("POST", body=body))
+            seconds, answer = elapsed(client.answer)
+        assert answer.status == 200 and seconds > 2 * unacknowledged
+        assert single.origin.received[0].body == body
+
+    def test_an_upload_may_take_longer_than_every_timeout_while_it_goes_on(self, node):
+        size, rate = 9_000_000, 3_000_000
+        single = node(timeouts={"client": "1s", "server": "1s", "unacknowledged": "1s"}, limits={"body": "10MiB"})
+
+        def slow(exchange):
+            narrow(exchange)
+            begin, parts, have = time.monotonic(), [], 0
+            while have < size:
+                parts.append(exchange.stream.read(min(100_000, size - have)))
+                have += len(parts[-1])
+                # The case itself: a server at a steady, slow rate.
+                time.sleep(max(0.0, begin + have / rate - time.monotonic()))
+            exchange.request.body = b"".join(parts)
+            exchange.answer()
+        slow.reads_itself = True
+        single.origin.handler = slow
+        body = random.Random(5).randbytes(size)
+        with RawConnection(single.address) as client:
+            send_beside(client, request("POST", body=body))
+            seconds, answer = elapsed(client.answer)
+        assert answer.status == 200 and seconds > 2.5
+        assert single.origin.received[0].body == body
+
+
+class TestResponsesBesideUploads:
+    SIZE = 2 * 1024 * 1024
+
+    def test_the_response_arrives_whole_although_the_server_stops_reading(self, node):
+        single = node(limits={"body": "100MiB"})
+        body = random.Random(6).randbytes(self.SIZE)
+        finished = threading.Event()
+
+        def deaf(exchange):
+            narrow(exchange)
+            exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % self.SIZE + body[:1000])
+            exchange.socket.shutdown(socket.SHUT_RD)
+            for begin in range(1000, self.SIZE, 100_000):
+                exchange.send(body[begin:min(begin + 100_000, self.SIZE)])
+            # Closing now would reset the connection, and with it what the node has not read yet.
+            finished.wait(10)
+            exchange.close()
+        deaf.reads_itself = True
+        single.origin.handler = deaf
+        with RawConnection(single.address) as client:
+            client.send("POST / HTTP/1.1\r\nHost: a\r\nAccept: x\r\nContent-Length: 50000000\r\n\r\n")
+            send_beside(client, b"u" * 50_000_000)
+            answer = client.answer()
+            finished.set()
+        assert answer.status == 200 and answer.body == body
+        single.origin.handler = lambda exchange: exchange.answer()
+        must_serve(single)
+
+    def test_a_request_that_cannot_be_sent_further_does_not_end_its_response(self, node, tmp_path):
+        """Through a Unix socket the node is told at once that the server's reading side is closed (EPIPE)."""
+        path = str(tmp_path / "a")
+        body = random.Random(7).randbytes(self.SIZE)
+        finished = threading.Event()
+
+        def serve(listener):
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    threading.Thread(target=one, args=(connection,), daemon=True).start()
+
+        def one(connection):
+            with contextlib.suppress(OSError), connection:
+                head = b""
+                while b"\r\n\r\n" not in head and (data := connection.recv(4096)):
+                    head += data
+                if not head.startswith(b"POST"):
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                    return
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % self.SIZE + body[:1000])
+                connection.shutdown(socket.SHUT_RD)
+                connection.sendall(body[1000:])
+                finished.wait(10)
+
+        def move(single):
+            single.data["sites"][0]["servers"][0]["address"] = "unix:" + path
+
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen(16)
+            threading.Thread(target=serve, args=(listener,), daemon=True).start()
+            single = node(move, limits={"body": "100MiB"})
+            with RawConnection(single.address) as client:
+                client.send("POST / HTTP/1.1\r\nHost: a\r\nAccept: x\r\nContent-Length: 50000000\r\n\r\n")
+                send_beside(client, b"u" * 50_000_000)
+                answer = client.answer()
+                finished.set()
+            assert answer.status == 200 and answer.body == body
+            must_serve(single)
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+class TestStops:
+    def test_a_fresh_connection_that_speaks_after_sigterm_is_answered(self, node):
+        single = node()
+        assert single.data.get("time-scale", 1) == 1
+        process = single.nodes["geodirector"]
+        with RawConnection(single.address) as client:
+            process.terminate()
+            waiting.until(lambda: "stops" in process.tail(), "the stop having begun")
+            time.sleep(0.2)  # The case itself: a client that is slow to speak.
+            client.send(request("POST", body=b"late"))
+            answer = client.answer()
+            assert answer.status == 200 and (answer.first("Connection") or "").lower() == "close"
+            assert client.closed()
+        assert process.wait_exit(5) == 0
+        assert single.origin.received[-1].body == b"late"
+
+
+class TestQueues:
+    @staticmethod
+    def _one_at_a_time(single):
+        single.data["sites"][0]["servers"][0]["max-connections"] = 1
+
+    @staticmethod
+    def _queued(single, targets_and_headers, stack):
+        clients = []
+        for target, headers in targets_and_headers:
+            client = stack.enter_context(RawConnection(single.address))
+            client.send(request(target=target, headers=headers))
+            clients.append(client)
+        waiting.until(lambda: unread(single.address) == 0, "the node having every request")
+        return clients
+
+    def test_users_with_sessions_go_before_users_without(self, node):
+        single = node(self._one_at_a_time, session=PREFIX, timeouts={"queue": "10s", "server": "10s"})
+        released = threading.Event()
+
+        def held(exchange):
+            released.wait(10)
+            exchange.answer()
+        single.origin.handler = held
+        session = [("Cookie", "S=A~1")]
+        with contextlib.ExitStack() as stack:
+            clients = self._queued(single, [("/holder", [])], stack)
+            single.origin.wait_received(1)
+            for index in range(4):
+                clients += self._queued(single, [(f"/new{index}", [])], stack)
+            for index in range(4):
+                clients += self._queued(single, [(f"/session{index}", session)], stack)
+            released.set()
+            assert [client.answer().status for client in clients] == [200] * 9
+        order = [received.line.split()[1] for received in single.origin.received]
+        assert order == ["/holder", *(f"/session{i}" for i in range(4)), *(f"/new{i}" for i in range(4))]
+
+    def test_those_who_wait_for_a_server_that_is_killed_are_answered_by_another(self, node):
+        single = node(self._one_at_a_time, names=("A", "B"), session=PREFIX,
+                      timeouts={"queue": "10s", "server": "10s"})
+        single.origin.handler = lambda exchange: released.wait(10)
+        released = threading.Event()
+        with contextlib.ExitStack() as stack:
+            clients = self._queued(single, [("/holder", [("Cookie", "S=A~0")])], stack)
+            single.origin.wait_received(1)
+            clients += self._queued(single, [(f"/{index}", [("Cookie", f"S=A~{index}")]) for index in range(1, 7)], stack)
+            assert len(single.origin.received) == 1 and not single.origins["B"].received, "nobody waits"
+            single.origin.stop()
+            released.set()
+            answers = [client.answer() for client in clients]
+        assert [(answer.status, answer.first("X-Origin")) for answer in answers] == [(200, "B")] * 7
+        must_serve(single)
+
+
+class TestHTTP10:
+    def test_a_request_without_a_host_passes_two_tiers(self, node):
+        single = node(session=PREFIX)
+        topology = Topology(single.data)
+        entry = single.data["sites"][0]["directors"][0]
+        host, port = entry["listen"].rsplit(":", 1)
+        system = Geodirector()
+        system.prepare(topology, single.folder)
+        spec = NodeSpec(entry["name"], "site-director", None, (host, int(port)), None)
+        director = single.nodes["director"] = Node(spec, system.command(spec, topology, single.folder), single.folder)
+        director.start().wait_ready()
+        for _ in range(2):
+            with RawConnection(spec.service) as client:
+                client.send("GET /old HTTP/1.0\r\nAccept: x\r\n\r\n")
+                answer = client.answer()
+                assert (answer.status, answer.body) == (200, b"ok")
+                assert client.closed()
+        assert [received.line.split()[1] for received in single.origin.received] == ["/old"] * 2
+        assert not single.origin.received[0].all("Host")
+
+
+class TestChecks:
+    def test_an_answer_to_a_check_with_a_long_head_counts_as_up(self, node):
+        def lengthen(single):
+            single.data["applications"][0]["check"] = {"http": {"method": "HEAD", "path": "/", "version": "1.0"}}
+            single.origins["A"].check_headers = [("X-Long", "x" * 500)] * 20
+
+        single = node(lengthen, names=("A", "B"), check="50ms")
+        # Three failures in a row would be enough for down.
+        waiting.until(lambda: single.origin.checks >= 6, "six checks of A")
+        assert {get(single.address).first("X-Origin") for _ in range(8)} == {"A", "B"}

@@ -160,7 +160,7 @@ extension Worker {
     guard pointer.pointee.upstream >= 0, pointer.pointee.exchange.state == .awaitingResponse else { return false }
     let left = reactor.unacknowledgedBytes(upstreams[Int(pointer.pointee.upstream)].socket)
     defer { pointer.pointee.unacknowledged = left }
-    return left > 0 && left != pointer.pointee.unacknowledged
+    return left != pointer.pointee.unacknowledged
   }
 
   private mutating func connectExpired(_ client: Int32) {

@@ -116,7 +116,7 @@ class TestUploads:
     def test_a_body_that_was_given_up_leaves_no_room_for_another_users(self, node):
         """The first client's bytes wait at a server that does not read when its request is given up. What then waits in
         the node for the second client must not go where the first one's went on."""
-        single = node(timeouts={"client": "700ms", "server": "700ms", "unacknowledged": "10s"},
+        single = node(timeouts={"client": "5s", "server": "700ms", "unacknowledged": "10s"},
                       limits={"body": "100MiB"})
         secret, given_up, at_first = b"SECRET-OF-B ", threading.Event(), []
         seen_whole = threading.Event()

@@ -175,8 +175,8 @@ class TestUploads:
         assert single.origin.received[0].body == body
 
     def test_an_upload_may_take_longer_than_every_timeout_while_it_goes_on(self, node):
-        size, rate = 9_000_000, 3_000_000
-        single = node(timeouts={"client": "1s", "server": "1s", "unacknowledged": "1s"}, limits={"body": "10MiB"})
+        size, rate = 21_000_000, 7_000_000
+        single = node(timeouts={"client": "1s", "server": "1s", "unacknowledged": "1s"}, limits={"body": "32MiB"})
 
         def slow(exchange):
             narrow(exchange)

@@ -30,6 +30,10 @@ class CheckedServers(contextlib.AbstractContextManager):
         self._process.stdin.close()
         self._process.wait(5.0)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def reset(self):
         self._process.stdin.write("reset\n")
 

@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -299,6 +300,12 @@ int cr_thread_start(void *(*body)(void *), void *argument, const char *name) {
   pthread_setname_np(thread, name);
   pthread_detach(thread);
   return 0;
+}
+
+void cr_thread_be_nice(int increment) {
+  // On Linux the priority is the thread's own.
+  pid_t thread = (pid_t)syscall(SYS_gettid);
+  setpriority(PRIO_PROCESS, (id_t)thread, getpriority(PRIO_PROCESS, (id_t)thread) + increment);
 }
 
 int cr_cpu_count(void) {

@@ -54,7 +54,7 @@ struct Control: ~Copyable {
     self.reactor = reactor
     now = cr_monotonic()
     random = SplitMix64(seed: UInt64(truncatingIfNeeded: cr_realtime()) ^ StableHash.hash(plan.name))
-    wheel = TimerWheel(capacity: checks + Self.monitorClientsMax + 1, now: now)
+    wheel = TimerWheel(capacity: checks + Self.monitorClientsMax + 1, now: now, tickNanoseconds: 1_000_000)
     health = plan.applications.map { $0.pool.servers.map { ServerHealth(plan: $0) } }
     probesOf = plan.applications.map { $0.pool.servers.map { _ in [] } }
     var siteTable: [[Int]] = []
@@ -93,6 +93,8 @@ struct Control: ~Copyable {
   // MARK: The loop
 
   mutating func run(listeners: [Int32]) {
+    // Users come first: checks have seconds, requests have not.
+    cr_thread_be_nice(5)
     let watched: [Int32] = [SIGTERM, SIGINT, SIGUSR1]
     signals = cr_signal_watch(watched, Int32(watched.count))
     if signals >= 0 { _ = reactor.watch(signals, token: Kind.signal.rawValue << 56) }

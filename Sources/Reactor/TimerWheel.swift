@@ -4,9 +4,9 @@
 /// the first tick at or after its deadline; owners that keep pushing a deadline back need not re-arm: they compare when
 /// it fires and arm again.
 public struct TimerWheel: ~Copyable {
-  /// Nanoseconds of one tick, and so the accuracy: 4 ms.
-  public static let tickNanoseconds: Int64 = 4_000_000
-  /// Slots of the wheel; timers further ahead than slots x ticks (16 s) wait for the wheel to come round again.
+  /// Nanoseconds of one tick, and so the accuracy.
+  public let tickNanoseconds: Int64
+  /// Slots of the wheel; timers further ahead than slots x ticks wait for the wheel to come round again.
   private static let slotCount = 4096
 
   private static let none: Int32 = -1
@@ -26,13 +26,14 @@ public struct TimerWheel: ~Copyable {
   /// Timers that are armed.
   public private(set) var count = 0
 
-  /// A wheel for the keys `0..<capacity`.
-  public init(capacity: Int, now: Int64) {
+  /// A wheel for the keys `0..<capacity`. Short ticks spread what is due at nearly the same time, long ones cost less.
+  public init(capacity: Int, now: Int64, tickNanoseconds: Int64 = 4_000_000) {
+    self.tickNanoseconds = tickNanoseconds
     self.capacity = capacity
     entries = .allocate(capacity: capacity)
     heads = .allocate(capacity: Self.slotCount)
     heads.initialize(repeating: Self.none, count: Self.slotCount)
-    tick = now / Self.tickNanoseconds
+    tick = now / tickNanoseconds
   }
 
   deinit {
@@ -50,7 +51,7 @@ public struct TimerWheel: ~Copyable {
     precondition(key >= 0 && key < capacity)
     if key >= used { reach(key) }
     if entries[key].slot != Self.none { unlink(key) }
-    let due = max(tick + 1, (deadline + Self.tickNanoseconds - 1) / Self.tickNanoseconds)
+    let due = max(tick + 1, (deadline + tickNanoseconds - 1) / tickNanoseconds)
     let slot = Int32(truncatingIfNeeded: due & Int64(Self.slotCount - 1))
     entries[key] = Entry(next: heads[Int(slot)], previous: Self.none, slot: slot, deadline: deadline)
     if heads[Int(slot)] != Self.none { entries[Int(heads[Int(slot)])].previous = Int32(key) }
@@ -78,7 +79,7 @@ public struct TimerWheel: ~Copyable {
 
   /// The next key whose deadline has passed, no longer armed; nil when there is none by `now`.
   public mutating func nextExpired(now: Int64) -> Int? {
-    let last = now / Self.tickNanoseconds
+    let last = now / tickNanoseconds
     while tick <= last {
       var key = heads[Int(tick & Int64(Self.slotCount - 1))]
       while key != Self.none {
@@ -98,10 +99,10 @@ public struct TimerWheel: ~Copyable {
   /// `nextExpired` has given out all that were due.
   public func waitMilliseconds(now: Int64, atMost limit: Int64 = 1_000) -> Int32 {
     if count == 0 { return Int32(limit) }
-    let ticksAhead = limit * 1_000_000 / Self.tickNanoseconds
+    let ticksAhead = limit * 1_000_000 / tickNanoseconds
     // What is left in the present tick's slot is due in a later round; to count it would end every wait at once.
     for ahead in 1...max(1, ticksAhead) where heads[Int((tick + ahead) & Int64(Self.slotCount - 1))] != Self.none {
-      let due = (tick + ahead) * Self.tickNanoseconds
+      let due = (tick + ahead) * tickNanoseconds
       return due <= now ? 0 : Int32(min(limit, (due - now + 999_999) / 1_000_000))
     }
     return Int32(limit)

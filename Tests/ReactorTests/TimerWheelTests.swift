@@ -3,7 +3,7 @@ import Testing
 @testable import Reactor
 
 @Suite struct TimerWheelTests {
-  static let tick = TimerWheel.tickNanoseconds
+  static let tick: Int64 = 4_000_000
   static let millisecond: Int64 = 1_000_000
   static let round = 4096 * tick
 

@@ -79,6 +79,8 @@ int64_t cr_realtime(void);
 void cr_local_time(int64_t seconds, int out[6]);
 
 int cr_thread_start(void *(*body)(void *), void *argument, const char *name);
+/// Lowers the calling thread's priority.
+void cr_thread_be_nice(int increment);
 int cr_cpu_count(void);
 int cr_descriptor_limit(void);
 const char *cr_error_text(int code);

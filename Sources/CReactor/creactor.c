@@ -125,6 +125,9 @@ int cr_listen(const cr_address *address, int backlog, int freebind) {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     // Small answers leave at once: accepted sockets inherit this.
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // A request is answered at once as a rule, and the answer carries the acknowledgement.
+    int off = 0;
+    setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
     if (address->storage.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if (freebind) setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
   } else {

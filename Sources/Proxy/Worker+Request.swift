@@ -133,6 +133,8 @@ extension Worker {
       return answerError(client, status: 413, termination: "PR")
     }
     guard takeBodyFromInput(client) else { return answerError(client, status: 400, termination: "PR") }
+    // The next connection's bytes come into the same memory, which the processor still has at hand.
+    if pointer.pointee.input.count == 0 { buffers.giveBack(&pointer.pointee.input) }
     pointer.pointee.state = .exchange
     let key = SelectionKey(
       clientHash: StableHash.hash(high: pointer.pointee.peerHigh, low: pointer.pointee.peerLow),

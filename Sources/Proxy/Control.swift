@@ -38,18 +38,19 @@ struct Control: ~Copyable {
   /// Requests of the monitor served at once; more wait in the kernel.
   static let monitorClientsMax = 256
 
-  private var signals: Int32 = -1
+  private let signals: Int32
   private var graceEnds: Int64?
   private var shutdownEnds: Int64?
   private var listenersMuted = false
 
-  init(shared: NodeShared, monitor: Int32?, logger: Logger) throws(SystemError) {
+  init(shared: NodeShared, signals: Int32, monitor: Int32?, logger: Logger) throws(SystemError) {
     let plan = shared.plan
     let checks = plan.applications.reduce(0) { sum, application in
       sum + application.pool.servers.reduce(0) { $0 + ($1.admission == nil ? 0 : 1) + ($1.liveness == nil ? 0 : 1) }
     }
     let reactor = try Reactor(capacity: checks + Self.monitorClientsMax + 8)
     self.shared = shared
+    self.signals = signals
     self.logger = logger
     self.reactor = reactor
     now = cr_monotonic()
@@ -95,9 +96,7 @@ struct Control: ~Copyable {
   mutating func run(listeners: [Int32]) {
     // Users come first: checks have seconds, requests have not.
     cr_thread_be_nice(5)
-    let watched: [Int32] = [SIGTERM, SIGINT, SIGUSR1]
-    signals = cr_signal_watch(watched, Int32(watched.count))
-    if signals >= 0 { _ = reactor.watch(signals, token: Kind.signal.rawValue << 56) }
+    _ = reactor.watch(signals, token: Kind.signal.rawValue << 56)
     listenForMonitor()
     while true {
       var timeout = wheel.waitMilliseconds(now: now)

@@ -18,6 +18,12 @@ public enum ProxyNode {
     let cores = Int(cr_cpu_count())
     let workers = min(
       64, max(1, options.workers > 0 ? options.workers : plan.limits.workers > 0 ? plan.limits.workers : cores))
+    // From the first moment somebody can connect, a signal has to stop the node in order.
+    let watched: [Int32] = [SIGTERM, SIGINT, SIGUSR1]
+    let signals = cr_signal_watch(watched, Int32(watched.count))
+    guard signals >= 0 else {
+      throw NodeError(kind: .system, description: "signals cannot be watched: \(SystemError(code: signals))")
+    }
     let lock = try lockName(plan)
     defer { _ = cr_close(lock) }
     let listeners = try plan.listeners.map { (listener) throws(NodeError) in try listen(listener.address, plan) }
@@ -50,7 +56,7 @@ public enum ProxyNode {
     }
     var control: Control
     do {
-      control = try Control(shared: shared, monitor: monitor, logger: logger)
+      control = try Control(shared: shared, signals: signals, monitor: monitor, logger: logger)
     } catch {
       throw NodeError(kind: .system, description: "the control thread could not start: \(error)")
     }

@@ -25,6 +25,8 @@ public struct Office: Sendable, Equatable {
   public var preference: [Located<String>]?
   /// Settings of this node alone.
   public var settings: Settings
+  /// What the users who sit here do.
+  public var traffic: TrafficSettings
   /// Where it is declared.
   public var location: SourceLocation
 
@@ -34,6 +36,7 @@ public struct Office: Sendable, Equatable {
     self.name = name
     listen = []
     settings = Settings()
+    traffic = TrafficSettings()
     self.location = location
   }
 }
@@ -48,6 +51,8 @@ public struct Link: Sendable, Equatable {
   public var latency: Duration
   /// Bits per second. Nil: unlimited.
   public var bandwidth: Int?
+  /// Share of packets lost at all times, 0 to 1.
+  public var loss: Double
   /// What 10^9 bytes cost, in the network's currency.
   public var costPerGigabyte: Double
   /// Where it is declared.
@@ -62,6 +67,7 @@ public struct Link: Sendable, Equatable {
     self.ends = ends
     self.latency = latency
     self.bandwidth = bandwidth
+    loss = 0
     self.costPerGigabyte = costPerGigabyte
     self.location = location
   }

@@ -22,6 +22,8 @@ public struct Site: Sendable, Equatable {
   public var balancers: [SiteNode]
   /// The application servers, in declaration order.
   public var servers: [AppServer]
+  /// What the users who enter at this site's directors do; without `users` there are none.
+  public var traffic: TrafficSettings
   /// Where it is declared.
   public var location: SourceLocation
 
@@ -34,6 +36,7 @@ public struct Site: Sendable, Equatable {
     directors = []
     balancers = []
     servers = []
+    traffic = TrafficSettings()
     self.location = location
   }
 
@@ -124,6 +127,8 @@ public struct AppServer: Sendable, Equatable {
   public var isDemo: Bool
   /// After recovery, new users are let in over this long. Nil: as the balancer's settings say.
   public var slowStart: Duration?
+  /// How it answers, for simulations.
+  public var service: ServiceSettings
   /// Where it is declared.
   public var location: SourceLocation
 
@@ -137,6 +142,7 @@ public struct AppServer: Sendable, Equatable {
     maxConnections = 0
     cookie = Located(name, at: location)
     isDemo = false
+    service = ServiceSettings()
     self.location = location
   }
 

@@ -23,8 +23,12 @@ public struct Topology: Sendable, Equatable {
   public var defaults: TierDefaults
   /// TCP services, kept as they were written.
   public var relays: [RawEntry]
-  /// Scenarios of the simulation, kept as they were written.
-  public var scenarios: [RawEntry]
+  /// Stories to simulate, in declaration order.
+  public var scenarios: [Scenario]
+  /// What users do, where an office or a site says nothing else.
+  public var traffic: TrafficSettings
+  /// How application servers answer, where one says nothing else.
+  public var service: ServiceSettings
   /// Where the file begins.
   public var location: SourceLocation
 
@@ -41,6 +45,8 @@ public struct Topology: Sendable, Equatable {
     defaults = TierDefaults()
     relays = []
     scenarios = []
+    traffic = TrafficSettings()
+    service = ServiceSettings()
     self.location = location
   }
 

@@ -77,7 +77,9 @@ struct TopologyReader {
       if let link = offices.link(tree, id: topology.links.count) { topology.links.append(link) }
     }
     topology.relays += entries("relays", "relay", of: object)
-    topology.scenarios += entries("scenarios", "scenario", of: object)
+    topology.scenarios += entries("scenarios", "scenario", of: object).map {
+      Scenario(name: $0.name, location: $0.location)
+    }
   }
 
   private mutating func readDefaults(_ tree: Tree) {

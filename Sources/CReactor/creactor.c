@@ -7,6 +7,7 @@
 #include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <linux/close_range.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -305,10 +306,33 @@ int cr_thread_start(void *(*body)(void *), void *argument, const char *name) {
   return 0;
 }
 
-void cr_thread_be_nice(int increment) {
-  // On Linux the priority is the thread's own.
+void cr_thread_yield_to_others(int increment) {
+  // On Linux policy and priority are the thread's own. Batch work is not run ahead of what runs when it wakes.
   pid_t thread = (pid_t)syscall(SYS_gettid);
+  struct sched_param parameter = {0};
+  sched_setscheduler(thread, SCHED_BATCH, &parameter);
   setpriority(PRIO_PROCESS, (id_t)thread, getpriority(PRIO_PROCESS, (id_t)thread) + increment);
+}
+
+void cr_thread_be_prompt(void) {
+  // The version of the kernel's structure that has no clamps: the C library of old systems has none at all.
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+  } attributes;
+  memset(&attributes, 0, sizeof attributes);
+  if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) < 0 || attributes.policy != SCHED_OTHER) return;
+  attributes.size = sizeof attributes;
+  attributes.runtime = 100000;
+  syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+int cr_own_descriptors(void) {
+  // Nothing is closed: the range is empty of descriptors. unshare(2) would do the same, but sandboxes often forbid it.
+  return RESULT(syscall(SYS_close_range, ~0u - 1, ~0u, CLOSE_RANGE_UNSHARE));
 }
 
 int cr_cpu_count(void) {

@@ -108,6 +108,7 @@ extension Worker {
     }
     for socket in listenerSockets { reactor.close(socket) }
     listenerSockets = []
+    if ownsDescriptors { for descriptor in listeners { _ = cr_close(descriptor) } }
     shared.listening.wrappingSubtract(1, ordering: .acquiringAndReleasing)
     shared.controlWaker.wake()
   }

@@ -59,6 +59,8 @@ struct Worker: ~Copyable {
   let reuseWindow: Int64
 
   let listeners: [Int32]
+  /// The thread has its own descriptor table, and so its own copies of the listeners to close.
+  var ownsDescriptors = false
   var listenerSockets: [Reactor.Socket] = []
   var acceptPausedUntil: Int64 = 0
   var phase: NodePhase = .running

@@ -79,8 +79,13 @@ int64_t cr_realtime(void);
 void cr_local_time(int64_t seconds, int out[6]);
 
 int cr_thread_start(void *(*body)(void *), void *argument, const char *name);
-/// Lowers the calling thread's priority.
-void cr_thread_be_nice(int increment);
+/// Lets others run before the calling thread: batch scheduling, and a lower priority.
+void cr_thread_yield_to_others(int increment);
+/// Asks for short turns of the processor, and so for an early one after each wait (Linux 6.12; nothing before).
+void cr_thread_be_prompt(void);
+/// Gives the calling thread a descriptor table of its own, a copy of the process's: 0 or -errno (Linux 5.9). Alone with its
+/// table, a thread's system calls need not count references to the files they use.
+int cr_own_descriptors(void);
 int cr_cpu_count(void);
 int cr_descriptor_limit(void);
 const char *cr_error_text(int code);

@@ -24,6 +24,7 @@ struct NetworkView: Encodable {
     var admission: String?
     var weight: Int
     var isDemo: Bool
+    var service: SimulationView.Service?
   }
   struct SiteView: Encodable {
     var name, cookie: String
@@ -32,6 +33,7 @@ struct NetworkView: Encodable {
     var backup: [String]
     var directors, balancers: [Node]
     var servers: [Server]
+    var traffic: SimulationView.Traffic?
   }
   struct OfficeView: Encodable {
     var name: String
@@ -39,10 +41,11 @@ struct NetworkView: Encodable {
     var monitor: String?
     var location: Place?
     var siteOrder: [String]
+    var traffic: SimulationView.Traffic?
   }
   struct LinkView: Encodable {
     var between: [String]
-    var latencyMilliseconds, costPerGigabyte: Double
+    var latencyMilliseconds, costPerGigabyte, loss: Double
     var bandwidthBitsPerSecond: Int?
   }
   var network, digest: String
@@ -51,6 +54,9 @@ struct NetworkView: Encodable {
   var sites: [SiteView]
   var offices: [OfficeView]
   var links: [LinkView]
+  var traffic: SimulationView.Traffic?
+  var service: SimulationView.Service?
+  var scenarios: [SimulationView.Story]
 }
 
 extension NetworkView {
@@ -77,20 +83,24 @@ extension NetworkView {
           return Server(
             name: server.name, cookie: server.cookie.value,
             addresses: Dictionary(served, uniquingKeysWith: { first, _ in first }),
-            admission: server.admissionAddress?.description, weight: server.weight, isDemo: server.isDemo)
-        })
+            admission: server.admissionAddress?.description, weight: server.weight, isDemo: server.isDemo,
+            service: SimulationView.Service(server.service))
+        }, traffic: SimulationView.Traffic(site.traffic))
     }
     offices = topology.offices.map { office in
       OfficeView(
         name: office.name, listen: office.listen.map(\.address.value.description),
         monitor: office.monitor?.value.description, location: office.place.map(Place.init),
-        siteOrder: topology.siteOrder(of: office).map(\.name))
+        siteOrder: topology.siteOrder(of: office).map(\.name), traffic: SimulationView.Traffic(office.traffic))
     }
     links = topology.links.map {
       LinkView(
         between: $0.ends.map(\.value), latencyMilliseconds: $0.latency.inMilliseconds,
-        costPerGigabyte: $0.costPerGigabyte, bandwidthBitsPerSecond: $0.bandwidth)
+        costPerGigabyte: $0.costPerGigabyte, loss: $0.loss, bandwidthBitsPerSecond: $0.bandwidth)
     }
+    traffic = SimulationView.Traffic(topology.traffic)
+    service = SimulationView.Service(topology.service)
+    scenarios = topology.scenarios.map(SimulationView.Story.init)
   }
 }
 

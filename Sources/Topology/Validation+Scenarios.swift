@@ -23,7 +23,8 @@ extension Topology {
     case .applicationErrors(let names, _, _):
       found += nameErrors(names, of: [.server, .site], "only application servers make application errors")
     case .drain(let names, let deadline):
-      found += nameErrors(names, of: [.director, .balancer, .server, .site], "an office has nobody to give its users to")
+      found += nameErrors(
+        names, of: [.director, .balancer, .server, .site], "an office has nobody to give its users to")
       if let deadline, let lasts = step.lasts, deadline > lasts {
         found.append(
           Diagnostic(
@@ -177,14 +178,27 @@ extension Topology {
         }
       }
     }
+    found += scenarios.flatMap(\.steps).compactMap(slowEnds)
     let isUsed = !offices.isEmpty || sites.contains { ($0.traffic.users ?? 0) > 0 }
     if let scenario = scenarios.first, !isUsed {
       found.append(
         Diagnostic(
-          .warning, at: scenario.location, "nobody uses the network of this scenario: there is no office, and no site has users",
+          .warning, at: scenario.location,
+          "nobody uses the network of this scenario: there is no office, and no site has users",
           mend: "add \"users:\" to a site"))
     }
     return found
+  }
+
+  /// Two slow elements with a link between them: the link is meant, most likely.
+  private func slowEnds(_ step: ScenarioStep) -> Diagnostic? {
+    guard case .slow(.elements(let names), _, _) = step.fault, names.count == 2,
+      link(between: names[0].value, and: names[1].value) != nil
+    else { return nil }
+    let (first, second) = (names[0].value, names[1].value)
+    return Diagnostic(
+      .warning, at: step.location, "this slows the nodes of \"\(first)\" and \"\(second)\", not the link between them",
+      mend: "for the link write \"slow: {link: [\(first), \(second)]}\"")
   }
 }
 

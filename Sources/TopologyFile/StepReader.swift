@@ -29,7 +29,7 @@ struct StepReader {
     if object["at"] == nil {
       findings.error("step does not say when", mend: "add \"at: 60s\"", at: object.location)
     }
-    let at = object.duration("at") ?? .zero
+    let at = object.duration("at")
     let lasts = object.positiveDuration("for")
     let named = object.fields.filter { Self.verbNames.contains($0.key) }
     guard let verb = named.first?.key else {
@@ -47,7 +47,8 @@ struct StepReader {
       return nil
     }
     rejectOptions(of: verb, in: object)
-    guard let fault = fault(verb, object) else { return nil }
+    // Without its times nothing can be said of the step beside others.
+    guard let fault = fault(verb, object), let at, lasts != nil || object["for"] == nil else { return nil }
     return ScenarioStep(at: at, lasts: lasts, fault: fault, location: object.keyLocation(verb))
   }
 

@@ -58,7 +58,8 @@ let package = Package(
     .testTarget(name: "HTTPMessageTests", dependencies: ["HTTPMessage"], swiftSettings: strict),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "Topology"], swiftSettings: strict),
     .testTarget(
-      name: "SimulationTests", dependencies: ["Simulation", "Routing", "Topology"], swiftSettings: strict),
+      name: "SimulationTests", dependencies: ["Simulation", "Routing", "Topology", "TopologyFile"],
+      swiftSettings: strict),
     .testTarget(
       name: "DemoServerTests", dependencies: ["DemoServer", "Topology"], swiftSettings: strict),
     .testTarget(

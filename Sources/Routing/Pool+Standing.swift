@@ -39,6 +39,8 @@ public struct Standing: Sendable, Equatable {
   public var rank: Rank
   /// All its slots are taken: the request would wait for one.
   public var isFull: Bool
+  /// What is believed of its life.
+  public var liveness: Liveness
 }
 
 extension Pool {
@@ -55,7 +57,8 @@ extension Pool {
       var rank = rank(server, member, isNamed: isNamed, exclusions, now)
       if member.tier < home && (rank == .admitting || rank == .hinted) { rank = .home }
       return Standing(
-        server: server, tier: member.tier, isNamed: isNamed, rank: rank, isFull: shared.loads.isFull(server))
+        server: server, tier: member.tier, isNamed: isNamed, rank: rank, isFull: shared.loads.isFull(server),
+        liveness: member.health.liveness)
     }
   }
 

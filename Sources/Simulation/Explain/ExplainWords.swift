@@ -7,6 +7,7 @@ struct ExplainWords {
   let application: ApplicationPlan
 
   private var algorithm: String { application.pool.algorithm.rawValue }
+  private var isPrefix: Bool { application.cookie?.mode == .prefix }
   private var servers: [ServerPlan] { application.pool.servers }
 
   /// What the node reads in the cookie.
@@ -49,8 +50,10 @@ struct ExplainWords {
     switch exchange.reason {
     case .new: "a new user: spread by \(algorithm)"
     case .cookie: "the cookie names it"
-    case .unknownCookie: "the cookie counts for nothing: spread by \(algorithm)"
-    case .failover: exchange.binding.group >= 0 ? "nobody the cookie names can be used" : "the attempt before it failed"
+    case .unknownCookie: "the cookie counts for nothing: spread by " + spread(exchange)
+    case .failover:
+      exchange.binding.group >= 0
+        ? "nobody the cookie names can be used: spread by " + spread(exchange) : "the attempt before it failed"
     case .trial: "the cookie names it: tried although believed down, so that no living session is lost"
     case .lastResort: "everybody is believed down: tried before an error"
     case .hint: "the preferred site just answered from elsewhere"
@@ -58,6 +61,18 @@ struct ExplainWords {
     case .failback: "home admits again, and failback is immediate"
     case .none: "nobody was chosen"
     }
+  }
+
+  /// What spreads users who are not bound: a session that lost its server goes by its id, the same on every balancer (rule B5).
+  private func spread(_ exchange: Exchange) -> String {
+    isPrefix && exchange.binding.sessionHash != 0 ? "the hash of the session" : algorithm
+  }
+
+  /// Who tries a server that is believed down.
+  private func trial(_ standing: Standing) -> String {
+    guard standing.liveness == .declaredDead else { return "believed down; one request a second tries it" }
+    let interval = servers[Int(standing.server)].liveness?.interval.text ?? "check interval"
+    return "its monitor says it has nobody to serve with; one request in \(interval) tries it"
   }
 
   private func candidate(_ standing: Standing, _ chosen: Standing, _ exchange: Exchange) -> Explanation.Candidate {
@@ -73,7 +88,7 @@ struct ExplainWords {
     switch standing.rank {
     case .home: "home: admits new users"
     case .named: "the cookie names it; believed alive"
-    case .namedOnTrial: "the cookie names it; believed down, one request a second tries it all the same"
+    case .namedOnTrial: "the cookie names it; " + trial(standing)
     case .admitting: exchange.reason == .failover ? "admits new users" : "admits new users; the first tier that does"
     case .hinted: "admits new users, but its director just answered from elsewhere"
     case .living: "alive, but admits no new users"
@@ -86,17 +101,19 @@ struct ExplainWords {
   /// What speaks against a candidate that was not chosen.
   private func whyNot(_ standing: Standing, _ chosen: Standing, _ exchange: Exchange) -> String {
     let isBound = chosen.rank == .named || chosen.rank == .namedOnTrial
-    let spread = exchange.binding.sessionHash != 0 && !isBound ? "the hash of the session" : algorithm
+    let spread = isBound ? algorithm : spread(exchange)
     switch standing.rank {
     case .home: return "home, but another was taken"
     case .named: return "as good; \(algorithm) took another"
-    case .namedOnTrial: return "the cookie names it, too; believed down, tried after the others it names"
+    case .namedOnTrial: return "the cookie names it, too; " + trial(standing)
     case .admitting:
       if isBound { return "admits new users, but the cookie names others" }
       if chosen.rank != .admitting { return "admits new users, but \(chosen.rank.word) comes first" }
-      return standing.tier > chosen.tier ? "admits new users, but is of a later tier" : "as good; \(spread) took another"
+      return standing.tier > chosen.tier
+        ? "admits new users, but is of a later tier" : "as good; \(spread) took another"
     case .hinted: return "passed by: its director just answered from elsewhere"
-    case .living: return "alive, but admits no new users" + (standing.isNamed ? "" : ", and the cookie does not name it")
+    case .living:
+      return "alive, but admits no new users" + (standing.isNamed ? "" : ", and the cookie does not name it")
     case .draining: return "drained: serves its own users only"
     case .down: return standing.isNamed ? "the cookie names it; believed down, its trial is not due" : "believed down"
     case .declaredDead: return "its own monitor says that it has nobody to serve with"

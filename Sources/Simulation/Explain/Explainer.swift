@@ -30,6 +30,8 @@ public struct Explainer: Sendable {
   let faults: NetworkFaults
   let request: Request
   private let settled: SettledHealth
+  /// Nobody has tried what is believed down for a while; else somebody just did, in vain.
+  private var trialsAreDue = true
 
   /// Prepares a network, which must have passed `validate()`.
   ///
@@ -42,20 +44,27 @@ public struct Explainer: Sendable {
     settled = try SettledHealth(topology, faults)
   }
 
-  /// The whole way of the request.
+  /// The whole way of the request: one that makes every trial that is due, and for comparison one that makes none.
   public func explain() throws(PlanError) -> Explanation {
     let answer = try visit(request.entry, CookieJar(request.cookie), peer: request.client)
+    let result = outcome(answer)
+    var calm = self
+    calm.trialsAreDue = false
+    let others = outcome(try calm.visit(request.entry, CookieJar(request.cookie), peer: request.client))
+    return Explanation(
+      network: topology.name, entry: request.entry, method: request.method, host: request.host,
+      cookie: request.cookie, down: faults.downAsGiven, cuts: faults.cuts.map(\.text), isFresh: request.isFresh,
+      visit: answer.visit, result: result, others: others == result ? nil : others)
+  }
+
+  private func outcome(_ answer: Answer) -> Explanation.Outcome {
     var after = CookieJar(request.cookie)
     for field in answer.setCookies { after.store(field) }
     let crossings = self.crossings(answer.path)
-    return Explanation(
-      network: topology.name, entry: request.entry, method: request.method, host: request.host,
-      cookie: request.cookie, down: faults.down, cuts: faults.cuts.map(\.text), isFresh: request.isFresh,
-      visit: answer.visit,
-      result: Explanation.Outcome(
-        status: answer.visit.status, server: answer.server, path: answer.path, links: crossings,
-        latencyMilliseconds: crossings.reduce(0) { $0 + ($1.latencyMilliseconds ?? 0) },
-        waitedMilliseconds: Self.waited(answer.visit), session: session(answer), cookieAfter: after.text))
+    return Explanation.Outcome(
+      status: answer.visit.status, server: answer.server, path: answer.path, links: crossings,
+      latencyMilliseconds: crossings.reduce(0) { $0 + ($1.latencyMilliseconds ?? 0) },
+      waitedMilliseconds: Self.waited(answer.visit), session: session(answer), cookieAfter: after.text)
   }
 
   // MARK: One node
@@ -96,6 +105,7 @@ public struct Explainer: Sendable {
     let key = SelectionKey(
       clientHash: peer.map { StableHash.hash(high: $0.high, low: $0.low) } ?? StableHash.hash(high: 0, low: 1),
       sessionHash: reading.binding.sessionHash)
+    if !trialsAreDue { takeTrials(shared.trials, count: application.pool.servers.count) }
     var exchange = Exchange()
     var before = pool.standings(reading.binding, excluding: exchange.exclusions, now: way.now)
     var action = exchange.begin(
@@ -164,6 +174,13 @@ public struct Explainer: Sendable {
       way.now += Self.nanoseconds(Self.waited(answer.visit))
       way.answered = answer
       return exchange.responseHead(answer.failure?.refusal ?? .none, pool: &pool, now: way.now)
+    }
+  }
+
+  /// Other requests have just tried everybody, in vain.
+  private func takeTrials(_ trials: TrialBoard, count: Int) {
+    for server in 0..<Int32(count) where trials.begin(server, now: SettledHealth.now, interval: 0) {
+      trials.finish(server, began: SettledHealth.now, reached: false)
     }
   }
 
@@ -290,7 +307,9 @@ public struct Explainer: Sendable {
     let jar = CookieJar(request.cookie)
     var found: [String] = []
     for application in topology.applications {
-      guard let cookie = application.sessionCookie?.plan, let value = jar.values(of: cookie.name).first else { continue }
+      guard let cookie = application.sessionCookie?.plan, let value = jar.values(of: cookie.name).first else {
+        continue
+      }
       let named = value.split(separator: cookie.mode == .prefix ? "~" : "|").first.map(String.init) ?? ""
       for server in topology.servers where server.cookie.value == named && !found.contains(server.name) {
         found.append(server.name)

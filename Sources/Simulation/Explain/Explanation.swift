@@ -10,7 +10,7 @@ public struct Explanation: Sendable, Equatable, Encodable {
   public var host: String?
   /// The field `Cookie` of the request; empty: none.
   public var cookie: String
-  /// Elements that are down.
+  /// Elements that are down, as they were named: a site stands for everything at it.
   public var down: [String]
   /// Links that are cut: `OP1:SITE1` both ways, `OP1>SITE1` one way.
   public var cuts: [String]
@@ -20,6 +20,8 @@ public struct Explanation: Sendable, Equatable, Encodable {
   public var visit: Visit
   /// What the user got.
   public var result: Outcome
+  /// What users get whose requests come while no trial is due, which is most of them; nil: the same.
+  public var others: Outcome?
 
   /// What one node did with the request.
   public struct Visit: Sendable, Equatable, Encodable {

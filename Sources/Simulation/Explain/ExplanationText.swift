@@ -62,8 +62,15 @@ public struct ExplanationText {
   }
 
   private mutating func result() {
-    let result = explanation.result
     lines.append("")
+    add(explanation.result)
+    guard let others = explanation.others else { return }
+    lines.append("")
+    lines.append("Most requests come while no trial is due. They get:")
+    add(others)
+  }
+
+  private mutating func add(_ result: Explanation.Outcome) {
     lines.append("answer    \(result.status)\(result.server.map { " from \($0)" } ?? "")")
     lines.append("path      \(result.path.joined(separator: " > "))")
     let links = result.links.map { link in

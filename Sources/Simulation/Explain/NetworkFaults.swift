@@ -23,6 +23,8 @@ public struct NetworkFaults: Sendable, Equatable {
 
   /// Offices, directors, balancers and servers that do not run.
   public private(set) var down: [String] = []
+  /// The names that were given for them: a site's stands for everything at it.
+  public private(set) var downAsGiven: [String] = []
   /// Links that are cut.
   public private(set) var cuts: [Cut] = []
 
@@ -39,6 +41,7 @@ public struct NetworkFaults: Sendable, Equatable {
         "no element is named \"\(name)\"",
         mend: nearestSpelling(of: name, among: topology.elementNames).map { "did you mean \"\($0)\"?" })
     }
+    if !downAsGiven.contains(name) { downAsGiven.append(name) }
     for name in names where !down.contains(name) { down.append(name) }
   }
 

@@ -30,10 +30,12 @@ struct TopologyExplain: ParsableCommand {
   @Option(help: "The method.") var method = "GET"
   @Option(help: "The user's IP address, for algorithms that hash it.") var client: String?
   @Option(
-    help: ArgumentHelp("What is down: elements, or sites with everything at them, with commas between.", valueName: "name,..."))
+    help: ArgumentHelp(
+      "What is down: elements, or sites with everything at them, with commas between.", valueName: "name,..."))
   var down: [String] = []
   @Option(
-    help: ArgumentHelp("A link that is cut: OP1:SITE1 both ways, 'OP1>SITE1' one way. May be repeated.", valueName: "link"))
+    help: ArgumentHelp(
+      "A link that is cut: OP1:SITE1 both ways, 'OP1>SITE1' one way. May be repeated.", valueName: "link"))
   var cut: [String] = []
   @Flag(help: "Nobody has noticed yet what is down or cut.") var fresh = false
   @Option(help: "text or json.") var format = Format.text

@@ -107,8 +107,10 @@ public struct Explanation: Sendable, Equatable, Encodable {
 
   /// A link that a request went over.
   public struct Crossing: Sendable, Equatable, Encodable {
-    /// Where from and where to, names of offices or sites.
-    public var from, to: String
+    /// Where from, the name of an office or a site.
+    public var from: String
+    /// Where to.
+    public var to: String
     /// One way; nil: the file says nothing of the link.
     public var latencyMilliseconds: Double?
     /// What 10^9 bytes cost; nil: the file says nothing of the link.

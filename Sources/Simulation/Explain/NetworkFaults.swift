@@ -4,8 +4,9 @@ public import Topology
 public struct NetworkFaults: Sendable, Equatable {
   /// A link that nothing passes.
   public struct Cut: Sendable, Equatable {
-    /// The two ends, names of offices or sites.
+    /// One end, the name of an office or a site.
     public var from: String
+    /// The other end.
     public var to: String
     /// Only what goes from the first end to the second is lost.
     public var oneWay: Bool

@@ -57,16 +57,6 @@ public struct Explainer: Sendable {
       visit: answer.visit, result: result, others: others == result ? nil : others)
   }
 
-  private func outcome(_ answer: Answer) -> Explanation.Outcome {
-    var after = CookieJar(request.cookie)
-    for field in answer.setCookies { after.store(field) }
-    let crossings = self.crossings(answer.path)
-    return Explanation.Outcome(
-      status: answer.visit.status, server: answer.server, path: answer.path, links: crossings,
-      latencyMilliseconds: crossings.reduce(0) { $0 + ($1.latencyMilliseconds ?? 0) },
-      waitedMilliseconds: Self.waited(answer.visit), session: session(answer), cookieAfter: after.text)
-  }
-
   // MARK: One node
 
   /// What a node gave back.
@@ -134,7 +124,7 @@ public struct Explainer: Sendable {
   }
 
   /// What one node knows while it works on the request.
-  private struct Way {
+  struct Way {
     let application: ApplicationPlan
     let jar: CookieJar
     let reading: CookieReading
@@ -191,64 +181,6 @@ public struct Explainer: Sendable {
     }
   }
 
-  // MARK: Cookies (rules B3 to B6)
-
-  /// The cookies as they go to the next hop.
-  private func forwardedCookies(_ jar: CookieJar, _ reading: CookieReading, _ plan: CookiePlan?) -> CookieJar {
-    var jar = jar
-    guard let plan, reading.value != nil else { return jar }
-    switch plan.mode {
-    case .passive: break
-    case .insert: if plan.indirect { jar.remove(plan.name) }
-    case .prefix: if let session = reading.session { jar.replaceFirst(plan.name, with: session) }
-    }
-    return jar
-  }
-
-  /// An answer that goes on to the client's side, with what the node does to its cookies.
-  private func relay(_ exchange: inout Exchange, _ pool: inout Pool, _ way: Way, _ plan: NodePlan) -> Answer {
-    var way = way
-    let server = way.application.pool.servers[Int(exchange.server)]
-    var fields = way.answered?.setCookies ?? []
-    if let cookie = way.application.cookie {
-      let writer = CookieWriting(
-        plan: cookie, reading: way.reading, value: server.cookieValue, seconds: request.seconds)
-      fields = writer.apply(
-        to: fields, insertIsNews: exchange.insertIsNews(in: pool),
-        prefixIsNews: exchange.prefixIsNews(hasSession: way.reading.session != nil, in: pool))
-      way.visit.setCookies = fields.filter { !(way.answered?.setCookies.contains($0) ?? false) }
-      let told = fields.compactMap(CookieJar.init(setting:)).first { $0.name == cookie.name }
-      if cookie.mode == .passive, let told {
-        var value = told.value.split(separator: "|").first.map(String.init) ?? ""
-        let group = value.withUTF8 { pool.group(named: UnsafeRawBufferPointer($0)) }
-        if exchange.tellsOfAnotherSite(group, in: pool), let check = server.liveness {
-          way.visit.notes.append(
-            "\(server.site) is passed by for \(check.interval.text): its director answered from another site")
-        }
-      }
-    }
-    exchange.finish(pool: &pool)
-    way.visit.status = way.answered?.visit.status ?? 200
-    return Answer(
-      visit: way.visit, failure: nil, server: way.answered?.server, path: [plan.name] + (way.answered?.path ?? []),
-      setCookies: fields)
-  }
-
-  /// The application server: it answers, and begins a session unless it has the one the request names.
-  private func serve(
-    _ server: ServerPlan, _ application: String, _ jar: CookieJar, _ reading: CookieReading
-  ) -> Answer {
-    let visit = Explanation.Visit(
-      node: server.name, role: "server", site: server.site, application: application, cookie: jar.text, binding: "",
-      attempts: [], status: 200, error: nil, setCookies: [], notes: [])
-    var fields: [String] = []
-    let settings = topology.application(named: application)?.sessionCookie?.plan
-    if let settings, settings.mode == .prefix, reading.session == nil || reading.named != server.cookieValue {
-      fields = ["\(settings.name)=NEW; Path=\(settings.path ?? "/")"]
-    }
-    return Answer(visit: visit, failure: nil, server: server.name, path: [server.name], setCookies: fields)
-  }
-
   // MARK: Small things
 
   private func matches(_ hosts: [String]) -> Bool {
@@ -273,48 +205,9 @@ public struct Explainer: Sendable {
     Method.allCases.first { "\($0)".uppercased() == method }?.isIdempotent ?? false
   }
 
-  private static func waited(_ visit: Explanation.Visit) -> Double {
+  static func waited(_ visit: Explanation.Visit) -> Double {
     visit.attempts.reduce(0) { $0 + $1.waitedMilliseconds + ($1.visit.map(waited) ?? 0) }
   }
 
   private static func nanoseconds(_ milliseconds: Double) -> Int64 { Int64(milliseconds * 1_000_000) }
-
-  private func place(of element: String) -> String { topology.element(named: element)?.site?.name ?? element }
-
-  private func crossings(_ path: [String]) -> [Explanation.Crossing] {
-    zip(path, path.dropFirst()).compactMap { from, to in
-      let (from, to) = (place(of: from), place(of: to))
-      guard from != to else { return nil }
-      let link = topology.link(between: from, and: to)
-      return Explanation.Crossing(
-        from: from, to: to, latencyMilliseconds: link?.latency.inMilliseconds,
-        costPerGigabyte: link?.costPerGigabyte,
-        isInterSite: topology.site(named: from) != nil && topology.site(named: to) != nil)
-    }
-  }
-
-  private func session(_ answer: Answer) -> String {
-    guard let reached = answer.server else { return "no server answered" }
-    let named = holders()
-    if named.isEmpty { return "none was named: \(reached) begins one" }
-    if named.contains(reached) { return "goes on at \(reached)" }
-    let state = named.allSatisfy(faults.down.contains) ? "is down" : "was not reached"
-    return "lost: it lives at \(named.joined(separator: " or ")), which \(state); \(reached) begins another"
-  }
-
-  /// The servers that the session cookie may mean.
-  private func holders() -> [String] {
-    let jar = CookieJar(request.cookie)
-    var found: [String] = []
-    for application in topology.applications {
-      guard let cookie = application.sessionCookie?.plan, let value = jar.values(of: cookie.name).first else {
-        continue
-      }
-      let named = value.split(separator: cookie.mode == .prefix ? "~" : "|").first.map(String.init) ?? ""
-      for server in topology.servers where server.cookie.value == named && !found.contains(server.name) {
-        found.append(server.name)
-      }
-    }
-    return found
-  }
 }

@@ -13,7 +13,7 @@ struct NetworkText {
     for site in topology.sites { lines += self.lines(of: site) }
     if !topology.offices.isEmpty { lines += ["", "offices"] + offices.lines(indent: 2) }
     if !topology.links.isEmpty { lines += ["", "links"] + links.lines(indent: 2) }
-    lines += SimulationText(topology).lines
+    lines += ScenariosText(topology).lines
     return lines.joined(separator: "\n")
   }
 

@@ -1,7 +1,7 @@
 import Topology
 
 /// What a topology says for its simulation, as JSON: durations in milliseconds, sizes in bytes.
-enum SimulationView {
+enum ScenariosView {
   struct Traffic: Encodable {
     var users: Int?
     var thinkTimeMilliseconds, sessionLengthMilliseconds, idleExpiryMilliseconds: Double?
@@ -40,7 +40,7 @@ enum SimulationView {
   }
 }
 
-extension SimulationView.Traffic {
+extension ScenariosView.Traffic {
   /// Nil when nothing is said.
   init?(_ traffic: TrafficSettings) {
     guard traffic != TrafficSettings() else { return nil }
@@ -53,7 +53,7 @@ extension SimulationView.Traffic {
   }
 }
 
-extension SimulationView.Service {
+extension ScenariosView.Service {
   /// Nil when nothing is said.
   init?(_ service: ServiceSettings) {
     guard service != ServiceSettings() else { return nil }
@@ -62,22 +62,22 @@ extension SimulationView.Service {
   }
 }
 
-extension SimulationView.Story {
+extension ScenariosView.Story {
   init(_ scenario: Scenario) {
     name = scenario.name
     summary = scenario.summary
     durationMilliseconds = scenario.duration.inMilliseconds
     seed = scenario.seed
-    traffic = SimulationView.Traffic(scenario.traffic)
-    steps = scenario.steps.map(SimulationView.Step.init)
+    traffic = ScenariosView.Traffic(scenario.traffic)
+    steps = scenario.steps.map(ScenariosView.Step.init)
     expect = scenario.expectations.map {
-      SimulationView.Statement(
+      ScenariosView.Statement(
         measure: $0.measure.rawValue, phase: $0.phase.rawValue, atMost: $0.atMost, atLeast: $0.atLeast)
     }
   }
 }
 
-extension SimulationView.Step {
+extension ScenariosView.Step {
   init(_ step: ScenarioStep) {
     self.init(
       atMilliseconds: step.at.inMilliseconds, forMilliseconds: step.lasts?.inMilliseconds, what: "", elements: nil,

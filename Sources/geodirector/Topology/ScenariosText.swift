@@ -1,7 +1,7 @@
 import Topology
 
 /// What a topology says for its simulation: users, servers and scenarios, for people.
-struct SimulationText {
+struct ScenariosText {
   let topology: Topology
 
   init(_ topology: Topology) { self.topology = topology }

@@ -54,7 +54,7 @@ struct NetworkSVG {
     svg.begin("g", [("id", "office-\(card.shape.office.name)")])
     svg.rectangle("card", x: frame.x, y: frame.y, width: frame.width, height: frame.height, radius: 8)
     svg.text("name", x: frame.x + NetworkLayout.padding, y: frame.y + 23, card.shape.office.name)
-    if let users = card.shape.office.traffic.users ?? picture.topology.traffic.users {
+    if let users = card.shape.office.traffic.users {
       svg.text("note", x: frame.right - NetworkLayout.padding, y: frame.y + 23, "\(users) users", anchor: .end)
     }
     for (index, row) in card.rows.enumerated() {

@@ -109,7 +109,8 @@ public struct Exchange: Sendable {
   /// The request's binding.
   public private(set) var binding: Binding = .none
   private var key = SelectionKey(clientHash: 0, sessionHash: 0)
-  private var exclusions = Pool.Exclusions()
+  /// What its attempts rule out for the next one.
+  public private(set) var exclusions = Pool.Exclusions()
   private var attemptsMax = 1
   private var isIdempotent = false
   private var isReplayable = true

@@ -116,9 +116,7 @@ extension Pool {
       if shared.trials.vouches(server, now: now, interval: member.trialInterval) {
         return .server(server, .trial, .plain)
       }
-      // A node that says itself that it has nobody is asked again by its checks; a request follows once per check interval.
-      let interval = member.health.liveness == .declaredDead ? member.hintInterval : member.trialInterval
-      if shared.trials.begin(server, now: now, interval: interval) {
+      if shared.trials.begin(server, now: now, interval: trialInterval(of: member)) {
         return .server(server, .trial, .trial)
       }
       if persist { return .server(server, .trial, .plain) }

@@ -1,7 +1,7 @@
 extension Topology {
   /// What works but is likely not meant.
   func warnings() -> [Diagnostic] {
-    cookieWarnings() + nodeWarnings() + settingsWarnings()
+    cookieWarnings() + nodeWarnings() + settingsWarnings() + scenarioWarnings()
   }
 
   private func cookieWarnings() -> [Diagnostic] {

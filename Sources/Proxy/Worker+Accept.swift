@@ -156,7 +156,7 @@ extension Worker {
   }
 
   /// Whether the server took some of what is on its way since its time was up last: a slow upload is no silence.
-  private func requestGoesOn(_ client: Int32) -> Bool {
+  private mutating func requestGoesOn(_ client: Int32) -> Bool {
     let pointer = clients + Int(client)
     guard pointer.pointee.upstream >= 0, pointer.pointee.exchange.state == .awaitingResponse else { return false }
     let left = reactor.unacknowledgedBytes(upstreams[Int(pointer.pointee.upstream)].socket)

@@ -244,7 +244,7 @@ extension Worker {
   // MARK: Waiting
 
   /// Users with a session wait ahead of those without: two lists a server.
-  private func queueList(_ client: Int32, _ server: Int32) -> Int {
+  private mutating func queueList(_ client: Int32, _ server: Int32) -> Int {
     let pointer = clients + Int(client)
     let list = slot(of: server, in: pointer.pointee.application)
     return pointer.pointee.exchange.binding.group >= 0 ? list : serverTotal + list

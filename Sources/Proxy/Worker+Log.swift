@@ -109,7 +109,7 @@ extension Worker {
     log.commit(writer.position)
   }
 
-  private func cookieValue(_ app: UnsafeMutablePointer<CompiledApplication>, _ application: Int32, group: Int32)
+  private mutating func cookieValue(_ app: UnsafeMutablePointer<CompiledApplication>, _ application: Int32, group: Int32)
     -> ByteView?
   {
     for server in 0..<app.pointee.servers.count where pools[Int(application)].group(of: Int32(server)) == group {
@@ -119,7 +119,7 @@ extension Worker {
   }
 
   /// `TR/Tw/Tc/Tr/Ta` in milliseconds: request, waiting, connect, response, all; -1 for what was not reached.
-  private func appendTimes(_ client: Int32, into writer: inout ByteWriter) {
+  private mutating func appendTimes(_ client: Int32, into writer: inout ByteWriter) {
     let pointer = clients + Int(client)
     let head = pointer.pointee.headComplete
     appendMilliseconds(pointer.pointee.started, head, into: &writer)
@@ -133,12 +133,12 @@ extension Worker {
     appendMilliseconds(pointer.pointee.started, now, into: &writer)
   }
 
-  private func appendMilliseconds(_ from: Int64, _ to: Int64, into writer: inout ByteWriter) {
+  private mutating func appendMilliseconds(_ from: Int64, _ to: Int64, into writer: inout ByteWriter) {
     if from == 0 || to < from { writer.append("-1") } else { writer.append(decimal: UInt64((to - from) / 1_000_000)) }
   }
 
   /// `actconn/feconn/beconn/srvconn/retries srvqueue/bequeue`.
-  private func appendCounts(_ client: Int32, _ hasServer: Bool, into writer: inout ByteWriter) {
+  private mutating func appendCounts(_ client: Int32, _ hasServer: Bool, into writer: inout ByteWriter) {
     let pointer = clients + Int(client)
     let connections = UInt64(max(0, shared.connections.load(ordering: .relaxed)))
     let loads = shared.applications[Int(pointer.pointee.application)].loads
@@ -154,7 +154,7 @@ extension Worker {
     writer.append(" 0/0 \"")
   }
 
-  private func appendRequestLine(_ client: Int32, into writer: inout ByteWriter) {
+  private mutating func appendRequestLine(_ client: Int32, into writer: inout ByteWriter) {
     let pointer = clients + Int(client)
     let length = Int(pointer.pointee.requestLine)
     guard length > 0, pointer.pointee.request.isHeld else {

@@ -145,7 +145,7 @@ extension Worker {
     perform(action, client)
   }
 
-  private func chooseApplication(_ view: ByteView, _ head: RequestHead) -> Int {
+  private mutating func chooseApplication(_ view: ByteView, _ head: RequestHead) -> Int {
     if applicationCount == 1 && applications[0].hosts.isEmpty && applications[0].suffixes.isEmpty { return 0 }
     var host = view[head.host]
     // The port plays no part; an IPv6 literal has colons of its own.
@@ -159,7 +159,7 @@ extension Worker {
     return -1
   }
 
-  private func isLoop(_ view: ByteView, from first: Int) -> Bool {
+  private mutating func isLoop(_ view: ByteView, from first: Int) -> Bool {
     var index: Int? = first
     while let field = index {
       if Via.contains(view[fields[field].value], pseudonym: viaName) { return true }

@@ -53,7 +53,7 @@ extension Worker {
     return best
   }
 
-  private func readPrefixed(
+  private mutating func readPrefixed(
     _ value: ByteView, at start: Int, _ application: Int, _ route: inout CookieRoute
   ) -> Binding {
     let parts = PrefixedValue(value)
@@ -70,7 +70,7 @@ extension Worker {
       sessionHash: parts.session.isEmpty ? 0 : StableHash.hash(value[parts.session].rawBuffer) | 1)
   }
 
-  private func readDated(
+  private mutating func readDated(
     _ value: ByteView, _ application: Int, _ cookie: CompiledCookie, _ route: inout CookieRoute
   ) -> Binding {
     let dated = DatedValue(value)
@@ -203,7 +203,7 @@ extension Worker {
     }
   }
 
-  private func isExcepted(_ high: UInt64, _ low: UInt64, _ app: UnsafeMutablePointer<CompiledApplication>) -> Bool {
+  private mutating func isExcepted(_ high: UInt64, _ low: UInt64, _ app: UnsafeMutablePointer<CompiledApplication>) -> Bool {
     for network in app.pointee.forwardedForExcept where network.contains(high, low) { return true }
     return false
   }

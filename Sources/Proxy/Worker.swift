@@ -8,6 +8,8 @@ internal import Topology
 /// One thread's share of a node: its connections, buffers, timers and view of the pools. Nothing of it is touched by
 /// another thread; what is shared is in `NodeShared`.
 ///
+/// Its methods are mutating also where they change nothing: a method that borrows would be handed a copy of the whole.
+///
 /// The extensions hold the life of a request in its order: `+Accept`, `+Request`, `+Exchange`, `+Response`, `+Answer`.
 struct Worker: ~Copyable {
   /// What a token's upper byte says the completion is about.

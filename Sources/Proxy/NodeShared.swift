@@ -109,11 +109,26 @@ final class AddressBook: Sendable {
 
   func all() -> [[[SocketAddress]]] { entries.withLock { $0 } }
 
-  /// New addresses of a server; an empty answer keeps the old ones.
+  /// New addresses of a server; an empty answer keeps the old ones, and the same ones keep their order.
   func update(application: Int, server: Int, _ addresses: [SocketAddress]) {
     guard !addresses.isEmpty else { return }
-    entries.withLock { $0[application][server] = addresses }
-    generationValue.wrappingAdd(1, ordering: .releasing)
+    let isNews = entries.withLock { entries in
+      let old = entries[application][server]
+      if old.count == addresses.count, addresses.allSatisfy({ old.contains($0) }) { return false }
+      entries[application][server] = addresses
+      return true
+    }
+    if isNews { generationValue.wrappingAdd(1, ordering: .releasing) }
+  }
+
+  /// An address that failed goes behind the server's others, if it is the first of several.
+  func passOver(_ failed: SocketAddress, application: Int, server: Int) {
+    let hasMoved = entries.withLock { entries in
+      guard entries[application][server].count > 1, entries[application][server][0] == failed else { return false }
+      entries[application][server].append(entries[application][server].removeFirst())
+      return true
+    }
+    if hasMoved { generationValue.wrappingAdd(1, ordering: .releasing) }
   }
 }
 

@@ -121,10 +121,13 @@ final class AddressBook: Sendable {
     if isNews { generationValue.wrappingAdd(1, ordering: .releasing) }
   }
 
-  /// An address that failed goes behind the server's others, if it is the first of several.
+  /// An address that failed, at whatever port, goes behind the server's others, if it is the first of several.
   func passOver(_ failed: SocketAddress, application: Int, server: Int) {
+    let parts = failed.parts
     let hasMoved = entries.withLock { entries in
-      guard entries[application][server].count > 1, entries[application][server][0] == failed else { return false }
+      guard entries[application][server].count > 1 else { return false }
+      let first = entries[application][server][0].parts
+      guard first.high == parts.high && first.low == parts.low else { return false }
       entries[application][server].append(entries[application][server].removeFirst())
       return true
     }

@@ -72,6 +72,14 @@ def unread(address: tuple[str, int]) -> int:
     return sum(int(row[4].split(":")[1], 16) for row in rows if row[1] == local and row[3] != "0A")
 
 
+def connecting(address: tuple[str, int]) -> int:
+    """Handshakes begun towards an address and not ended."""
+    remote = "{:08X}:{:04X}".format(int.from_bytes(socket.inet_aton(address[0]), "little"), address[1])
+    with open("/proc/net/tcp") as table:
+        rows = [row.split() for row in list(table)[1:]]
+    return sum(1 for row in rows if row[2] == remote and row[3] == "02")
+
+
 class TestMalformedBodies:
     @pytest.mark.parametrize("pooled", [False, True])
     def test_a_malformed_chunk_in_the_segment_of_the_head_is_400(self, node, pooled):
@@ -197,6 +205,116 @@ class TestUploads:
             seconds, answer = elapsed(client.answer)
         assert answer.status == 200 and seconds > 2.5
         assert single.origin.received[0].body == body
+
+
+    TIMEOUT = 1.0
+
+    @staticmethod
+    def uploading(read_late: float, answer_late: float, late: int = 300_000):
+        """A server that reads all but the last bytes, these after a while, and answers after another."""
+        def handler(exchange):
+            narrow(exchange, 65536)
+            size = int(exchange.request.first("Content-Length"))
+            exchange.request.body = exchange.stream.read(size - late)
+            time.sleep(read_late)  # The case itself, both times: a server that takes its time.
+            exchange.request.body += exchange.stream.read(late)
+            time.sleep(answer_late)
+            exchange.answer()
+        handler.reads_itself = True
+        return handler
+
+    def test_the_servers_time_runs_from_the_last_byte_it_acknowledged(self, node):
+        """Its tail waits in the kernels' buffers when the upload has left the node."""
+        single = node(timeouts={"client": "1s", "server": f"{self.TIMEOUT:g}s", "unacknowledged": "5s"})
+        single.origin.handler = self.uploading(0.8 * self.TIMEOUT, 0.7 * self.TIMEOUT)
+        body = random.Random(8).randbytes(2_000_000)
+        with RawConnection(single.address) as client:
+            send_beside(client, request("POST", body=body))
+            assert client.answer().status == 200
+        assert single.origin.received[0].body == body
+
+    def test_a_server_that_has_the_whole_upload_and_stays_silent_has_no_more_time_than_with_a_small_request(self, node):
+        single = node(timeouts={"client": "1s", "server": f"{self.TIMEOUT:g}s", "unacknowledged": "5s"})
+        single.origin.handler = self.uploading(0, 3 * self.TIMEOUT)
+        with RawConnection(single.address) as client:
+            begin = time.monotonic()
+            send_beside(client, request("POST", body=bytes(2_000_000)))
+            assert client.answer().status == 504
+            assert self.TIMEOUT <= time.monotonic() - begin < 1.8 * self.TIMEOUT
+
+
+class TestHalfClosedClients:
+    """A client that has sent its request and closes its direction still waits for the answer, as the reference has it
+    unless told otherwise (`option abortonclose`)."""
+
+    BACKEND = "timeout queue 10s\noption redispatch\ncookie S prefix\nserver A @A cookie A maxconn 1"
+
+    @staticmethod
+    def asked(single, stack, target, headers=()):
+        client = stack.enter_context(RawConnection(single.address))
+        client.send(request(target=target, headers=headers))
+        return client
+
+    @staticmethod
+    def half_close(single, client):
+        waiting.until(lambda: unread(single.address) == 0, "the node having the request")
+        client.socket.shutdown(socket.SHUT_WR)
+        # The end of the stream has no bytes to be seen unread: the kernel tells that it was acknowledged.
+        waiting.until(lambda: client.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) in (b"\x05", b"\x04"),
+                      "the end of the stream having arrived")
+
+    @pytest.mark.parametrize("side", ["geodirector", "haproxy"])
+    def test_is_served_from_a_queue_and_while_the_answer_is_awaited(self, node, side):
+        def one_slot(single):
+            single.data["sites"][0]["servers"][0]["max-connections"] = 1
+
+        single = node(one_slot, session=PREFIX, timeouts={"queue": "10s", "server": "10s"})
+        if side == "haproxy":
+            single.address = single.haproxy(self.BACKEND)
+        released = threading.Event()
+
+        def held(exchange):
+            released.wait(10)
+            exchange.answer()
+        single.origin.handler = held
+        with contextlib.ExitStack() as stack:
+            holder = self.asked(single, stack, "/holder")
+            single.origin.wait_received(1)
+            queued = self.asked(single, stack, "/queued")
+            for client in (holder, queued):
+                self.half_close(single, client)
+            released.set()
+            for client in (holder, queued):
+                assert client.answer().status == 200
+                assert client.closed()
+        assert [received.line.split()[1] for received in single.origin.received] == ["/holder", "/queued"]
+
+    def test_is_served_when_the_trial_it_awaits_succeeds(self, node):
+        single = node(names=("A", "B"), session=PREFIX, timeouts={"connect": "5s", "server": "5s"})
+        single.origin.stop()
+        process = single.nodes["geodirector"]
+        waiting.until(lambda: "A is down" in process.tail(), "A being believed down")
+        with contextlib.ExitStack() as stack:
+            # A server that is there and takes no connection: its queue is full, so nobody's handshake ends.
+            silent = stack.enter_context(socket.socket())
+            silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            silent.bind(single.origin.address)
+            silent.listen(0)
+            for _ in range(3):
+                filler = stack.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(single.origin.address)
+            session = [("Cookie", "S=A~1")]
+            clients = [self.asked(single, stack, "/trial", session)]
+            waiting.until(lambda: connecting(single.origin.address) > 1, "the trial")
+            clients.append(self.asked(single, stack, "/waits", session))
+            self.half_close(single, clients[1])
+            silent.close()
+            single.origin.start()
+            answers = [client.answer() for client in clients]
+            assert [(answer.status, answer.first("X-Origin")) for answer in answers] == [(200, "A")] * 2
+            assert clients[1].closed()
+        assert not single.origins["B"].received
 
 
 class TestResponsesBesideUploads:

@@ -42,6 +42,8 @@ class Single(contextlib.AbstractContextManager):
             cookies["session"] = session
         self.data = self._topology(cookies, timeouts or {}, limits or {}, options or {})
         self.nodes: dict[str, Node] = {}
+        # Put before the commands of the nodes, as `unshare` would be.
+        self.wrapped_in: list[str] = []
 
     def _topology(self, cookies, timeouts, limits, options) -> dict:
         def address(name):
@@ -110,7 +112,7 @@ class Single(contextlib.AbstractContextManager):
         return self._run("haproxy", spec, [haproxy.program(), "-db", "-f", str(path)])
 
     def _run(self, name: str, spec: NodeSpec, command: list[str]) -> tuple[str, int]:
-        node = self.nodes[name] = Node(spec, command, self.folder)
+        node = self.nodes[name] = Node(spec, [*self.wrapped_in, *command], self.folder)
         node.start().wait_ready()
         return spec.service
 

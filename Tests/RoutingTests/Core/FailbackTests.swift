@@ -47,7 +47,7 @@ import Topology
   func oneOfSeveral() {
     let core = director(.after(.seconds(60)))
     core.now += 50 * CoreFixture.second
-    core.believe(.unreachable, of: "S1L1")
+    core.believe(.down, of: "S1L1")
     core.believe(.up, of: "S1L1")
     core.now += 10 * CoreFixture.second
     #expect(core.serve(cookie: "SITE2").hasPrefix("S1L"))

@@ -18,6 +18,7 @@ from harness.topology import NodeSpec, Topology
 
 pytestmark = [pytest.mark.own, pytest.mark.timeout(30)]
 
+FIN_WAIT2 = 5
 PREFIX = {"name": "S", "mode": "prefix"}
 SITE = {"name": "SITE"}
 MALFORMED = b"POST / HTTP/1.1\r\nHost: a\r\nAccept: x\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n"
@@ -256,12 +257,15 @@ class TestHalfClosedClients:
         return client
 
     @staticmethod
-    def half_close(single, client):
-        waiting.until(lambda: unread(single.address) == 0, "the node having the request")
-        client.socket.shutdown(socket.SHUT_WR)
-        # The end of the stream has no bytes to be seen unread: the kernel tells that it was acknowledged.
-        waiting.until(lambda: client.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) in (b"\x05", b"\x04"),
-                      "the end of the stream having arrived")
+    def half_close(single, *clients):
+        # All of them first: an end of stream that nobody has read counts as unread.
+        waiting.until(lambda: unread(single.address) == 0, "the node having the requests")
+        for client in clients:
+            client.socket.shutdown(socket.SHUT_WR)
+            state = waiting.until(
+                lambda: (state := client.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]) > 4 and state,
+                "the end of the stream having arrived")
+            assert state == FIN_WAIT2, "the node has ended the connection, too"
 
     @pytest.mark.parametrize("side", ["geodirector", "haproxy"])
     def test_is_served_from_a_queue_and_while_the_answer_is_awaited(self, node, side):
@@ -281,8 +285,8 @@ class TestHalfClosedClients:
             holder = self.asked(single, stack, "/holder")
             single.origin.wait_received(1)
             queued = self.asked(single, stack, "/queued")
-            for client in (holder, queued):
-                self.half_close(single, client)
+            self.half_close(single, holder, queued)
+            assert len(single.origin.received) == 1, "nobody waits"
             released.set()
             for client in (holder, queued):
                 assert client.answer().status == 200
@@ -305,8 +309,9 @@ class TestHalfClosedClients:
                 filler.setblocking(False)
                 filler.connect_ex(single.origin.address)
             session = [("Cookie", "S=A~1")]
+            waiting.until(lambda: connecting(single.origin.address) >= 2, "a full queue")
             clients = [self.asked(single, stack, "/trial", session)]
-            waiting.until(lambda: connecting(single.origin.address) > 1, "the trial")
+            waiting.until(lambda: unread(single.address) == 0, "the trial")
             clients.append(self.asked(single, stack, "/waits", session))
             self.half_close(single, clients[1])
             silent.close()

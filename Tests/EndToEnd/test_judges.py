@@ -3,7 +3,9 @@
 import pytest
 
 from harness.judges.crossings import crossings_after, crosses
+from harness.access_log import parse
 from harness.judges.errors import avoidable_errors
+from harness.judges.logged_crossings import logged_crossings
 from harness.judges.moves import needless_moves
 from harness.judges.new_users import strayed_new_users
 from harness.judges.returns import returns
@@ -149,3 +151,45 @@ class TestCrossings:
 
     def test_what_was_in_flight_is_counted(self, timeline):
         assert crossings_after([record(9, end=10.5), record(8)], timeline, 10, 15, 3.0).in_flight == 1
+
+
+class TestLoggedCrossings:
+    @staticmethod
+    def line(node, server, seconds, tier=0, retries=0, away=0, took=10):
+        entry = parse(f"127.0.0.1:4711 [21/Nov/2026:04:00:{seconds:06.3f}] {node} shop/{server} 0/0/0/{took}/{took} 200 45 - - ---- "
+                      f'1/1/0/0/{retries} 0/0 "GET / HTTP/1.1" tier={tier} site=SITE{server[2] if server[0] == "S" else 1} '
+                      f"why=new away={away}")
+        assert entry
+        return entry
+
+    def judge(self, timeline, *lines):
+        begin = self.line("OP1", "SD1", 0).begin
+        return logged_crossings(list(lines), timeline.specs, "SITE1", begin + 9.9, begin + 10, begin + 15, 3.0)
+
+    def test_one_wave_at_once_and_one_an_interval(self, timeline):
+        def sent(*moments):
+            return self.judge(timeline, *(self.line("OP1", "SD1", moment) for moment in moments))
+
+        assert sent(10.0, 10.005, 13.1).kept
+        assert sent(10.0, 10.005, 13.1).by_office == {"OP1": 3}
+        assert not sent(10.0, 10.5, 11.0).kept
+
+    def test_a_failed_attempt_counts_although_the_user_was_served_elsewhere(self, timeline):
+        found = self.judge(timeline, *(self.line("OP1", "SD2", moment, tier=1, retries=1, away=1) for moment in (10, 11, 12)))
+        assert found.by_office == {"OP1": 3} and not found.kept
+        # OP3 prefers the other site: here the failed one is the tier behind.
+        found = self.judge(timeline, self.line("OP3", "SD2", 10, retries=1, away=1), self.line("OP3", "SD2", 11))
+        assert found.by_office == {"OP3": 1} and found.kept
+
+    def test_who_goes_straight_to_the_other_site_does_not_count(self, timeline):
+        found = self.judge(timeline, *(self.line("OP1", "SD2", moment, tier=1, away=1) for moment in (10, 11, 12)))
+        assert found.by_office == {} and found.kept
+
+    def test_what_a_director_sends_elsewhere_must_come_from_an_office_or_have_been_in_flight(self, timeline):
+        crossing = self.line("SD1", "S2L1", 12, tier=1, retries=2, away=1)
+        assert not self.judge(timeline, crossing).kept
+        assert self.judge(timeline, crossing, self.line("OP1", "SD1", 11.9)).kept
+        assert self.judge(timeline, crossing, self.line("OP1", "SD1", 9.8, took=3000)).kept
+        assert not self.judge(timeline, crossing, self.line("OP1", "SD1", 9.8, took=10)).kept
+        # Before the failure directors may do as they like.
+        assert self.judge(timeline, self.line("SD1", "S2L1", 9, tier=1, away=1)).kept

@@ -80,7 +80,7 @@ extension Pool {
   ) -> Int32? {
     guard binding.group >= 0 else { return nil }
     let bound = groups[Int(binding.group)].members.map { Int(members[Int($0)].tier) }.min() ?? 0
-    for tier in 0..<bound where tiers[tier].admittingSince <= now - failbackDelay {
+    for tier in 0..<bound where isStable(tier: tier, now) {
       let chosen = admitting(tier, key, exclusions)
       if chosen >= 0 { return chosen }
     }
@@ -121,6 +121,7 @@ extension Pool {
       if shared.trials.vouches(server, now: now, interval: member.trialInterval) {
         return .server(server, .trial, .plain)
       }
+      if isSpared(member, now) { continue }
       if shared.trials.begin(server, now: now, interval: trialInterval(of: member)) {
         return .server(server, .trial, .trial)
       }

@@ -17,6 +17,8 @@ public struct Pool: ~Copyable {
     /// The share of the plan, 0 to 256.
     var weight: Int32
     var health: HealthSnapshot
+    /// Since when it says itself that it has nobody to serve with.
+    var deadSince: Int64 = .min
     /// The deadline of its drain has passed: its own users are moved, too (rule F2).
     var isDrained = false
     /// May be given its own users.
@@ -193,7 +195,9 @@ public struct Pool: ~Copyable {
     seenGeneration = shared.health.generation
     nextDeadline = .max
     for index in 0..<serverCount {
+      let wasDead = members[index].health.liveness == .declaredDead
       members[index].health = shared.health.snapshot(Int32(index))
+      if !wasDead && members[index].health.liveness == .declaredDead { members[index].deadSince = now }
       members[index].isDrained = isOver(members[index].health, now)
     }
     for tier in 0..<tierCount {

@@ -58,7 +58,6 @@ def test_all_servers_of_a_site_killed_sends_its_users_to_the_other_site_for_good
         failed = network.timeline.completed(failure)
         logged = logged_crossings(network.logged(len(result.records)), network.specs, "SITE1", failure + wall, failed + wall,
                                   healed + wall, OFFICE_INTERVAL)
-        print(logged)
         assert logged.kept, str(logged)
 
 

@@ -185,11 +185,16 @@ class TestLoggedCrossings:
         found = self.judge(timeline, *(self.line("OP1", "SD2", moment, tier=1, away=1) for moment in (10, 11, 12)))
         assert found.by_office == {} and found.kept
 
-    def test_what_a_director_sends_elsewhere_must_come_from_an_office_or_have_been_in_flight(self, timeline):
-        crossing = self.line("SD1", "S2L1", 12, tier=1, retries=2, away=1)
-        assert not self.judge(timeline, crossing).kept
-        assert self.judge(timeline, crossing, self.line("OP1", "SD1", 11.9)).kept
-        assert self.judge(timeline, crossing, self.line("OP1", "SD1", 9.8, took=3000)).kept
-        assert not self.judge(timeline, crossing, self.line("OP1", "SD1", 9.8, took=10)).kept
+    def test_directors_send_one_request_an_office_and_interval_and_what_was_in_flight(self, timeline):
+        crossing = [self.line("SD1", "S2L1", 12, tier=1, retries=2, away=1)]
+        # A director of the other site that tries the dead one in vain crosses, too; two attempts of one request count once.
+        crossing.append(self.line("SD2", "S2L1", 12.5, retries=2, away=2))
+        offices = 3
+        assert self.judge(timeline, *crossing * offices).kept
+        assert self.judge(timeline, *crossing * offices).by_director == 2 * offices
+        more = [*crossing * offices, crossing[1]]
+        assert not self.judge(timeline, *more).kept
+        assert self.judge(timeline, *more, self.line("OP1", "SD1", 9.8, took=3000)).kept
+        assert not self.judge(timeline, *more, self.line("OP1", "SD1", 9.8, took=10)).kept
         # Before the failure directors may do as they like.
-        assert self.judge(timeline, self.line("SD1", "S2L1", 9, tier=1, away=1)).kept
+        assert self.judge(timeline, *[self.line("SD1", "S2L1", 9, tier=1, away=1)] * 20).kept

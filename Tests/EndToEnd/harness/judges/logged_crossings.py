@@ -8,22 +8,23 @@ from .crossings import waves_of
 
 @dataclasses.dataclass
 class LoggedCrossings:
-    """What the logs show after all servers of a site failed. Attempts, not requests."""
+    """What the logs show after all servers of a site failed."""
 
     # Attempts of offices at the failed site's directors, which can do nothing but send them to another site.
     by_office: dict[str, int]
     waves: dict[str, int]
     allowed_waves: int
-    # Attempts of directors at another site's balancers.
+    # Requests that a director sent to another site's balancers, be it in vain.
     by_director: int
     # Requests that had reached an office before the failure and ended after it.
     in_flight: int
+    offices: int
 
     @property
     def kept(self) -> bool:
-        """The offices keep to their waves, and no director sends more than these and what was in flight."""
+        """The offices keep to their waves, and directors send no more than one of each wave and what was in flight."""
         return (all(count <= self.allowed_waves for count in self.waves.values())
-                and self.by_director <= sum(self.by_office.values()) + self.in_flight)
+                and self.by_director <= self.offices * self.allowed_waves + self.in_flight)
 
 
 def logged_crossings(entries: list[Entry], specs, site: str, failure: float, failed: float, until: float,
@@ -36,13 +37,14 @@ def logged_crossings(entries: list[Entry], specs, site: str, failure: float, fai
         if spec.role == "office-proxy":
             attempts = attempts_at(site, spec, entry)
             if entry.begin < failed <= entry.end or failure <= entry.begin < failed:
-                in_flight += entry.attempts
+                in_flight += 1
             elif failed <= entry.begin < until and attempts:
                 by_office[entry.node] = by_office.get(entry.node, 0) + attempts
                 sent.append((entry.node, entry.begin, entry.end))
         elif spec.role == "site-director" and failure <= entry.begin < until:
-            by_director += entry.away
-    return LoggedCrossings(by_office, waves_of(sent), 1 + int((until - failed) / interval), by_director, in_flight)
+            by_director += entry.away > 0
+    return LoggedCrossings(by_office, waves_of(sent), 1 + int((until - failed) / interval), by_director, in_flight,
+                           sum(spec.role == "office-proxy" for spec in specs.values()))
 
 
 def attempts_at(site: str, office, entry: Entry) -> int:

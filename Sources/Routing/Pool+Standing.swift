@@ -88,8 +88,7 @@ extension Pool {
     let interval = trialInterval(of: member)
     if shared.trials.vouches(server, now: now, interval: member.trialInterval) { return true }
     if isSpared(member, now) { return false }
-    return persist || shared.trials.vouches(server, now: now, interval: member.trialInterval)
-      || shared.trials.isDue(server, now: now, interval: interval)
+    return persist || shared.trials.isDue(server, now: now, interval: interval)
       || (mode != .passive && !exclusions.hasAwaited(server) && trialIsPending(server, now: now))
   }
 

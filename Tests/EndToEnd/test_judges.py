@@ -9,6 +9,7 @@ from harness.judges.logged_crossings import logged_crossings
 from harness.judges.moves import needless_moves
 from harness.judges.new_users import strayed_new_users
 from harness.judges.returns import returns
+from harness.judges.sessions import lost_sessions
 from harness.records import Record
 from harness.timeline import Timeline
 from harness.topology import Topology
@@ -110,6 +111,16 @@ class TestReturns:
 
     def test_users_are_told_apart(self, timeline):
         assert not returns([record(1, "W11", user=1), record(2, "W12", user=2), record(3, "W11", user=1)], timeline)
+
+
+class TestLostSessions:
+    def test_a_session_sent_and_not_known_any_more_is_lost_once(self):
+        lost = [record(1, sent="SITE=SITE1; JSESSIONID=W11~1", new=True), record(2, sent="JSESSIONID=1", new=True)]
+        assert lost_sessions([*lost, record(3, sent="JSESSIONID=W12~2", new=True)]) == {"1", "2"}
+
+    def test_not_by_an_error_nor_by_being_new(self):
+        assert not lost_sessions([record(1, new=True), record(2, sent=bound("W11")),
+                                  record(3, None, sent=bound("W11"), status=503, new=True)])
 
 
 class TestNewUsers:

@@ -91,9 +91,11 @@ final class AddressBook: Sendable {
   private let entries: Mutex<[[[SocketAddress]]]>
   private let generationValue = Atomic<Int>(1)
 
-  init(plan: NodePlan) {
-    entries = Mutex(plan.applications.map { $0.pool.servers.map { Self.fixed($0.address) } })
+  convenience init(plan: NodePlan) {
+    self.init(plan.applications.map { $0.pool.servers.map { Self.fixed($0.address) } })
   }
+
+  init(_ entries: [[[SocketAddress]]]) { self.entries = Mutex(entries) }
 
   /// The socket address of an address that needs no resolver; empty for names.
   static func fixed(_ address: Address) -> [SocketAddress] {

@@ -62,6 +62,21 @@ import Topology
     #expect(core.serve(cookie: "SITE1").hasPrefix("S1L"))
   }
 
+  @Test("E4: attempts at another site are counted, those in vain too")
+  func attemptsAway() {
+    let core = CoreFixture(PlanBuilder.director())
+    var exchange = Exchange()
+    #expect(core.begin(&exchange, cookie: "SITE2").hasPrefix("connect S2L"))
+    #expect(core.refuse(&exchange).hasPrefix("connect S2L"))
+    #expect(core.refuse(&exchange).hasPrefix("connect S1L"))
+    #expect((exchange.attempts, exchange.attemptsAway) == (3, 2))
+    core.connect(&exchange)
+    _ = core.respond(&exchange)
+    core.finish(&exchange)
+    _ = core.begin(&exchange)
+    #expect(exchange.attemptsAway == 0)
+  }
+
   // MARK: Drains
 
   private func drain(_ core: CoreFixture, _ name: String, until deadline: Int64?, admit: Bool = false) {

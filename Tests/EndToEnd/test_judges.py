@@ -106,6 +106,15 @@ class TestReturns:
         timeline.down("W12", at=2.5)
         assert not returns([record(1, "W11"), record(2, "W12"), record(3, "W11")], timeline)
 
+    def test_a_move_by_an_answer_without_a_page_is_judged_by_when_it_may_have_been(self, timeline):
+        timeline.down("W12", at=2.5)
+        timeline.up("W12", at=4)
+        moved = [record(1, "W11"), record(2, "W12"), record(3, None, sent=bound("W12"), method="HEAD")]
+        assert not returns([*moved, record(6, "W11", sent=bound("W11"))], timeline)
+        # Nobody moved the user while W12 was away, or W12 never was.
+        assert returns([*moved, record(6, "W11", sent=bound("W12"))], timeline)
+        assert returns([record(5, "W11"), record(6, "W12"), record(7, "W11", sent=bound("W11"))], timeline)
+
     def test_an_older_request_that_ends_later_is_not_a_return(self, timeline):
         assert not returns([record(1, "W11"), record(2, "W12"), record(1.5, "W11", end=2.5)], timeline)
 

@@ -119,6 +119,8 @@ class Single(contextlib.AbstractContextManager):
     def administer(self, command: str) -> str:
         """A line for the reference's admin socket."""
         with socket.socket(socket.AF_UNIX) as line:
+            # Put in its place when everything else listens already.
+            waiting.until((self.folder / "reference.sock").exists, "the reference's admin socket")
             line.connect(str(self.folder / "reference.sock"))
             line.sendall(command.encode() + b"\n")
             return line.makefile().read()

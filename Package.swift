@@ -67,6 +67,6 @@ let package = Package(
     .testTarget(
       name: "DrawingTests", dependencies: ["geodirector", "Topology", "TopologyFile"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CReactor"], swiftSettings: strict),
-    .testTarget(name: "ProxyTests", dependencies: ["Proxy", "HTTPMessage"], swiftSettings: strict),
+    .testTarget(name: "ProxyTests", dependencies: ["Proxy", "Reactor", "HTTPMessage"], swiftSettings: strict),
   ]
 )

@@ -58,6 +58,10 @@ int cr_address_unix(cr_address *out, const char *path, size_t length) {
   return 0;
 }
 
+int cr_address_equal(const cr_address *first, const cr_address *second) {
+  return first->length == second->length && memcmp(&first->storage, &second->storage, first->length) == 0;
+}
+
 void cr_address_parts(const cr_address *address, uint64_t *high, uint64_t *low, uint16_t *port) {
   *high = *low = 0;
   *port = 0;
@@ -188,6 +192,12 @@ int cr_connect_error(int fd) {
 int cr_unacknowledged(int fd) {
   int count = 0;
   return ioctl(fd, SIOCOUTQ, &count) < 0 ? -errno : count;
+}
+
+int cr_since_acknowledgement(int fd) {
+  struct tcp_info info;
+  socklen_t length = sizeof info;
+  return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ? -errno : (int)info.tcpi_last_ack_recv;
 }
 
 void cr_set_user_timeout(int fd, int milliseconds) {

@@ -47,7 +47,7 @@ extension Worker {
   /// Bytes of a request line that are logged; the rest is cut.
   private static let requestLineMax = 1_024
 
-  /// Writes the request's line (HAProxy's httplog form, then the decision: tier, site, reason).
+  /// Writes the request's line (HAProxy's httplog form, then the decision: tier, site, reason, and attempts at later tiers).
   mutating func logRequest(_ client: Int32) {
     let pointer = clients + Int(client)
     guard log.isOn, !pointer.pointee.flags.contains(.logged) else { return }
@@ -105,6 +105,8 @@ extension Worker {
     if hasServer { writer.append(app.pointee.servers[Int(server)].site) } else { writer.append("-") }
     writer.append(" why=")
     writer.append(hasServer ? pointer.pointee.exchange.reason.text : Reason.none.text)
+    writer.append(" away=")
+    writer.append(decimal: UInt64(pointer.pointee.exchange.attempts > 0 ? pointer.pointee.exchange.attemptsAway : 0))
     writer.append("\n")
     log.commit(writer.position)
   }

@@ -136,9 +136,9 @@ extension Worker {
     // The next connection's bytes come into the same memory, which the processor still has at hand.
     if pointer.pointee.input.count == 0 { buffers.giveBack(&pointer.pointee.input) }
     pointer.pointee.state = .exchange
+    let from = clientAddress(client, view, app)
     let key = SelectionKey(
-      clientHash: StableHash.hash(high: pointer.pointee.peerHigh, low: pointer.pointee.peerLow),
-      sessionHash: binding.sessionHash)
+      clientHash: StableHash.hash(high: from.high, low: from.low), sessionHash: binding.sessionHash)
     let request = Exchange.Request(isIdempotent: head.method.isIdempotent, binding: binding, key: key)
     let action = pointer.pointee.exchange.begin(
       request, attemptsMax: app.pointee.retries.attemptsMax, pool: &pools[Int(pointer.pointee.application)], now: now)

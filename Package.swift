@@ -24,6 +24,7 @@ let package = Package(
     .target(name: "TopologyFile", dependencies: ["Topology", "Yams"], swiftSettings: strict),
     .target(name: "HTTPMessage", swiftSettings: strict),
     .target(name: "Routing", dependencies: ["Topology"], swiftSettings: strict),
+    .target(name: "Simulation", dependencies: ["Topology", "Routing"], swiftSettings: strict),
     .target(name: "CReactor"),
     .target(name: "Reactor", dependencies: ["CReactor"], swiftSettings: strict),
     .target(
@@ -45,7 +46,7 @@ let package = Package(
     .executableTarget(
       name: "geodirector",
       dependencies: [
-        "Topology", "TopologyFile", "Proxy", "DemoServer",
+        "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -56,6 +57,8 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "HTTPMessageTests", dependencies: ["HTTPMessage"], swiftSettings: strict),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "Topology"], swiftSettings: strict),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["Simulation", "Routing", "Topology"], swiftSettings: strict),
     .testTarget(
       name: "DemoServerTests", dependencies: ["DemoServer", "Topology"], swiftSettings: strict),
     .testTarget(

@@ -107,14 +107,12 @@ extension Control {
   func statement(of application: Int) -> HealthStatement {
     let plan = shared.plan
     let servers = plan.applications[application].pool.servers
-    var admit = false
-    var alive = false
+    var said = MonitorStatement.nobody
     for server in servers.indices where plan.role != .siteDirector || servers[server].site == plan.site {
-      let health = health[application][server]
-      admit = admit || (health.takesNewUsers && servers[server].weight > 0)
-      alive = alive || health.takesOwnUsers
+      said.include(health[application][server], weight: servers[server].weight)
     }
-    return HealthStatement(admit: admit && shared.phase == .running, alive: alive, deadline: nil, digest: nil)
+    return HealthStatement(
+      admit: said.admit && shared.phase == .running, alive: said.alive, deadline: nil, digest: nil)
   }
 
   private mutating func answer(_ slot: Int, _ text: String) {

@@ -69,7 +69,7 @@ extension Worker {
       case .passive:
         let dated = DatedValue(value[set.value])
         let named = pools[Int(pointer.pointee.application)].group(named: value[set.value][dated.server].rawBuffer)
-        if named >= 0 && named != pools[Int(pointer.pointee.application)].group(of: server) { moved = true }
+        if pointer.pointee.exchange.tellsOfAnotherSite(named, in: pools[Int(pointer.pointee.application)]) { moved = true }
       case .insert:
         if cookie.preserve {
           stays = true
@@ -98,12 +98,10 @@ extension Worker {
     guard let cookie = app.pointee.cookie, !serverSet else { return }
     let pointer = clients + Int(client)
     let server = pointer.pointee.exchange.server
-    let binding = pointer.pointee.exchange.binding
-    let group = pools[Int(pointer.pointee.application)].group(of: server)
     switch cookie.mode {
     case .passive: return
     case .insert:
-      let isNews = group != binding.group || binding.presence != .named
+      let isNews = pointer.pointee.exchange.insertIsNews(in: pools[Int(pointer.pointee.application)])
       guard isNews || needsRefresh(client, cookie) else { return }
       guard let value = app.pointee.servers[Int(server)].cookieValue else {
         // The server has no value of its own: an old one must not lead elsewhere.
@@ -121,8 +119,9 @@ extension Worker {
       writer.append(cookie.attributes)
       writer.append("\r\n")
     case .prefix:
-      // A session without a prefix, or without an id, has nothing to be renamed.
-      guard pointer.pointee.sessionLength > 0, group != binding.group,
+      guard
+        pointer.pointee.exchange.prefixIsNews(
+          hasSession: pointer.pointee.sessionLength > 0, in: pools[Int(pointer.pointee.application)]),
         let value = app.pointee.servers[Int(server)].cookieValue
       else { return }
       guard let attributes = sessionAttributes(cookie, Int(pointer.pointee.application)) else {

@@ -75,19 +75,14 @@ extension Worker {
   ) -> Binding {
     let dated = DatedValue(value)
     let group = pools[application].group(named: value[dated.server].rawBuffer)
-    guard group >= 0 else { return Binding(presence: .unknown, group: -1, sessionHash: 0) }
-    let seconds = (now + realtimeOffset) / 1_000_000_000
-    if let last = dated.lastSeen, cookie.maxIdle > 0, isOver(last, cookie.maxIdle, seconds) { return .expired }
-    if let given = dated.firstGiven, cookie.maxLife > 0, isOver(given, cookie.maxLife, seconds) { return .expired }
-    route.lastSeen = dated.lastSeen ?? 0
-    route.firstGiven = dated.firstGiven ?? 0
-    return Binding(presence: .named, group: group, sessionHash: 0)
-  }
-
-  /// Longer ago than the limit, or more than a day ahead: a clock that wrong is not believed.
-  private func isOver(_ date: UInt32, _ limit: Int64, _ seconds: Int64) -> Bool {
-    let age = seconds - Int64(date)
-    return age * 1_000_000_000 > limit || age < -86_400
+    let binding = Binding.dated(
+      group: group, lastSeen: dated.lastSeen, firstGiven: dated.firstGiven, maxIdle: cookie.maxIdle,
+      maxLife: cookie.maxLife, seconds: (now + realtimeOffset) / 1_000_000_000)
+    if binding.presence == .named {
+      route.lastSeen = dated.lastSeen ?? 0
+      route.firstGiven = dated.firstGiven ?? 0
+    }
+    return binding
   }
 
   /// Writes the head as it goes to the server.
@@ -212,11 +207,6 @@ extension Worker {
     for network in app.pointee.forwardedForExcept where network.contains(high, low) { return true }
     return false
   }
-}
-
-extension Binding {
-  /// A cookie past its limits.
-  static var expired: Binding { Binding(presence: .expired, group: -1, sessionHash: 0) }
 }
 
 extension ByteWriter {

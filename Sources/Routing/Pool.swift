@@ -142,6 +142,12 @@ public struct Pool: ~Copyable {
   /// Whether the server is one of our own nodes.
   public func isNode(_ server: Int32) -> Bool { members[Int(server)].isNode }
 
+  /// What is believed of a server.
+  public func health(of server: Int32) -> HealthSnapshot { members[Int(server)].health }
+
+  /// The site of a server: an index in the order in which sites come first in the plan's list.
+  public func site(of server: Int32) -> Int32 { members[Int(server)].site }
+
   /// The tier of a server.
   public func tier(of server: Int32) -> Int32 { members[Int(server)].tier }
 

@@ -69,7 +69,9 @@ extension Worker {
       case .passive:
         let dated = DatedValue(value[set.value])
         let named = pools[Int(pointer.pointee.application)].group(named: value[set.value][dated.server].rawBuffer)
-        if pointer.pointee.exchange.tellsOfAnotherSite(named, in: pools[Int(pointer.pointee.application)]) { moved = true }
+        if pointer.pointee.exchange.tellsOfAnotherSite(named, in: pools[Int(pointer.pointee.application)]) {
+          moved = true
+        }
       case .insert:
         if cookie.preserve {
           stays = true

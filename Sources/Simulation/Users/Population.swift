@@ -63,7 +63,7 @@ struct Population: Sendable {
   /// the file, in this order), it is spread in proportion to those numbers, offices without one counting as the mean, or
   /// evenly over the offices. Without any number 140 users are spread evenly over the offices, or over the sites' own
   /// users where there is no office.
-  init(_ network: Network, scenario: Scenario, users: Int?) {
+  init(_ network: NetworkModel, scenario: Scenario, users: Int?) {
     let topology = network.topology
     let base = scenario.traffic.over(topology.traffic)
     struct Place {

@@ -1,4 +1,4 @@
-/// One person with a browser, and what the application servers remember of the person: plain data, 96 bytes.
+/// One person with a browser, and what the application servers remember of the person: plain data, 104 bytes.
 struct User {
   /// A session in a server's memory.
   struct Home {
@@ -33,6 +33,8 @@ struct User {
   /// Servers left in this visit, the last two.
   var left: Int32 = -1
   var leftBefore: Int32 = -1
+  /// When the user came to the present server, in milliseconds.
+  var movedAt: UInt32 = 0
   /// Dates of a site cookie with limits, in seconds.
   var siteLast: UInt32 = 0
   var siteFirst: UInt32 = 0
@@ -80,7 +82,8 @@ struct User {
   }
 
   /// The person has been answered by another server.
-  mutating func move(to server: Int32) {
+  mutating func move(to server: Int32, at now: Int64) {
+    movedAt = UInt32(truncatingIfNeeded: now / 1_000_000)
     if current >= 0 {
       leftBefore = left == server ? leftBefore : left
       left = current

@@ -63,9 +63,11 @@ struct World: ~Copyable {
   let linkCount: Int
   /// Cuts between single elements; mostly none.
   var pairCuts: [PairCut] = []
+  /// Links on which something is cut.
+  var cutLinks: [Int32] = []
   var hasPairCuts = false
 
-  init(_ network: Network, seed: UInt64) {
+  init(_ network: NetworkModel, seed: UInt64) {
     elementCount = network.elements.count
     elements = .allocate(capacity: elementCount)
     elements.initialize(repeating: ElementState(), count: elementCount)

@@ -2,7 +2,7 @@ internal import Routing
 public import Topology
 
 /// A topology in the form the engine works with: dense indices instead of names. Immutable, shared by all runs.
-public final class Network: Sendable {
+public final class NetworkModel: Sendable {
   /// The topology it was made from.
   public let topology: Topology
   /// Proxy nodes first (an index below `nodes.count` is one), then application servers.
@@ -18,6 +18,7 @@ public final class Network: Sendable {
   /// Servers of a site: element indices.
   let serversOfSite: [Range<Int>]
   let directorsOfSite: [[Int32]]
+  let balancersOfSite: [[Int32]]
   /// Pools that have an element as a candidate.
   let users: Rows<CandidateReference>
   /// Candidates reached over a link.
@@ -46,16 +47,19 @@ public final class Network: Sendable {
       elements.append(Element(name: office.name, kind: .office, place: Int32(siteCount + index), site: -1))
     }
     var directorsOfSite: [[Int32]] = []
+    var balancersOfSite: [[Int32]] = []
     for (index, site) in topology.sites.enumerated() {
       directorsOfSite.append((0..<site.directors.count).map { Int32(elements.count + $0) })
       for node in site.directors {
         elements.append(Element(name: node.name, kind: .director, place: Int32(index), site: Int32(index)))
       }
+      balancersOfSite.append((0..<site.balancers.count).map { Int32(elements.count + $0) })
       for node in site.balancers {
         elements.append(Element(name: node.name, kind: .balancer, place: Int32(index), site: Int32(index)))
       }
     }
     self.directorsOfSite = directorsOfSite
+    self.balancersOfSite = balancersOfSite
     firstServer = elements.count
     var serversOfSite: [Range<Int>] = []
     var services: [ServiceModel] = []

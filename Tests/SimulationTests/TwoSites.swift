@@ -3,6 +3,9 @@ import Topology
 
 /// The network of topologies/two-sites.yaml, made in code.
 enum TwoSites {
+  /// Swift Testing has an Expectation, too.
+  typealias Phase = Expectation.Phase
+
   static let topology: Topology = {
     var topology = Topology(name: "two-sites")
     var application = Application(id: 0, name: "shop")

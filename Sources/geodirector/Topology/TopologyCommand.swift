@@ -8,7 +8,7 @@ struct TopologyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "topology",
     abstract: "Check a topology file and show what it means.",
-    subcommands: [TopologyCheck.self, TopologyShow.self])
+    subcommands: [TopologyCheck.self, TopologyShow.self, TopologySimulate.self])
 }
 
 /// The topology file of a command.

@@ -61,6 +61,8 @@ struct Leg {
     static let crossed = Flags(rawValue: 256)
     /// The root: the user came without cookies.
     static let isNew = Flags(rawValue: 512)
+    /// The end of the other side's silence is scheduled.
+    static let watched = Flags(rawValue: 2048)
     /// The root: something went differently than on an ordinary day.
     static let disturbed = Flags(rawValue: 1024)
   }

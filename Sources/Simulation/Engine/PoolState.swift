@@ -16,6 +16,8 @@ struct CandidateState {
   /// When the kept connections were last used, the latest last; allocated at the first.
   var idle: UnsafeMutablePointer<IdleConnection>?
   var idleCount: Int32 = 0
+  /// Since when nothing passes to it, or back, or its machine has no power; -1: it can be heard.
+  var silentSince: Int64 = -1
 }
 
 /// A kept connection.
@@ -49,6 +51,7 @@ struct PoolState {
   var serverTimeout: Int64
   var queueTimeout: Int64
   var unacknowledged: Int64
+  var silence: Int64
   var pooled: Int64
   var reuseWindow: Int64
   var pooledMax: Int32

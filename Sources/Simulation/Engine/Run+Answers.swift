@@ -17,7 +17,8 @@ extension Run {
     if element.pointee.brokenAt >= 0 && element.pointee.brokenAt < leg.pointee.repliedAt
       && element.pointee.epoch != leg.pointee.targetEpoch
     {
-      // Its machine lost power while it worked: nothing comes, and nothing tells so.
+      // Its machine lost power while it worked: nothing comes.
+      watchSilence(index, leg, candidate)
       return armAncestors(index)
     }
     guard world.returns(candidate.pointee.path, from: target, to: state.pointee.node) else {
@@ -119,6 +120,19 @@ extension Run {
     // Without power nobody sends again.
     let canRepeat = world.elements[Int(candidate.pointee.element)].isPowered
     if canRepeat && next < leg.pointee.deadline { schedule(.response, index, token: leg.pointee.token, at: next) }
+    watchSilence(index, leg, candidate)
     armAncestors(index)
+  }
+
+  /// The kernel notices in time that the other side of a connection with a request under way has fallen silent.
+  mutating func watchSilence(
+    _ index: Int32, _ leg: UnsafeMutablePointer<Leg>, _ candidate: UnsafeMutablePointer<CandidateState>
+  ) {
+    guard !leg.pointee.flags.contains(.watched) else { return }
+    leg.pointee.flags.insert(.watched)
+    let since = max(candidate.pointee.silentSince, leg.pointee.sentAt)
+    schedule(
+      .acknowledge, index, token: leg.pointee.token,
+      at: max(now, since + poolStates[Int(leg.pointee.pool)].silence))
   }
 }

@@ -13,7 +13,7 @@ extension Run {
     leg.pointee.token &+= 1
     leg.pointee.attemptBegan = now
     leg.pointee.retries = 0
-    leg.pointee.flags.subtract([.wasKept, .delivered, .replied, .armed, .connecting])
+    leg.pointee.flags.subtract([.wasKept, .delivered, .replied, .armed, .connecting, .watched])
     if leg.pointee.firstTier < 0 {
       leg.pointee.firstTier = candidate.pointee.tier
     } else if behaviour.contains(.withoutRedispatch), staysInTier(leg, candidate) {
@@ -44,6 +44,11 @@ extension Run {
     _ policy: Exchange.PooledConnections, _ leg: UnsafeMutablePointer<Leg>
   ) -> Bool {
     guard candidate.pointee.idleCount > 0, let idle = candidate.pointee.idle else { return false }
+    if candidate.pointee.silentSince >= 0 && now - candidate.pointee.silentSince >= state.pointee.silence {
+      // The kernel has given them up.
+      candidate.pointee.idleCount = 0
+      return false
+    }
     let last = idle[Int(candidate.pointee.idleCount) - 1]
     if now - last.since >= state.pointee.pooled {
       // The others have been idle for longer still.
@@ -247,12 +252,19 @@ extension Run {
     armAncestors(index)
   }
 
-  /// The request came through, but its acknowledgement did not: one way is cut.
+  /// A connection has been silent for so long that the kernel gives it up, unless the other side can be heard again: its
+  /// machine may be another's by now, or have started anew.
   mutating func acknowledgementMissing(_ index: Int32) {
     let leg = legs + Int(index)
+    guard leg.pointee.exchange.state == .awaitingResponse else { return }
     let state = poolStates + Int(leg.pointee.pool)
     let candidate = candidate(leg.pointee.pool, leg.pointee.exchange.server)
-    if world.returns(candidate.pointee.path, from: candidate.pointee.element, to: state.pointee.node) { return }
+    let element = world.elements[Int(candidate.pointee.element)]
+    if candidate.pointee.silentSince < 0 && element.epoch == leg.pointee.targetEpoch { return }
+    let limit = candidate.pointee.silentSince + state.pointee.silence
+    if candidate.pointee.silentSince >= 0 && now < limit && now < leg.pointee.sentAt + state.pointee.unacknowledged {
+      return schedule(.acknowledge, index, token: leg.pointee.token, at: limit)
+    }
     lost(index)
   }
 

@@ -1,16 +1,6 @@
 internal import Routing
 internal import Topology
 
-/// A check that has to notice a failure, and until when.
-struct AwaitedDetection {
-  var probe: Int32
-  var pool: Int32
-  var server: Int32
-  var which: HealthCheck
-  var since: Int64
-  var bound: Int64
-}
-
 /// What happens to the network.
 extension Run {
   mutating func planFaults() {
@@ -56,6 +46,7 @@ extension Run {
     case .mark: break
     }
     world.hasPairCuts = !world.pairCuts.isEmpty
+    listen(change)
     activeFaults += change.weight
     truth.remember(world, at: now)
     verdicts.worldChanged(at: now)
@@ -144,11 +135,14 @@ extension Run {
     // The request is still under way: it will find nobody.
     guard leg.pointee.flags.contains(.delivered) else { return }
     leg.pointee.token &+= 1
-    leg.pointee.flags.remove(.armed)
+    leg.pointee.flags.subtract([.armed, .watched])
     let candidate = candidate(leg.pointee.pool, leg.pointee.exchange.server)
     let node = poolStates[Int(leg.pointee.pool)].node
     if !silently && world.returns(candidate.pointee.path, from: element, to: node) {
       schedule(.lost, index, token: leg.pointee.token, at: now + world.latency(candidate.pointee.path))
+    } else {
+      candidate.pointee.silentSince = candidate.pointee.silentSince < 0 ? now : candidate.pointee.silentSince
+      watchSilence(index, leg, candidate)
     }
     armAncestors(index)
   }
@@ -220,100 +214,5 @@ extension Run {
   private func settlePlainness(_ state: UnsafeMutablePointer<World.LinkState>) {
     if state.pointee.loss < 1e-12 { state.pointee.loss = 0 }
     state.pointee.isPlain = state.pointee.nanosecondsPerByte == 0 && state.pointee.loss == 0
-  }
-
-  // MARK: Who has to notice
-
-  /// Whether a check fails as things are.
-  private func fails(_ probe: Int32) -> Bool {
-    let item = probes[Int(probe)]
-    let candidate = candidate(item.pool, item.server)
-    let node = poolStates[Int(item.pool)].node
-    let element = world.elements[Int(candidate.pointee.element)]
-    if !element.isUp { return true }
-    if !world.passes(candidate.pointee.path, from: node, to: candidate.pointee.element) { return true }
-    if !world.returns(candidate.pointee.path, from: candidate.pointee.element, to: node) { return true }
-    if item.isMonitor { return element.softStops > 0 }
-    return item.which == .admission && !element.admits
-  }
-
-  /// The verdict is what the check should say: not in the way of the one that is wrong.
-  private func hasNoticed(_ awaited: AwaitedDetection) -> Bool {
-    let health = health[position(awaited.pool, awaited.server)]
-    return awaited.which == .liveness ? health.liveness != .alive : !health.takesNewUsers
-  }
-
-  private mutating func awaitDetection(_ change: TimedChange) {
-    var concerned: [CandidateReference] = []
-    switch change.kind {
-    case .kill, .powerOff, .softStop, .drain:
-      for element in change.subjects { concerned += network.users[element] }
-    case .cut: for link in change.subjects { concerned += network.overLink[link] }
-    case .cutPairs(let pairs):
-      for pair in pairs {
-        for end in [pair.from, pair.to] {
-          for user in network.users[end]
-          where !concerned.contains(where: { $0.pool == user.pool && $0.server == user.server }) {
-            concerned.append(user)
-          }
-        }
-      }
-    default: return
-    }
-    for user in concerned {
-      let state = poolStates[Int(user.pool)]
-      guard world.elements[Int(state.node)].isUp else { continue }
-      for check in state.firstCheck..<state.firstCheck + state.checkCount
-      where probes[Int(check)].server == user.server && fails(check) {
-        let model = network.pools[Int(user.pool)].checks[Int(check - state.firstCheck)]
-        let entry = AwaitedDetection(
-          probe: check, pool: user.pool, server: user.server, which: model.which, since: now,
-          bound: now + model.detectionBound)
-        guard !hasNoticed(entry), !awaited.contains(where: { $0.probe == check }) else { continue }
-        awaited.append(entry)
-        schedule(.bound, check, at: entry.bound)
-      }
-    }
-  }
-
-  /// Failures that are over, or whose checker has failed itself, need not be seen any more.
-  private mutating func dropAnsweredDetections() {
-    guard !awaited.isEmpty else { return }
-    var left: [AwaitedDetection] = []
-    for entry in awaited
-    where fails(entry.probe) && world.elements[Int(poolStates[Int(entry.pool)].node)].isUp && !hasNoticed(entry) {
-      left.append(entry)
-    }
-    awaited = left
-  }
-
-  mutating func detected(_ pool: Int32, _ server: Int32) {
-    var left: [AwaitedDetection] = []
-    for entry in awaited where entry.pool != pool || entry.server != server || !hasNoticed(entry) { left.append(entry) }
-    guard left.count != awaited.count else { return }
-    awaited = left
-    updatePhase()
-  }
-
-  mutating func checkBound(_ probe: Int) {
-    guard let position = awaited.firstIndex(where: { $0.probe == Int32(probe) && $0.bound <= now }) else { return }
-    let entry = awaited.remove(at: position)
-    let node = network.elements[Int(poolStates[Int(entry.pool)].node)].name
-    let target = network.elements[Int(candidate(entry.pool, entry.server).pointee.element)].name
-    verdicts.detection.missed(node: node, target: target, since: entry.since, bound: entry.bound)
-    updatePhase()
-  }
-
-  /// The part of the scenario that requests beginning now count to.
-  mutating func updatePhase() {
-    let phase: PhaseIndex
-    if !awaited.isEmpty {
-      phase = .detection
-    } else if activeFaults > 0 {
-      phase = .failedOver
-    } else {
-      phase = .afterHeal
-    }
-    record.enter(phase, at: now)
   }
 }

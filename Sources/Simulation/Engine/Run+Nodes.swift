@@ -20,6 +20,7 @@ extension Run {
           isOffice: model.role == .officeProxy, isBalancer: balancer, hasDates: model.hasDates, knowsAttributes: false,
           hasPath: model.hasPath, maxIdle: model.maxIdle, maxLife: model.maxLife, connectTimeout: model.connectTimeout,
           serverTimeout: model.serverTimeout, queueTimeout: model.queueTimeout, unacknowledged: model.unacknowledged,
+          silence: model.silence,
           pooled: model.pooled, reuseWindow: model.reuseWindow, pooledMax: model.pooledMax,
           queueMax: Int32(clamping: model.queueMax), attemptsMax: Int32(clamping: model.attemptsMax),
           bodyBytesMax: Int32(clamping: model.bodyBytesMax)))

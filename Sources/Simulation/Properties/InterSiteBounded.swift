@@ -1,11 +1,12 @@
-/// After a failure, avoidable requests between sites are those in flight and at most one per office and check interval (rule E4).
+/// After a failure, avoidable requests between sites are those in flight, those before the first answer, and at most one per
+/// office and check interval (rule E4).
 ///
 /// A request counts that went from site to site although at every moment from `recovery` (as of `NoNeedlessMove`) before it
 /// began until its answer came, the server of its session (or any server, if that is lost or there is none) could be reached
 /// directly. Those that began before the last change of the network were in flight. The others are grouped by entry into waves:
 /// requests that began before the wave's first one ended, as nothing could have told the office until then. The property is
-/// violated by the first request of a wave above 1 + t / interval, t being the time since the last change, and interval the
-/// longest check interval of the entry.
+/// violated by the first request of a wave beyond the first one and one for each check interval that has begun: beyond
+/// 2 + t / interval, t being the time since the last change, and interval the longest check interval of the entry.
 struct InterSiteBounded {
   private struct Waves {
     var since: Int64 = -1
@@ -50,7 +51,7 @@ struct InterSiteBounded {
     wave.begin = outcome.begin
     wave.end = outcome.end
     let elapsed = changedAt < 0 ? outcome.begin : outcome.begin - changedAt
-    guard wave.count > 1 + elapsed / intervals[outcome.entry] else { return false }
+    guard wave.count > 2 + elapsed / intervals[outcome.entry] else { return false }
     violations.add(
       at: outcome.begin, user: outcome.user,
       "user \(outcome.user) went from site to site although there was a direct way, wave \(wave.count) within \(elapsed / 1_000_000_000) s"

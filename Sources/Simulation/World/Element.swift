@@ -52,6 +52,9 @@ enum ModelTimes {
   static let retransmission: Int64 = 200_000_000
   /// A lost SYN is sent again after 1 s, then after twice as long.
   static let handshakeRetransmission: Int64 = 1_000_000_000
+  /// The kernel asks after a silent peer first after this long, then every second: 2 s.
+  static let keepAliveIdle: Int64 = 2_000_000_000
+  static let keepAliveInterval: Int64 = 1_000_000_000
   /// Between two looks of the requests that wait at a node: 25 ms, as the proxy does.
   static let waitingPoll: Int64 = 25_000_000
   /// Between an event at a server and the check that it asks for: 20 ms, as the proxy does.

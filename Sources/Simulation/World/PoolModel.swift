@@ -23,6 +23,9 @@ struct PoolModel: Sendable {
   var serverTimeout: Int64
   var queueTimeout: Int64
   var unacknowledged: Int64
+  /// From the last sign of life of a peer to the end of the connection, while nothing is unacknowledged: the kernel asks after
+  /// two seconds, then every second, and gives up at the first time beyond `unacknowledged` without an answer.
+  var silence: Int64
   var pooled: Int64
   /// A request that must not be sent twice takes a kept connection only if it was idle for less than this (rule C5).
   var reuseWindow: Int64
@@ -50,6 +53,9 @@ struct PoolModel: Sendable {
     serverTimeout = plan.timeouts.server.nanosecondsClamped
     queueTimeout = plan.timeouts.queue.nanosecondsClamped
     unacknowledged = plan.timeouts.unacknowledged.nanosecondsClamped
+    let beyond = max(0, unacknowledged - ModelTimes.keepAliveIdle)
+    let asked = max(1, (beyond + ModelTimes.keepAliveInterval - 1) / ModelTimes.keepAliveInterval)
+    silence = ModelTimes.keepAliveIdle + asked * ModelTimes.keepAliveInterval
     pooled = plan.timeouts.pooled.nanosecondsClamped
     reuseWindow = Int64(timeScale * 1_000_000_000)
     trialInterval = reuseWindow

@@ -27,7 +27,6 @@ struct Truth {
     /// By site: a direct way on which everything admits new users.
     var admitting: [Bool]
     var hasAny: Bool
-    var hasDirect: Bool
   }
 
   private let network: NetworkModel
@@ -91,14 +90,31 @@ struct Truth {
     return always(entry, begin, end) { $0.direct[position] }
   }
 
-  /// Some server could be reached without going from site to site.
-  mutating func hasDirect(_ entry: Int, _ begin: Int64, _ end: Int64) -> Bool {
-    always(entry, begin, end) { $0.hasDirect }
+  /// Some server of a site could be reached at some moment.
+  mutating func wasServed(_ entry: Int, site: Int32, _ begin: Int64, _ end: Int64) -> Bool {
+    let servers = positions(site)
+    return !always(entry, begin, end) { reach in !servers.contains { reach.any[$0] } }
+  }
+
+  /// Some server of a site could be reached all the time without going from site to site.
+  mutating func isDirect(_ entry: Int, site: Int32, _ begin: Int64, _ end: Int64) -> Bool {
+    let servers = positions(site)
+    return always(entry, begin, end) { reach in servers.contains { reach.direct[$0] } }
+  }
+
+  private func positions(_ site: Int32) -> Range<Int> {
+    let servers = network.serversOfSite[Int(site)]
+    return servers.lowerBound - network.firstServer..<servers.upperBound - network.firstServer
   }
 
   /// The site took new users of the entry, without going from site to site.
   mutating func admits(_ entry: Int, _ site: Int32, _ begin: Int64, _ end: Int64) -> Bool {
     always(entry, begin, end) { $0.admitting[Int(site)] }
+  }
+
+  /// Some site took new users of the entry, without going from site to site.
+  mutating func admitsSomewhere(_ entry: Int, _ begin: Int64, _ end: Int64) -> Bool {
+    always(entry, begin, end) { $0.admitting.contains(true) }
   }
 
   /// Something changed from `begin` to `end`.
@@ -127,7 +143,7 @@ struct Truth {
     let serverCount = network.elements.count - network.firstServer
     var reach = Reach(
       any: Array(repeating: false, count: serverCount), direct: Array(repeating: false, count: serverCount),
-      admitting: Array(repeating: false, count: network.siteCount), hasAny: false, hasDirect: false)
+      admitting: Array(repeating: false, count: network.siteCount), hasAny: false)
     for director in directors(entry, snapshot) {
       let home = network.elements[Int(director)].site
       for site in 0..<network.siteCount {
@@ -140,7 +156,6 @@ struct Truth {
             reach.hasAny = true
             guard isHome else { continue }
             reach.direct[server - network.firstServer] = true
-            reach.hasDirect = true
             if snapshot.admits[Int(director)] && snapshot.admits[Int(balancer)] && snapshot.admits[server] {
               reach.admitting[site] = true
             }

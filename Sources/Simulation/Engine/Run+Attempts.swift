@@ -324,7 +324,7 @@ extension Run {
   // MARK: Mutations
 
   /// Whether the attempt would leave the tier of the first one although that is believed to live.
-  private func staysInTier(
+  private mutating func staysInTier(
     _ leg: UnsafeMutablePointer<Leg>, _ candidate: UnsafeMutablePointer<CandidateState>
   ) -> Bool {
     guard candidate.pointee.tier != leg.pointee.firstTier else { return false }

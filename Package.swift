@@ -24,7 +24,7 @@ let package = Package(
     .target(name: "TopologyFile", dependencies: ["Topology", "Yams"], swiftSettings: strict),
     .target(name: "HTTPMessage", swiftSettings: strict),
     .target(name: "Routing", dependencies: ["Topology"], swiftSettings: strict),
-    .target(name: "Simulation", dependencies: ["Topology", "Routing"], swiftSettings: strict),
+    .target(name: "Simulation", dependencies: ["Topology", "Routing", "HTTPMessage"], swiftSettings: strict),
     .target(name: "CReactor"),
     .target(name: "Reactor", dependencies: ["CReactor"], swiftSettings: strict),
     .target(
@@ -58,12 +58,15 @@ let package = Package(
     .testTarget(name: "HTTPMessageTests", dependencies: ["HTTPMessage"], swiftSettings: strict),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "Topology"], swiftSettings: strict),
     .testTarget(
-      name: "SimulationTests", dependencies: ["Simulation", "Routing", "Topology"], swiftSettings: strict),
+      name: "SimulationTests", dependencies: ["Simulation", "Routing", "Topology", "TopologyFile"],
+      swiftSettings: strict),
     .testTarget(
       name: "DemoServerTests", dependencies: ["DemoServer", "Topology"], swiftSettings: strict),
     .testTarget(
       name: "DeployTests", dependencies: ["geodirector", "DemoServer", "Topology"], swiftSettings: strict),
+    .testTarget(
+      name: "DrawingTests", dependencies: ["geodirector", "Topology", "TopologyFile"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CReactor"], swiftSettings: strict),
-    .testTarget(name: "ProxyTests", dependencies: ["Proxy", "HTTPMessage"], swiftSettings: strict),
+    .testTarget(name: "ProxyTests", dependencies: ["Proxy", "Reactor", "HTTPMessage"], swiftSettings: strict),
   ]
 )

@@ -40,26 +40,28 @@ public enum ProxyNode {
     let log = try openLog(options.accessLog)
     let shared = NodeShared(plan: plan, workers: workers)
     Resolver.resolveAll(plan, into: shared.addresses, logger: logger)
-    Resolver.start(plan, into: shared.addresses, logger: logger)
     let descriptors = Int(cr_descriptor_limit()) - 64 - firstServer
     let slots = max(64, min(plan.limits.connectionsMax + 8, max(1, descriptors / 2)))
     shared.working.store(workers, ordering: .releasing)
     shared.listening.store(workers, ordering: .releasing)
-    for index in 0..<workers {
-      let start = WorkerStart(
-        shared: shared, index: index, workers: workers, applications: applications, listeners: listeners, log: log,
-        slots: slots)
-      guard start.launch() >= 0 else {
-        throw NodeError(
-          kind: .system, description: "no thread could be started for worker \(index): raise the limit on threads")
-      }
-    }
     var control: Control
     do {
       control = try Control(shared: shared, signals: signals, monitor: monitor, logger: logger)
     } catch {
       throw NodeError(kind: .system, description: "the control thread could not start: \(error)")
     }
+    let line = StartLine(workers: workers)
+    for index in 0..<workers {
+      let start = WorkerStart(
+        shared: shared, index: index, workers: workers, applications: applications, listeners: listeners,
+        monitor: monitor, log: log, slots: slots, line: line)
+      guard start.launch() >= 0 else {
+        throw NodeError(
+          kind: .system, description: "no thread could be started for worker \(index): raise the limit on threads")
+      }
+    }
+    line.awaitAll()
+    Resolver.start(plan, into: shared.addresses, logger: logger)
     logger.info(
       "\(plan.name) serves",
       metadata: [
@@ -134,6 +136,30 @@ public enum ProxyNode {
   }
 }
 
+/// Where the threads of a node wait for each other before they serve. Workers take a descriptor table of their own, which
+/// holds what was open at that moment: everything others must reach by number is open before it, nothing else is after.
+private final class StartLine: Sendable {
+  private let workers: Int
+  private let ready = Atomic<Int>(0)
+  private let separated = Atomic<Int>(0)
+
+  init(workers: Int) { self.workers = workers }
+
+  /// A worker is ready and goes on when all are. True: it has its own descriptor table.
+  func pass() -> Bool {
+    ready.wrappingAdd(1, ordering: .acquiringAndReleasing)
+    while ready.load(ordering: .acquiring) < workers { cr_pause(1) }
+    let status = cr_own_descriptors()
+    separated.wrappingAdd(1, ordering: .acquiringAndReleasing)
+    return status >= 0
+  }
+
+  /// Until every worker has passed.
+  func awaitAll() {
+    while separated.load(ordering: .acquiring) < workers { cr_pause(1) }
+  }
+}
+
 /// What a worker's thread is started with.
 private final class WorkerStart: @unchecked Sendable {
   let shared: NodeShared
@@ -141,20 +167,24 @@ private final class WorkerStart: @unchecked Sendable {
   let workers: Int
   let applications: UnsafeMutablePointer<CompiledApplication>
   let listeners: [Int32]
+  let monitor: Int32?
   let log: AccessLog?
   let slots: Int
+  let line: StartLine
 
   init(
     shared: NodeShared, index: Int, workers: Int, applications: UnsafeMutablePointer<CompiledApplication>,
-    listeners: [Int32], log: AccessLog?, slots: Int
+    listeners: [Int32], monitor: Int32?, log: AccessLog?, slots: Int, line: StartLine
   ) {
     self.shared = shared
     self.index = index
     self.workers = workers
     self.applications = applications
     self.listeners = listeners
+    self.monitor = monitor
     self.log = log
     self.slots = slots
+    self.line = line
   }
 
   func launch() -> Int32 {
@@ -169,12 +199,18 @@ private final class WorkerStart: @unchecked Sendable {
   }
 
   private func run() {
+    cr_thread_be_prompt()
     do {
       var worker = try Worker(
         shared: shared, index: index, workers: workers, applications: applications, listeners: listeners, log: log,
         slots: slots)
       let waker = worker.reactor.waker
       shared.workerWakers.withLock { $0[index] = waker }
+      if line.pass() {
+        worker.ownsDescriptors = true
+        // The control thread's alone: it is closed when that thread closes it.
+        if let monitor { _ = cr_close(monitor) }
+      }
       worker.run()
       shared.workerWakers.withLock { $0[index] = nil }
     } catch {

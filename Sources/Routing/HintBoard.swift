@@ -56,6 +56,11 @@ public struct HintBoard: @unchecked Sendable {
   /// Whether a hint stands, due for renewal or not.
   public func isSet(site: Int) -> Bool { slots[site * 2].load(ordering: .relaxed) != 0 }
 
+  /// Whether a hint makes requests pass the site by, and is not yet due for renewal; changes nothing.
+  public func passesBy(site: Int, for audience: Audience, now: Int64) -> Bool {
+    now < slots[site * 2 + audience.rawValue].load(ordering: .relaxed)
+  }
+
   /// What the hint says of one request, which becomes the probe when the hint is due for renewal.
   public func verdict(site: Int, for audience: Audience, now: Int64, interval: Int64) -> Verdict {
     let slot = site * 2 + audience.rawValue

@@ -37,6 +37,12 @@ public struct TrialBoard: @unchecked Sendable {
     ).exchanged
   }
 
+  /// Whether `begin` would give the right to a trial; takes nothing.
+  public func isDue(_ server: Int32, now: Int64, interval: Int64) -> Bool {
+    precondition(server >= 0 && server < count)
+    return now - (slots[Int(server)].load(ordering: .relaxed) >> Self.stateBits) >= interval
+  }
+
   /// The outcome of the trial that began at `began` is known; nothing if another has begun since, or it is known already.
   public func finish(_ server: Int32, began: Int64, reached: Bool) {
     _ = slots[Int(server)].compareExchange(

@@ -71,11 +71,12 @@ public enum Fault: Sendable, Equatable {
   case rollingRestart([Located<String>], pause: Duration)
   /// The nodes read their topology again: process state that a reload keeps is kept.
   case reload([Located<String>])
-  /// Another topology file is taken over by one node after the other, with this pause between two.
+  /// Another topology file is taken over by one node after the other, with this pause between two. The file is named as it
+  /// stands there, relative to the file that names it.
   case rollout(file: Located<String>, order: [Located<String>], pause: Duration)
 }
 
-/// The two ends of a link or of a pair of elements, by name.
+/// The two ends of a link, by the names of offices or sites.
 public struct LinkEnds: Sendable, Equatable {
   /// The end that the one-way direction comes from.
   public var from: Located<String>
@@ -86,6 +87,14 @@ public struct LinkEnds: Sendable, Equatable {
   public init(from: Located<String>, to: Located<String>) {
     self.from = from
     self.to = to
+  }
+}
+
+extension Located<String> {
+  /// The path of a file that is named in a topology file, which is relative to the file that names it.
+  public var pathFromItsFile: String {
+    guard !value.hasPrefix("/"), let slash = location.file.lastIndex(of: "/") else { return value }
+    return location.file[...slash] + value
   }
 }
 
@@ -122,6 +131,9 @@ public struct Expectation: Sendable, Equatable {
     /// Latency, median and 99th percentile, in milliseconds.
     case p50 = "p50"
     case p99 = "p99"
+
+    /// Whether it is a time, in milliseconds; else it is a count or an amount of money.
+    public var isLatency: Bool { self == .p50 || self == .p99 }
   }
   /// The part of the scenario it is about.
   public enum Phase: String, Sendable, CaseIterable {

@@ -5,7 +5,9 @@ struct OfficeReader {
   let findings: Findings
 
   func office(_ tree: Tree, id: Int) -> Office? {
-    let keys = ["name", "listen", "monitor", "location", "preference"] + SettingsReader.keys(for: .officeProxy)
+    let keys =
+      ["name", "listen", "monitor", "location", "preference", "users", "traffic"]
+      + SettingsReader.keys(for: .officeProxy)
     guard let object = Object(tree, "office", keys: keys, findings: findings) else { return nil }
     let name = object.requiredName(example: "OP1")
     var office = Office(id: id, name: name.value, location: name.location)
@@ -14,6 +16,7 @@ struct OfficeReader {
     office.place = object["location"].flatMap { readPlace($0, findings) }
     if let preference = object["preference"] { readPreference(preference, of: object, into: &office) }
     office.settings = SettingsReader(findings: findings).settings(object, role: .officeProxy)
+    office.traffic = TrafficReader(findings: findings).traffic(of: object)
     return office
   }
 
@@ -57,7 +60,7 @@ struct OfficeReader {
   }
 
   func link(_ tree: Tree, id: Int) -> Link? {
-    let keys = ["between", "latency", "bandwidth", "cost-per-gigabyte"]
+    let keys = ["between", "latency", "bandwidth", "cost-per-gigabyte", "loss"]
     guard let object = Object(tree, "link", keys: keys, findings: findings) else { return nil }
     let mend = "write \"between: [OP1, SITE1]\""
     guard let ends = object.list("between") else {
@@ -68,9 +71,11 @@ struct OfficeReader {
     if ends.count != 2, names.count == ends.count {
       findings.error("between must name two ends", mend: mend, at: object.keyLocation("between"))
     }
-    return Link(
+    var link = Link(
       id: id, ends: names, latency: object.duration("latency") ?? .zero,
       bandwidth: object.value("bandwidth", parseBandwidth),
       costPerGigabyte: object.number("cost-per-gigabyte", 0...1_000_000) ?? 0, location: object.location)
+    link.loss = object.number("loss", 0...1) ?? 0
+    return link
   }
 }

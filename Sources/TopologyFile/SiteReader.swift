@@ -13,7 +13,7 @@ struct SiteReader {
   mutating func site(_ tree: Tree) -> Site? {
     let keys = [
       "name", "cookie", "location", "capacity", "applications", "balance", "backup", "directors", "balancers",
-      "servers",
+      "servers", "users", "traffic",
     ]
     guard let object = Object(tree, "site", keys: keys, findings: findings) else { return nil }
     let name = object.requiredName(example: "SITE1")
@@ -25,6 +25,7 @@ struct SiteReader {
     site.applications = object.names("applications")
     site.balance = object.choice("balance", BalanceAlgorithm.self)
     site.backup = object.names("backup")
+    site.traffic = TrafficReader(findings: findings).traffic(of: object)
     for tree in object.list("directors") ?? [] {
       if let node = node(tree, "director", role: .siteDirector, example: "SD1", id: directorCount) {
         site.directors.append(node)
@@ -58,7 +59,9 @@ struct SiteReader {
   }
 
   private mutating func server(_ tree: Tree) -> AppServer? {
-    let keys = ["name", "host", "address", "ports", "weight", "max-connections", "cookie", "demo", "slow-start"]
+    let keys = [
+      "name", "host", "address", "ports", "weight", "max-connections", "cookie", "demo", "slow-start", "service",
+    ]
     guard let object = Object(tree, "server", keys: keys, findings: findings) else { return nil }
     let name = object.requiredName(example: "W11")
     var server = AppServer(id: serverCount, name: name.value, location: name.location)
@@ -82,6 +85,7 @@ struct SiteReader {
     server.cookie = object.located("cookie", parseCookieValue) ?? server.cookie
     server.isDemo = object.bool("demo") ?? false
     server.slowStart = object.duration("slow-start")
+    if let tree = object["service"] { server.service = TrafficReader(findings: findings).service(tree) }
     return server
   }
 

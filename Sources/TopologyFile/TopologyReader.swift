@@ -7,7 +7,8 @@ struct TopologyReader {
   static let includedKeys = [
     "geodirector", "applications", "sites", "offices", "links", "relays", "scenarios", "include",
   ]
-  static let mainKeys = includedKeys + ["network", "defaults", "time-scale", "resolve-interval"]
+  static let mainKeys =
+    includedKeys + ["network", "defaults", "time-scale", "resolve-interval", "traffic", "service"]
 
   let findings: Findings
   private var topology: Topology
@@ -28,6 +29,9 @@ struct TopologyReader {
     topology.timeScale = object.number("time-scale", 0.001...1000) ?? 1
     topology.resolveInterval = object.positiveDuration("resolve-interval") ?? topology.resolveInterval
     if let defaults = object["defaults"] { readDefaults(defaults) }
+    let traffic = TrafficReader(findings: findings)
+    if let tree = object["traffic"] { topology.traffic = traffic.traffic(tree) }
+    if let tree = object["service"] { topology.service = traffic.service(tree) }
     readCommon(object)
     return object
   }
@@ -77,9 +81,8 @@ struct TopologyReader {
       if let link = offices.link(tree, id: topology.links.count) { topology.links.append(link) }
     }
     topology.relays += entries("relays", "relay", of: object)
-    topology.scenarios += entries("scenarios", "scenario", of: object).map {
-      Scenario(name: $0.name, location: $0.location)
-    }
+    let scenarios = ScenarioReader(findings: findings)
+    topology.scenarios += (object.list("scenarios") ?? []).compactMap(scenarios.scenario)
   }
 
   private mutating func readDefaults(_ tree: Tree) {

@@ -24,7 +24,7 @@ private func brokenFiles() throws -> [String] {
   }
 
   @Test func thereAreEnoughOfThem() throws {
-    #expect(try brokenFiles().count >= 45)
+    #expect(try brokenFiles().count >= 85)
   }
 
   @Test(arguments: ["two-sites", "three-sites"]) func readyMadeTopologiesGiveNoFinding(name: String) throws {

@@ -31,6 +31,8 @@ enum {
 int cr_address_ipv4(cr_address *out, uint32_t address, uint16_t port);
 int cr_address_ipv6(cr_address *out, uint64_t high, uint64_t low, uint16_t port);
 int cr_address_unix(cr_address *out, const char *path, size_t length);
+/// 1: the two are the same, port or path included; 0: they differ.
+int cr_address_equal(const cr_address *first, const cr_address *second);
 /// The address in the IPv4-mapped 128-bit form and its port; a Unix socket is all zero.
 void cr_address_parts(const cr_address *address, uint64_t *high, uint64_t *low, uint16_t *port);
 /// Resolves a name (blocking) to at most `count` stream addresses; returns how many, or -1 when it does not resolve.
@@ -50,6 +52,8 @@ int cr_connect(const cr_address *address, int userTimeoutMilliseconds, int *fd);
 int cr_connect_error(int fd);
 /// Bytes the peer has not acknowledged yet, unsent ones included.
 int cr_unacknowledged(int fd);
+/// Milliseconds since the peer acknowledged something last; -errno when that is not known.
+int cr_since_acknowledgement(int fd);
 void cr_set_user_timeout(int fd, int milliseconds);
 ssize_t cr_receive(int fd, void *bytes, size_t count);
 ssize_t cr_send(int fd, const struct iovec *parts, int count);
@@ -79,8 +83,13 @@ int64_t cr_realtime(void);
 void cr_local_time(int64_t seconds, int out[6]);
 
 int cr_thread_start(void *(*body)(void *), void *argument, const char *name);
-/// Lowers the calling thread's priority.
-void cr_thread_be_nice(int increment);
+/// Lets others run before the calling thread: batch scheduling, and a lower priority.
+void cr_thread_yield_to_others(int increment);
+/// Asks for short turns of the processor, and so for an early one after each wait (Linux 6.12; nothing before).
+void cr_thread_be_prompt(void);
+/// Gives the calling thread a descriptor table of its own, a copy of the process's: 0 or -errno (Linux 5.9). Alone with its
+/// table, a thread's system calls need not count references to the files they use.
+int cr_own_descriptors(void);
 int cr_cpu_count(void);
 int cr_descriptor_limit(void);
 const char *cr_error_text(int code);

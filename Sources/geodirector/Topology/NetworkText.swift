@@ -13,6 +13,7 @@ struct NetworkText {
     for site in topology.sites { lines += self.lines(of: site) }
     if !topology.offices.isEmpty { lines += ["", "offices"] + offices.lines(indent: 2) }
     if !topology.links.isEmpty { lines += ["", "links"] + links.lines(indent: 2) }
+    lines += ScenariosText(topology).lines
     return lines.joined(separator: "\n")
   }
 
@@ -74,12 +75,14 @@ struct NetworkText {
   }
 
   private var links: TextTable {
-    var table = TextTable(["between", "", "latency", "bandwidth", "cost per GB"])
+    let isLossy = topology.links.contains { $0.loss > 0 }
+    var table = TextTable(["between", "", "latency", "bandwidth", "cost per GB"] + (isLossy ? ["loss"] : []))
     for link in topology.links where link.ends.count == 2 {
-      table.add([
-        link.ends[0].value, link.ends[1].value, link.latency.text,
-        link.bandwidth.map { "\($0 / 1_000_000) Mbit/s" } ?? "unlimited", "\(link.costPerGigabyte)",
-      ])
+      table.add(
+        [
+          link.ends[0].value, link.ends[1].value, link.latency.text,
+          link.bandwidth.map { "\($0 / 1_000_000) Mbit/s" } ?? "unlimited", "\(link.costPerGigabyte)",
+        ] + (isLossy ? [plainNumber(link.loss)] : []))
     }
     return table
   }

@@ -24,6 +24,7 @@ struct NetworkView: Encodable {
     var admission: String?
     var weight: Int
     var isDemo: Bool
+    var service: ScenariosView.Service?
   }
   struct SiteView: Encodable {
     var name, cookie: String
@@ -32,6 +33,7 @@ struct NetworkView: Encodable {
     var backup: [String]
     var directors, balancers: [Node]
     var servers: [Server]
+    var traffic: ScenariosView.Traffic?
   }
   struct OfficeView: Encodable {
     var name: String
@@ -39,10 +41,11 @@ struct NetworkView: Encodable {
     var monitor: String?
     var location: Place?
     var siteOrder: [String]
+    var traffic: ScenariosView.Traffic?
   }
   struct LinkView: Encodable {
     var between: [String]
-    var latencyMilliseconds, costPerGigabyte: Double
+    var latencyMilliseconds, costPerGigabyte, loss: Double
     var bandwidthBitsPerSecond: Int?
   }
   var network, digest: String
@@ -51,6 +54,9 @@ struct NetworkView: Encodable {
   var sites: [SiteView]
   var offices: [OfficeView]
   var links: [LinkView]
+  var traffic: ScenariosView.Traffic?
+  var service: ScenariosView.Service?
+  var scenarios: [ScenariosView.Story]
 }
 
 extension NetworkView {
@@ -77,20 +83,24 @@ extension NetworkView {
           return Server(
             name: server.name, cookie: server.cookie.value,
             addresses: Dictionary(served, uniquingKeysWith: { first, _ in first }),
-            admission: server.admissionAddress?.description, weight: server.weight, isDemo: server.isDemo)
-        })
+            admission: server.admissionAddress?.description, weight: server.weight, isDemo: server.isDemo,
+            service: ScenariosView.Service(server.service))
+        }, traffic: ScenariosView.Traffic(site.traffic))
     }
     offices = topology.offices.map { office in
       OfficeView(
         name: office.name, listen: office.listen.map(\.address.value.description),
         monitor: office.monitor?.value.description, location: office.place.map(Place.init),
-        siteOrder: topology.siteOrder(of: office).map(\.name))
+        siteOrder: topology.siteOrder(of: office).map(\.name), traffic: ScenariosView.Traffic(office.traffic))
     }
     links = topology.links.map {
       LinkView(
         between: $0.ends.map(\.value), latencyMilliseconds: $0.latency.inMilliseconds,
-        costPerGigabyte: $0.costPerGigabyte, bandwidthBitsPerSecond: $0.bandwidth)
+        costPerGigabyte: $0.costPerGigabyte, loss: $0.loss, bandwidthBitsPerSecond: $0.bandwidth)
     }
+    traffic = ScenariosView.Traffic(topology.traffic)
+    service = ScenariosView.Service(topology.service)
+    scenarios = topology.scenarios.map(ScenariosView.Story.init)
   }
 }
 

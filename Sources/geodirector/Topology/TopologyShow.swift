@@ -1,32 +1,43 @@
 import ArgumentParser
 import Topology
-import TopologyFile
 
 /// `geodirector topology show FILE`
 struct TopologyShow: ParsableCommand {
   /// How the result is written.
   enum Format: String, ExpressibleByArgument, CaseIterable {
-    case text, json
+    case text, json, svg, mermaid
   }
 
   static let configuration = CommandConfiguration(
     commandName: "show",
-    abstract: "Show the network, or with --node all that one node does.",
+    abstract: "Show or draw the network, or with --node show all that one node does.",
     discussion: """
       Examples:
         geodirector topology show topologies/two-sites.yaml
         geodirector topology show topologies/two-sites.yaml --node SD1
         geodirector topology show topologies/two-sites.yaml --node OP1 --format json
+        geodirector topology show topologies/two-sites.yaml --format svg > two-sites.svg
       """)
 
   @OptionGroup var topology: TopologyFileArgument
   @Option(help: "Show the derived plan of this office, director or balancer.") var node: String?
-  @Option(help: "text or json.") var format = Format.text
+  @Option(help: "text or json; for the network also svg or mermaid, a drawing.") var format = Format.text
+
+  func validate() throws {
+    if node != nil, format == .svg || format == .mermaid {
+      throw ValidationError("A drawing shows the whole network: leave out --node, or choose --format text or json.")
+    }
+  }
 
   func run() throws {
-    let topology = try loadTopology(self.topology.path())
+    let topology = try TopologyFiles.load(self.topology.path(), warnings: true)
     guard let node else {
-      print(format == .json ? try NetworkView(topology).json() : NetworkText(topology).text)
+      switch format {
+      case .text: print(NetworkText(topology).text)
+      case .json: print(try NetworkView(topology).json())
+      case .svg: print(NetworkSVG(topology).text, terminator: "")
+      case .mermaid: print(NetworkMermaid(topology).text, terminator: "")
+      }
       return
     }
     let plan: NodePlan

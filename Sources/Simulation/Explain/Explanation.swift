@@ -1,0 +1,121 @@
+/// One request through the tiers: who was asked, why, and what came of it. What `topology explain` shows.
+public struct Explanation: Sendable, Equatable, Encodable {
+  /// The network's name.
+  public var network: String
+  /// The node the user asked.
+  public var entry: String
+  /// The method.
+  public var method: String
+  /// The host asked for; nil: none.
+  public var host: String?
+  /// The field `Cookie` of the request; empty: none.
+  public var cookie: String
+  /// Elements that are down, as they were named: a site stands for everything at it.
+  public var down: [String]
+  /// Links that are cut: `OP1:SITE1` both ways, `OP1>SITE1` one way.
+  public var cuts: [String]
+  /// Nobody has noticed yet; else every checker has.
+  public var isFresh: Bool
+  /// What the first node did; the nodes behind it are in its attempts.
+  public var visit: Visit
+  /// What the user got.
+  public var result: Outcome
+  /// What users get whose requests come while no trial is due, which is most of them; nil: the same.
+  public var others: Outcome?
+
+  /// What one node did with the request.
+  public struct Visit: Sendable, Equatable, Encodable {
+    /// Its name.
+    public var node: String
+    /// `office-proxy`, `site-director` or `site-balancer`.
+    public var role: String
+    /// Its site; nil for an office.
+    public var site: String?
+    /// The application it found by the host; nil: none takes the host.
+    public var application: String?
+    /// The field `Cookie` as it came; empty: none.
+    public var cookie: String
+    /// What the node reads in it, as a sentence.
+    public var binding: String
+    /// Attempts in order; the last one may have been answered.
+    public var attempts: [Attempt]
+    /// The status it answered.
+    public var status: Int
+    /// The error type of RFC 9209 when the answer is its own; nil: it passed an answer on.
+    public var error: String?
+    /// The field values of `Set-Cookie` that it added or changed.
+    public var setCookies: [String]
+    /// What else follows for later requests.
+    public var notes: [String]
+  }
+
+  /// One attempt of a node.
+  public struct Attempt: Sendable, Equatable, Encodable {
+    /// The server it went to.
+    public var server: String
+    /// Why: the word of the access log.
+    public var reason: String
+    /// Why, as a sentence.
+    public var why: String
+    /// All candidates as they stood before it, the first choice first.
+    public var candidates: [Candidate]
+    /// What came of it, as a sentence.
+    public var outcome: String
+    /// Milliseconds lost waiting for a connection.
+    public var waitedMilliseconds: Double
+    /// What the node did that was reached; nil: none was, or it is an application server.
+    public var visit: Visit?
+  }
+
+  /// A candidate before an attempt.
+  public struct Candidate: Sendable, Equatable, Encodable {
+    /// Its name.
+    public var name: String
+    /// Its site.
+    public var site: String
+    /// Its tier, 0 first.
+    public var tier: Int
+    /// The request's cookie names it.
+    public var isNamed: Bool
+    /// The attempt went to it.
+    public var isChosen: Bool
+    /// Where it stands: a word, as of `Standing.Rank`.
+    public var standing: String
+    /// Why it is or is not the choice, as a sentence.
+    public var why: String
+  }
+
+  /// What the user got.
+  public struct Outcome: Sendable, Equatable, Encodable {
+    /// The status.
+    public var status: Int
+    /// The application server that answered; nil: a node answered.
+    public var server: String?
+    /// The elements on the way, from the first node to the one that answered.
+    public var path: [String]
+    /// Links that the request went over.
+    public var links: [Crossing]
+    /// Milliseconds one way over these links.
+    public var latencyMilliseconds: Double
+    /// Milliseconds lost waiting for connections.
+    public var waitedMilliseconds: Double
+    /// What became of the session.
+    public var session: String
+    /// Cookies of the browser afterwards, as in the field `Cookie`.
+    public var cookieAfter: String
+  }
+
+  /// A link that a request went over.
+  public struct Crossing: Sendable, Equatable, Encodable {
+    /// Where from, the name of an office or a site.
+    public var from: String
+    /// Where to.
+    public var to: String
+    /// One way; nil: the file says nothing of the link.
+    public var latencyMilliseconds: Double?
+    /// What 10^9 bytes cost; nil: the file says nothing of the link.
+    public var costPerGigabyte: Double?
+    /// Both ends are sites.
+    public var isInterSite: Bool
+  }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Foundation
+import Simulation
+import Topology
+import TopologyFile
+
+/// `geodirector topology explain FILE --at NODE`
+struct TopologyExplain: ParsableCommand {
+  /// How the result is written.
+  enum Format: String, ExpressibleByArgument, CaseIterable {
+    case text, json
+  }
+
+  static let configuration = CommandConfiguration(
+    commandName: "explain",
+    abstract: "Follow one request tier by tier: who is asked, why, and what the user gets.",
+    discussion: """
+      The nodes' own rules decide, on paper: nothing is sent. Every checker has noticed what is down or cut; with --fresh nobody has.
+
+      Examples:
+        geodirector topology explain topologies/two-sites.yaml --at OP1
+        geodirector topology explain topologies/two-sites.yaml --at OP1 --cookie 'SITE=SITE1; JSESSIONID=W14~1' --cut OP1:SITE1
+        geodirector topology explain topologies/two-sites.yaml --at OP1 --down SITE1 --fresh --format json
+      """)
+
+  @OptionGroup var topology: TopologyFileArgument
+  @Option(help: "The office or director (or balancer) that the user asks.") var at: String
+  @Option(help: "The host asked for. Default: that of the first application.") var host: String?
+  @Option(help: "The request's field Cookie.") var cookie = ""
+  @Option(help: "The method.") var method = "GET"
+  @Option(help: "The user's IP address, for algorithms that hash it.") var client: String?
+  @Option(
+    help: ArgumentHelp(
+      "What is down: elements, or sites with everything at them, with commas between.", valueName: "name,..."))
+  var down: [String] = []
+  @Option(
+    help: ArgumentHelp(
+      "A link that is cut: OP1:SITE1 both ways, 'OP1>SITE1' one way. May be repeated.", valueName: "link"))
+  var cut: [String] = []
+  @Flag(help: "Nobody has noticed yet what is down or cut.") var fresh = false
+  @Option(help: "text or json.") var format = Format.text
+
+  func run() throws {
+    let topology = try TopologyFiles.load(self.topology.path(), warnings: true)
+    let explanation: Explanation
+    do {
+      var faults = NetworkFaults()
+      for name in down.flatMap({ $0.split(separator: ",") }) {
+        try faults.takeDown(name.trimmingCharacters(in: .whitespaces), in: topology)
+      }
+      for link in cut.flatMap({ $0.split(separator: ",") }) {
+        try faults.cut(link.trimmingCharacters(in: .whitespaces), in: topology)
+      }
+      var request = Explainer.Request(entry: at)
+      request.method = method.uppercased()
+      request.host = host
+      request.cookie = cookie
+      request.client = try client.map(Network.init(parsing:))
+      request.isFresh = fresh
+      request.seconds = Int64(Date().timeIntervalSince1970)
+      let explainer = try Explainer(topology, faults, request)
+      if faults.down.contains(at) {
+        throw TextError("\"\(at)\" is down itself, so nobody can ask it", mend: "leave it out of --down")
+      }
+      explanation = try explainer.explain()
+    } catch let error as TextError {
+      throw ValidationError(error.mend.map { "\(error.message); \($0)" } ?? error.message)
+    } catch let error as PlanError {
+      throw ValidationError("\(error)")
+    }
+    print(format == .json ? try explanation.json() : ExplanationText(explanation).text)
+  }
+}

@@ -1,0 +1,161 @@
+"""`geodirector topology explain`: what it says on paper is what the nodes do; `topology show` draws and tells scenarios."""
+
+import json
+import os
+import pathlib
+import subprocess
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from harness import waiting
+from harness.geodirector import binary
+from harness.topology import REPOSITORY
+
+USAGE, CONFIGURATION = 64, 78
+TWO_SITES = REPOSITORY / "topologies" / "two-sites.yaml"
+THREE_SITES = REPOSITORY / "topologies" / "three-sites.yaml"
+OLD = "SITE=SITE1; JSESSIONID=W14~123"
+
+
+def run(*arguments):
+    environment = {key: value for key, value in os.environ.items() if key != "GEODIRECTOR_TOPOLOGY"}
+    return subprocess.run([str(binary()), "topology", *map(str, arguments)], capture_output=True, text=True, timeout=20,
+                          env=environment, cwd="/")
+
+
+def explain(*arguments, file: pathlib.Path = TWO_SITES) -> str:
+    done = run("explain", file, *arguments)
+    assert done.returncode == 0 and not done.stderr, done
+    return done.stdout
+
+
+def explained(*arguments, **more) -> dict:
+    return json.loads(explain(*arguments, "--format", "json", **more))
+
+
+class TestExplain:
+    def test_text_tells_the_way_and_the_reasons(self):
+        text = explain("--at", "OP1", "--cookie", OLD, "--cut", "OP1:SITE1")
+        assert "every checker has noticed what is broken" in text
+        assert "attempt 1: SD1 (trial)" in text and "connect time-out of 1s" in text
+        assert "attempt 2: SD2 (failover)" in text
+        assert "path      OP1 > SD2 > S1L1 > W14" in text
+        assert "session   goes on at W14" in text
+        assert "->  SD2  SITE2  tier 1" in text
+        assert "Most requests come while no trial is due" in text
+
+    def test_json_has_the_same(self):
+        found = explained("--at", "OP1", "--cookie", OLD, "--cut", "OP1:SITE1")
+        assert found["result"]["path"] == ["OP1", "SD2", "S1L1", "W14"]
+        assert found["result"]["waitedMilliseconds"] == 1000 and found["others"]["waitedMilliseconds"] == 0
+        assert [link["isInterSite"] for link in found["result"]["links"]] == [False, True]
+        first, second = found["visit"]["attempts"]
+        assert [candidate["name"] for candidate in first["candidates"]] == ["SD1", "SD2"]
+        assert [candidate["isChosen"] for candidate in second["candidates"]] == [True, False]
+        assert second["candidates"][1]["standing"] == "tried"
+        assert second["visit"]["node"] == "SD2" and second["visit"]["role"] == "site-director"
+
+    def test_fresh_means_nobody_has_noticed(self):
+        found = explained("--at", "OP1", "--cookie", OLD, "--down", "SD1", "--fresh")
+        assert found["isFresh"] and [attempt["reason"] for attempt in found["visit"]["attempts"]] == ["cookie", "failover"]
+        assert found["visit"]["attempts"][0]["outcome"] == "connection refused"
+
+    def test_several_may_be_down_or_cut(self):
+        found = explained("--at", "OP1", "--down", "SD1,S2L1", "--down", "W21", "--cut", "OP1>SITE1", "--cut", "OP3:SITE1")
+        assert found["down"] == ["SD1", "S2L1", "W21"] and found["cuts"] == ["OP1>SITE1", "OP3:SITE1"]
+        assert found["result"]["path"][:3] == ["OP1", "SD2", "S2L2"]
+
+    def test_a_post_is_not_sent_twice_where_that_could_do_harm(self):
+        assert explained("--at", "SD1", "--method", "post")["method"] == "POST"
+
+    def test_the_file_may_come_from_the_environment(self):
+        done = subprocess.run([str(binary()), "topology", "explain", "--at", "OP1"], capture_output=True, text=True,
+                              timeout=20, env=os.environ | {"GEODIRECTOR_TOPOLOGY": str(TWO_SITES)})
+        assert done.returncode == 0 and "path      OP1 > SD1" in done.stdout
+
+    @pytest.mark.parametrize("arguments, words", [
+        (["--at", "OP11"], ["OP11", 'did you mean "OP1"?']),
+        (["--at", "W11"], ["W11", "an application server"]),
+        (["--at", "OP1", "--down", "SD3"], ["SD3", 'did you mean "SD1"?']),
+        (["--at", "OP1", "--cut", "OP1:SITE3"], ["SITE3", 'did you mean "SITE1"?']),
+        (["--at", "OP1", "--cut", "OP1:OP2"], ["no link", "OP1:SITE1"]),
+        (["--at", "OP1", "--cut", "OP1"], ["is not a link", "OP1:SITE1"]),
+        (["--at", "OP1", "--down", "OP1"], ["down itself"]),
+        (["--at", "OP1", "--client", "here"], ["here"]),
+        ([], ["--at"]),
+    ])
+    def test_what_is_not_there_is_named_with_the_nearest(self, arguments, words):
+        done = run("explain", TWO_SITES, *arguments)
+        assert done.returncode == USAGE and not done.stdout
+        for word in words:
+            assert word in done.stderr, done.stderr
+
+    def test_a_broken_file_is_a_configuration_error(self, tmp_path):
+        path = tmp_path / "broken.yaml"
+        path.write_text("geodirector: 1\nsitess: []\n")
+        done = run("explain", path, "--at", "OP1")
+        assert done.returncode == CONFIGURATION and f"{path}:2:1" in done.stderr
+
+
+def sites(path: list[str]) -> list[str]:
+    """A path in which balancers and servers are told by their site only: which of them is taken is a matter of turn."""
+    return [name[:2] + ("x" if name[0] in "SW" and name[1].isdigit() else name[2:]) for name in path]
+
+
+def test_the_running_network_does_what_is_explained(start, two_sites):
+    network = start(two_sites)
+
+    def agree(cookies: str, *down: str):
+        arguments = ["--at", "OP1", "--cookie", cookies] + (["--down", ",".join(down)] if down else [])
+        found = explained(*arguments)
+        expected = sites((found.get("others") or found["result"])["path"])
+
+        def does() -> bool:
+            # A trial makes its own way once in a while, so several in a row are looked at.
+            answers = [network.ask("OP1", cookies) for _ in range(3)]
+            return all(answer.status == 200 and sites(answer.json["path"]) == expected for answer in answers)
+
+        waiting.until(does, f"{expected} with {down} down and {cookies!r}", 60)
+
+    for cookies in ("", "SITE=SITE1", "SITE=SITE2; JSESSIONID=W21~1"):
+        agree(cookies)
+    for down in (["SD1"], ["S1L1"], network.names("demo-server", "SITE1")):
+        network.kill(*down)
+        for cookies in ("", "SITE=SITE1", "SITE=SITE2; JSESSIONID=W21~1"):
+            agree(cookies, *down)
+        network.start(*down)
+        network.wait_new_user_site("OP1", "SITE1")
+
+
+class TestShow:
+    def test_scenarios_are_told(self):
+        text = run("show", TWO_SITES).stdout
+        assert "scenario director-dies, 10m" in text and "kill: SD1" in text
+        assert "expects errors at most 0 in phase failed-over" in text
+
+    def test_scenarios_are_in_the_json(self):
+        shown = json.loads(run("show", THREE_SITES, "--format", "json").stdout)
+        stories = {story["name"]: story for story in shown["scenarios"]}
+        assert stories["london-half-deaf"]["steps"][0] == {
+            "atMilliseconds": 180_000, "forMilliseconds": 300_000, "what": "cut", "link": ["LONDON", "BRUSSELS"], "oneWay": True}
+        assert {"measure": "p99", "phase": "failed-over", "atMost": 2000} in stories["brussels-without-power"]["expect"]
+        assert shown["traffic"]["thinkTimeMilliseconds"] == 15_000 and shown["offices"][0]["traffic"] == {"users": 120}
+
+    @pytest.mark.parametrize("file", [TWO_SITES, THREE_SITES])
+    def test_the_drawing_is_svg_with_every_name(self, file):
+        done = run("show", file, "--format", "svg")
+        assert done.returncode == 0 and not done.stderr
+        root = ElementTree.fromstring(done.stdout)
+        assert root.tag == "{http://www.w3.org/2000/svg}svg" and root.find("{http://www.w3.org/2000/svg}title") is not None
+        words = " ".join(root.itertext())
+        for node in json.loads(run("show", file, "--format", "json").stdout)["offices"]:
+            assert node["name"] in words
+
+    def test_the_drawing_is_mermaid_too(self):
+        lines = run("show", TWO_SITES, "--format", "mermaid").stdout.splitlines()
+        assert lines[0].startswith("flowchart") and any("SITE1" in line and "subgraph" in line for line in lines)
+
+    def test_a_nodes_plan_is_not_drawn(self):
+        done = run("show", TWO_SITES, "--node", "SD1", "--format", "svg")
+        assert done.returncode == USAGE and "--node" in done.stderr

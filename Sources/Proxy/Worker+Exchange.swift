@@ -320,7 +320,7 @@ extension Worker {
   }
 
   /// Makes two clients neighbours in a list; -1 stands for its end on that side.
-  private func join(_ first: Int32, _ second: Int32, in list: Int) {
+  private mutating func join(_ first: Int32, _ second: Int32, in list: Int) {
     if first >= 0 { clients[Int(first)].nextWaiting = second } else { waiting[list].head = second }
     if second >= 0 { clients[Int(second)].previousWaiting = first } else { waiting[list].tail = first }
   }

@@ -111,7 +111,9 @@ extension Worker {
     log.commit(writer.position)
   }
 
-  private mutating func cookieValue(_ app: UnsafeMutablePointer<CompiledApplication>, _ application: Int32, group: Int32)
+  private mutating func cookieValue(
+    _ app: UnsafeMutablePointer<CompiledApplication>, _ application: Int32, group: Int32
+  )
     -> ByteView?
   {
     for server in 0..<app.pointee.servers.count where pools[Int(application)].group(of: Int32(server)) == group {

@@ -191,7 +191,8 @@ extension Worker {
   }
 
   /// What the hop says of itself, if it is one of our own nodes and the last to have written (rule D3).
-  private mutating func refusal(_ view: ByteView, _ head: ResponseHead, _ server: Int32, _ application: Int) -> Exchange.Refusal
+  private mutating func refusal(_ view: ByteView, _ head: ResponseHead, _ server: Int32, _ application: Int)
+    -> Exchange.Refusal
   {
     guard head.status == 503 || head.status == 502, let field = head.lastProxyStatus, pools[application].isNode(server)
     else { return .none }

@@ -153,7 +153,9 @@ extension Worker {
   }
 
   /// `|last|first` as far as limits are set; the first date of a cookie that goes on is kept.
-  private mutating func appendDates(_ client: Int32, isNews: Bool, _ cookie: CompiledCookie, into writer: inout ByteWriter) {
+  private mutating func appendDates(
+    _ client: Int32, isNews: Bool, _ cookie: CompiledCookie, into writer: inout ByteWriter
+  ) {
     let seconds = UInt32(truncatingIfNeeded: (now + realtimeOffset) / 1_000_000_000)
     writer.append(byte: 0x7C)
     writer.append(cookieDate: seconds)

@@ -228,7 +228,9 @@ extension Worker {
     return false
   }
 
-  private mutating func isExcepted(_ high: UInt64, _ low: UInt64, _ app: UnsafeMutablePointer<CompiledApplication>) -> Bool {
+  private mutating func isExcepted(_ high: UInt64, _ low: UInt64, _ app: UnsafeMutablePointer<CompiledApplication>)
+    -> Bool
+  {
     for network in app.pointee.forwardedForExcept where network.contains(high, low) { return true }
     return false
   }

@@ -6,7 +6,7 @@ extension Reactor {
   ///
   /// While bytes of ours are unacknowledged this counts answers to the kernel's own questions, too; afterwards it is the time
   /// since the last byte was acknowledged.
-  public func millisecondsSinceAcknowledgement(_ socket: Socket) -> Int32? {
+  public mutating func millisecondsSinceAcknowledgement(_ socket: Socket) -> Int32? {
     let milliseconds = cr_since_acknowledgement(descriptor(of: socket))
     return milliseconds < 0 ? nil : milliseconds
   }

@@ -5,7 +5,7 @@ struct TopologyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "topology",
     abstract: "Check a topology file, show what it means, and explain what happens to a request.",
-    subcommands: [TopologyCheck.self, TopologyShow.self, TopologyExplain.self])
+    subcommands: [TopologyCheck.self, TopologyShow.self, TopologyExplain.self, TopologySimulate.self])
 }
 
 /// The topology file of a command.

@@ -34,7 +34,7 @@ struct TopologySimulate: ParsableCommand {
   }
 
   func run() throws {
-    let topology = try loadTopology(try topology.path())
+    let topology = try TopologyFiles.load(self.topology.path(), warnings: true)
     var options = SimulationOptions(seed: seed)
     options.users = users
     options.traceUser = trace

@@ -167,6 +167,12 @@ int cr_connect(const cr_address *address, int userTimeoutMilliseconds, int *out)
     if (userTimeoutMilliseconds > 0) {
       unsigned int timeout = (unsigned int)userTimeoutMilliseconds;
       setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
+      // The time limit counts only while something is unacknowledged. Who has acknowledged a request and then lost power
+      // would be waited for in vain: so the kernel asks again and again when nothing comes.
+      int idle = 2, interval = 1;
+      setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+      setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+      setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
     }
   }
   if (connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0) return 0;

@@ -7,8 +7,8 @@ import TopologyFile
 struct TopologyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "topology",
-    abstract: "Check a topology file, show what it means, and explain what happens to a request.",
-    subcommands: [TopologyCheck.self, TopologyShow.self, TopologyExplain.self])
+    abstract: "Check a topology file, show what it means, and try on paper what happens to requests and under failures.",
+    subcommands: [TopologyCheck.self, TopologyShow.self, TopologyExplain.self, TopologySimulate.self])
 }
 
 /// The topology file of a command.

@@ -1,0 +1,276 @@
+/// Something due at a moment of virtual time: 16 bytes, so that millions fit into memory and four into a cache line.
+///
+/// Events are ordered by time, then by what they are about, so that the order of equal times does not depend on the order
+/// in which they were scheduled.
+struct Event: Equatable, Sendable {
+  /// Virtual nanoseconds since the start.
+  var time: Int64
+  /// What happens (8 bits), a token that tells a stale event from a current one (24 bits), and whom it concerns (32 bits).
+  var payload: UInt64
+
+  /// The largest token.
+  static let tokenMask: UInt32 = 0xFF_FFFF
+
+  @inline(__always)
+  init(time: Int64, payload: UInt64) {
+    self.time = time
+    self.payload = payload
+  }
+
+  @inline(__always)
+  init(_ time: Int64, kind: UInt8, token: UInt32 = 0, index: Int32) {
+    self.time = time
+    payload = UInt64(kind) << 56 | UInt64(token & Self.tokenMask) << 32 | UInt64(UInt32(bitPattern: index))
+  }
+
+  @inline(__always) var kind: UInt8 { UInt8(truncatingIfNeeded: payload >> 56) }
+  @inline(__always) var token: UInt32 { UInt32(truncatingIfNeeded: payload >> 32) & Self.tokenMask }
+  @inline(__always) var index: Int32 { Int32(truncatingIfNeeded: payload) }
+
+  @inline(__always)
+  static func < (first: Event, second: Event) -> Bool {
+    first.time < second.time || (first.time == second.time && first.payload < second.payload)
+  }
+}
+
+/// The events to come: a heap for those of the current 65 microseconds, and three wheels of unsorted buckets for later ones.
+///
+/// An event is put into a bucket, moved once or twice as its time draws nearer, and sorted only among those of the same
+/// 65 microseconds, so that the cost of an event does not grow with how many wait: a million users think at the same time.
+struct EventQueue: ~Copyable {
+  private static let tickBits: Int64 = 16
+  private static let slotBits: Int64 = 12
+  private static let slots = 1 << 12
+  private static let levels = 3
+  /// The furthest an event may lie ahead, in nanoseconds: 2^51, 26 days. Later ones come then.
+  static let horizonNanoseconds: Int64 = 1 << 51
+
+  /// Part of a bucket. 15 events and a link fill four cache lines.
+  private struct Chunk {
+    var events: InlineArray<15, Event>
+    var count: Int32
+    var next: Int32
+    private var padding: UInt64 = 0
+
+    init(next: Int32) {
+      events = InlineArray(repeating: Event(time: 0, payload: 0))
+      count = 0
+      self.next = next
+    }
+  }
+
+  private var heap: UnsafeMutablePointer<Event>
+  private var heapCount = 0
+  private var heapCapacity = 1024
+  private var chunks: UnsafeMutablePointer<Chunk>
+  private var chunkCount = 0
+  private var chunkCapacity = 1024
+  private var freeChunk: Int32 = -1
+  /// First chunk of each bucket, level by level; -1: empty.
+  private let buckets: UnsafeMutablePointer<Int32>
+  /// One bit for each bucket that is not empty, and one for each word of those.
+  private let used: UnsafeMutablePointer<UInt64>
+  private let summary: UnsafeMutablePointer<UInt64>
+  private var tick: Int64 = 0
+  /// Events waiting.
+  private(set) var count = 0
+
+  /// An empty queue at time 0.
+  init() {
+    heap = .allocate(capacity: heapCapacity)
+    chunks = .allocate(capacity: chunkCapacity)
+    buckets = .allocate(capacity: Self.slots * Self.levels)
+    buckets.initialize(repeating: -1, count: Self.slots * Self.levels)
+    used = .allocate(capacity: Self.slots / 64 * Self.levels)
+    used.initialize(repeating: 0, count: Self.slots / 64 * Self.levels)
+    summary = .allocate(capacity: Self.levels)
+    summary.initialize(repeating: 0, count: Self.levels)
+  }
+
+  deinit {
+    heap.deallocate()
+    chunks.deallocate()
+    buckets.deallocate()
+    used.deallocate()
+    summary.deallocate()
+  }
+
+  /// Adds an event; its time must not be before that of the last one taken.
+  @inline(__always)
+  mutating func push(_ event: Event) {
+    count += 1
+    place(event)
+  }
+
+  /// Takes the earliest event if it is not after `end`.
+  @inline(__always)
+  mutating func pop(until end: Int64) -> Event? {
+    while heapCount == 0 {
+      guard count > 0, advance() else { return nil }
+    }
+    let first = heap[0]
+    guard first.time <= end else { return nil }
+    count -= 1
+    heapCount -= 1
+    if heapCount > 0 { siftDown(heap[heapCount], from: 0) }
+    return first
+  }
+
+  @inline(__always)
+  private mutating func place(_ event: Event) {
+    let due = event.time >> Self.tickBits
+    if due <= tick {
+      pushHeap(event)
+    } else if due >> Self.slotBits == tick >> Self.slotBits {
+      append(event, level: 0, slot: Int(due) & (Self.slots - 1))
+    } else if due >> (2 * Self.slotBits) == tick >> (2 * Self.slotBits) {
+      append(event, level: 1, slot: Int(due >> Self.slotBits) & (Self.slots - 1))
+    } else {
+      let far = min(due >> (2 * Self.slotBits), (tick >> (2 * Self.slotBits)) + Int64(Self.slots - 1))
+      append(event, level: 2, slot: Int(far) & (Self.slots - 1))
+    }
+  }
+
+  // MARK: The heap, four children a node
+
+  @inline(__always)
+  private mutating func pushHeap(_ event: Event) {
+    if heapCount == heapCapacity { growHeap() }
+    var hole = heapCount
+    heapCount += 1
+    while hole > 0 {
+      let parent = (hole - 1) >> 2
+      guard event < heap[parent] else { break }
+      heap[hole] = heap[parent]
+      hole = parent
+    }
+    heap[hole] = event
+  }
+
+  @inline(__always)
+  private mutating func siftDown(_ event: Event, from start: Int) {
+    var hole = start
+    while true {
+      let first = hole << 2 + 1
+      guard first < heapCount else { break }
+      var best = first
+      let last = min(first + 4, heapCount)
+      var child = first + 1
+      while child < last {
+        if heap[child] < heap[best] { best = child }
+        child += 1
+      }
+      guard heap[best] < event else { break }
+      heap[hole] = heap[best]
+      hole = best
+    }
+    heap[hole] = event
+  }
+
+  @inline(never)
+  private mutating func growHeap() {
+    let larger = UnsafeMutablePointer<Event>.allocate(capacity: heapCapacity * 2)
+    larger.moveInitialize(from: heap, count: heapCount)
+    heap.deallocate()
+    heap = larger
+    heapCapacity *= 2
+  }
+
+  // MARK: The wheels
+
+  @inline(__always)
+  private mutating func append(_ event: Event, level: Int, slot: Int) {
+    let bucket = level << Int(Self.slotBits) | slot
+    var chunk = buckets[bucket]
+    if chunk < 0 || chunks[Int(chunk)].count == 15 {
+      let fresh = takeChunk(next: chunk)
+      if chunk < 0 {
+        used[bucket >> 6] |= 1 << UInt64(bucket & 63)
+        summary[level] |= 1 << UInt64(slot >> 6)
+      }
+      buckets[bucket] = fresh
+      chunk = fresh
+    }
+    let position = Int(chunks[Int(chunk)].count)
+    chunks[Int(chunk)].events[position] = event
+    chunks[Int(chunk)].count += 1
+  }
+
+  @inline(__always)
+  private mutating func takeChunk(next: Int32) -> Int32 {
+    if freeChunk >= 0 {
+      let chunk = freeChunk
+      freeChunk = chunks[Int(chunk)].next
+      chunks[Int(chunk)].count = 0
+      chunks[Int(chunk)].next = next
+      return chunk
+    }
+    if chunkCount == chunkCapacity { growChunks() }
+    let chunk = Int32(chunkCount)
+    chunkCount += 1
+    (chunks + Int(chunk)).initialize(to: Chunk(next: next))
+    return chunk
+  }
+
+  @inline(never)
+  private mutating func growChunks() {
+    let larger = UnsafeMutablePointer<Chunk>.allocate(capacity: chunkCapacity * 2)
+    larger.moveInitialize(from: chunks, count: chunkCount)
+    chunks.deallocate()
+    chunks = larger
+    chunkCapacity *= 2
+  }
+
+  /// Moves on to the next bucket that holds something. False: there is none.
+  private mutating func advance() -> Bool {
+    for level in 0..<Self.levels {
+      let bits = Int64(level) * Self.slotBits
+      let position = Int(tick >> bits) & (Self.slots - 1)
+      guard let slot = nextSlot(level, after: position) else { continue }
+      // The wheel of the last level goes round; the others end where the next level's bucket ends.
+      let start = tick >> bits
+      let turns = slot > position ? start - Int64(position) : start - Int64(position) + Int64(Self.slots)
+      tick = (turns + Int64(slot)) << bits
+      empty(level, slot)
+      return true
+    }
+    return false
+  }
+
+  private func nextSlot(_ level: Int, after position: Int) -> Int? {
+    if let found = firstSlot(level, from: position + 1, to: Self.slots) { return found }
+    return level == Self.levels - 1 ? firstSlot(level, from: 0, to: position) : nil
+  }
+
+  private func firstSlot(_ level: Int, from start: Int, to end: Int) -> Int? {
+    guard start < end else { return nil }
+    let words = used + level * (Self.slots / 64)
+    var word = start >> 6
+    var bits = words[word] & (~0 << UInt64(start & 63))
+    if bits == 0 {
+      guard word < 63 else { return nil }
+      let rest = summary[level] & (~0 << UInt64(word + 1))
+      guard rest != 0 else { return nil }
+      word = rest.trailingZeroBitCount
+      bits = words[word]
+    }
+    let found = word << 6 | bits.trailingZeroBitCount
+    return found < end ? found : nil
+  }
+
+  private mutating func empty(_ level: Int, _ slot: Int) {
+    let bucket = level << Int(Self.slotBits) | slot
+    var chunk = buckets[bucket]
+    buckets[bucket] = -1
+    used[bucket >> 6] &= ~(1 << UInt64(bucket & 63))
+    if used[bucket >> 6] == 0 { summary[level] &= ~(1 << UInt64(slot >> 6)) }
+    while chunk >= 0 {
+      // Placing may grow the memory of the chunks, so nothing of it is held meanwhile.
+      for position in 0..<Int(chunks[Int(chunk)].count) { place(chunks[Int(chunk)].events[position]) }
+      let next = chunks[Int(chunk)].next
+      chunks[Int(chunk)].next = freeChunk
+      freeChunk = chunk
+      chunk = next
+    }
+  }
+}

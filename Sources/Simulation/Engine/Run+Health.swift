@@ -1,0 +1,205 @@
+internal import Routing
+internal import Topology
+
+/// Checks, and what is believed because of them: as the proxy's control thread does (`Prober`, `Monitor`, `Control`).
+extension Run {
+  mutating func probeBegins(_ index: Int32) {
+    let probe = probes + Int(index)
+    let state = poolStates + Int(probe.pointee.pool)
+    // The next start of the node begins its checks anew.
+    guard world.elements[Int(state.pointee.node)].isUp else { return }
+    let candidate = candidate(probe.pointee.pool, probe.pointee.server)
+    probe.pointee.began = now
+    probe.pointee.isRunning = true
+    probe.pointee.token &+= 1
+    let roundTrips: Int64 = probe.pointee.isConnect ? 1 : 2
+    var delay = roundTrips * 2 * world.latency(candidate.pointee.path)
+    delay += world.elements[Int(candidate.pointee.element)].slowness
+    delay += world.exchangeDelay(candidate.pointee.path, first: ModelTimes.handshakeRetransmission)
+    if !probe.pointee.isConnect {
+      delay += world.exchangeDelay(candidate.pointee.path, first: ModelTimes.retransmission)
+    }
+    schedule(.probeEnd, index, token: probe.pointee.token, at: now + min(delay, probe.pointee.timeout))
+  }
+
+  mutating func probeEnds(_ index: Int32) {
+    let probe = probes + Int(index)
+    let state = poolStates + Int(probe.pointee.pool)
+    guard world.elements[Int(state.pointee.node)].isUp else { return }
+    let candidate = candidate(probe.pointee.pool, probe.pointee.server)
+    let element = world.elements + Int(candidate.pointee.element)
+    let path = candidate.pointee.path
+    let isOpen =
+      element.pointee.isPowered && world.passes(path, from: state.pointee.node, to: candidate.pointee.element)
+      && world.returns(path, from: candidate.pointee.element, to: state.pointee.node)
+    if now - probe.pointee.began >= probe.pointee.timeout { return probeFinished(index, success: false) }
+    guard isOpen else {
+      return schedule(.probeEnd, index, token: probe.pointee.token, at: probe.pointee.began + probe.pointee.timeout)
+    }
+    guard answersCheck(probe, candidate, element) else { return probeFinished(index, success: false) }
+    if probe.pointee.isMonitor {
+      probeStated(index, statement(candidate.pointee.element, probe.pointee.pool))
+    } else {
+      probeFinished(index, success: true)
+    }
+  }
+
+  /// Whether the process is there, and the port that is asked.
+  private func answersCheck(
+    _ probe: UnsafeMutablePointer<Probe>, _ candidate: UnsafeMutablePointer<CandidateState>,
+    _ element: UnsafeMutablePointer<World.ElementState>
+  ) -> Bool {
+    guard element.pointee.isUp else { return false }
+    // A soft stop closes the monitor at once; a drained server closes its admission port.
+    if probe.pointee.isMonitor { return element.pointee.softStops == 0 }
+    return probe.pointee.which == .liveness ? !element.pointee.isDrained : element.pointee.admits
+  }
+
+  /// What a node's monitor says of an application (rule E1).
+  private func statement(_ node: Int32, _ asking: Int32) -> MonitorStatement {
+    let application = network.pools[Int(asking)].application
+    let pool = network.nodes[Int(node)].poolOf[application]
+    var said = MonitorStatement.nobody
+    guard pool >= 0 else { return said }
+    let state = poolStates + Int(pool)
+    for server in 0..<state.pointee.candidateCount {
+      let position = Int(state.pointee.firstCandidate + server)
+      guard candidates[position].isSpokenFor else { continue }
+      said.include(health[position], weight: Int(candidates[position].weight))
+    }
+    let element = world.elements[Int(node)]
+    if !element.admits { said.admit = false }
+    if element.isDrained { said.alive = false }
+    if element.drains > 0 && element.drainDeadline > 0 { said.drainDeadline = element.drainDeadline }
+    return said
+  }
+
+  private mutating func probeStated(_ index: Int32, _ statement: MonitorStatement) {
+    let probe = probes + Int(index)
+    let candidate = candidate(probe.pointee.pool, probe.pointee.server)
+    // A site that says, after the hint, that it takes everybody again is no longer passed by (rule E3).
+    if statement.admit && statement.alive
+      && probe.pointee.began > hintTime(probe.pointee.pool, candidate.pointee.poolSite)
+    {
+      shared[Int(probe.pointee.pool)].hints.clear(site: Int(candidate.pointee.poolSite))
+    }
+    let which = probe.pointee.which
+    let change = health[position(probe.pointee.pool, probe.pointee.server)].record(
+      which, statement: statement, now: now)
+    changed(probe.pointee.pool, probe.pointee.server, change)
+    probeRests(index, success: true, settled: statement.alive)
+  }
+
+  private mutating func probeFinished(_ index: Int32, success: Bool) {
+    let probe = probes + Int(index)
+    let which = probe.pointee.which
+    let change = health[position(probe.pointee.pool, probe.pointee.server)].record(which, success: success, now: now)
+    changed(probe.pointee.pool, probe.pointee.server, change)
+    probeRests(index, success: success, settled: true)
+  }
+
+  private mutating func probeRests(_ index: Int32, success: Bool, settled: Bool) {
+    let probe = probes + Int(index)
+    let node = Int(poolStates[Int(probe.pointee.pool)].node)
+    probe.pointee.isRunning = false
+    _ = probe.pointee.state.record(success: success, now: now)
+    let delay = settled ? probe.pointee.state.nextDelay(random: &nodeRandom[node]) : probe.pointee.downInterval
+    probe.pointee.token &+= 1
+    probe.pointee.due = now + max(delay, 1_000_000)
+    schedule(.probe, index, token: probe.pointee.token, at: probe.pointee.due)
+  }
+
+  @inline(__always)
+  func position(_ pool: Int32, _ server: Int32) -> Int { Int(poolStates[Int(pool)].firstCandidate + server) }
+
+  // MARK: Evidence and publishing
+
+  private func hintTime(_ pool: Int32, _ site: Int32) -> Int64 {
+    hintedAt[Int(poolStates[Int(pool)].firstCandidate + site)]
+  }
+
+  /// What requests found out reaches the health machines at once; the proxy's control thread takes it a moment later.
+  @inline(never)
+  mutating func takeEvidence(_ pool: Int32) {
+    for evidence in pools[Int(pool)].takeEvidence() {
+      if evidence.kind == .hinted {
+        let site = candidate(pool, evidence.server).pointee.poolSite
+        hintedAt[Int(poolStates[Int(pool)].firstCandidate + site)] = now
+        for server in 0..<poolStates[Int(pool)].candidateCount where candidate(pool, server).pointee.poolSite == site {
+          checkSoon(pool, server)
+        }
+      }
+      let change = health[position(pool, evidence.server)].record(evidence.kind, now: now)
+      changed(pool, evidence.server, change)
+    }
+  }
+
+  /// Publishes what has changed about a candidate.
+  private mutating func changed(_ pool: Int32, _ server: Int32, _ change: HealthChange) {
+    if change.contains(.checkSoon) { checkSoon(pool, server) }
+    guard change.mustPublish else { return }
+    publish(pool, server)
+    if change.contains(.slowStart) {
+      growing.append(CandidateReference(pool: pool, server: server))
+      if !growthIsScheduled {
+        growthIsScheduled = true
+        schedule(.growth, 0, at: now + ModelTimes.growth)
+      }
+    }
+    if !awaited.isEmpty { detected(pool, server) }
+  }
+
+  private func publish(_ pool: Int32, _ server: Int32) {
+    let seed = network.pools[Int(pool)].candidates[Int(server)].jitterSeed
+    let snapshot = HealthSnapshot(health[position(pool, server)], now: now, jitterSeed: seed)
+    shared[Int(pool)].health.publish(server, snapshot)
+  }
+
+  mutating func grow() {
+    growthIsScheduled = false
+    var left: [CandidateReference] = []
+    for entry in growing {
+      publish(entry.pool, entry.server)
+      let seed = network.pools[Int(entry.pool)].candidates[Int(entry.server)].jitterSeed
+      if health[position(entry.pool, entry.server)].isStartingSlowly(now: now, jitterSeed: seed) { left.append(entry) }
+    }
+    growing = left
+    if !growing.isEmpty {
+      growthIsScheduled = true
+      schedule(.growth, 0, at: now + ModelTimes.growth)
+    }
+  }
+
+  private mutating func checkSoon(_ pool: Int32, _ server: Int32) {
+    let state = poolStates[Int(pool)]
+    for index in state.firstCheck..<state.firstCheck + state.checkCount where probes[Int(index)].server == server {
+      let probe = probes + Int(index)
+      let time = now + ModelTimes.checkSoon
+      guard !probe.pointee.isRunning, time < probe.pointee.due else { continue }
+      probe.pointee.token &+= 1
+      probe.pointee.due = time
+      schedule(.probe, index, token: probe.pointee.token, at: time)
+    }
+  }
+
+  // MARK: Drains by the operator, where no check can show them
+
+  /// Balancers are told of a drained server that has no admission port.
+  mutating func setDrain(_ element: Int32, _ isDrained: Bool) {
+    for user in network.users[element] {
+      let model = network.pools[Int(user.pool)]
+      guard model.role == .siteBalancer, model.plan.pool.servers[Int(user.server)].admission == nil else { continue }
+      let change = health[position(user.pool, user.server)].setEnabled(isDrained ? .drain : .ready, now: now)
+      changed(user.pool, user.server, change)
+    }
+  }
+
+  /// At the deadline nobody stays: the server is taken out.
+  mutating func setMaintenance(_ element: Int32, _ isOut: Bool) {
+    for user in network.users[element] {
+      guard network.pools[Int(user.pool)].role == .siteBalancer else { continue }
+      let change = health[position(user.pool, user.server)].setEnabled(isOut ? .maintenance : .ready, now: now)
+      changed(user.pool, user.server, change)
+    }
+  }
+}

@@ -1,0 +1,136 @@
+internal import Routing
+internal import Topology
+
+/// Proxy nodes coming to life: their pools, health machines and checks, as the proxy makes them.
+extension Run {
+  /// Fills the flat tables that stay the same for the whole scenario.
+  mutating func layOut() {
+    var candidate = 0
+    var check = 0
+    for (index, model) in network.pools.enumerated() {
+      let balancer = model.role == .siteBalancer
+      let site = network.elements[Int(model.node)].site
+      let servers = balancer ? network.serversOfSite[Int(site)] : 0..<0
+      (poolStates + index).initialize(
+        to: PoolState(
+          node: model.node, firstCandidate: Int32(candidate), candidateCount: Int32(model.candidates.count),
+          firstCheck: Int32(check), checkCount: Int32(model.checks.count), groups: nil,
+          groupsFirst: balancer ? Int32(servers.lowerBound) : 0,
+          groupsCount: Int32(balancer ? servers.count : network.siteCount), mode: model.mode,
+          isOffice: model.role == .officeProxy, isBalancer: balancer, hasDates: model.hasDates, knowsAttributes: false,
+          hasPath: model.hasPath, maxIdle: model.maxIdle, maxLife: model.maxLife, connectTimeout: model.connectTimeout,
+          serverTimeout: model.serverTimeout, queueTimeout: model.queueTimeout, unacknowledged: model.unacknowledged,
+          silence: model.silence,
+          pooled: model.pooled, reuseWindow: model.reuseWindow, pooledMax: model.pooledMax,
+          queueMax: Int32(clamping: model.queueMax), attemptsMax: Int32(clamping: model.attemptsMax),
+          bodyBytesMax: Int32(clamping: model.bodyBytesMax)))
+      for item in model.candidates {
+        (candidates + candidate).initialize(
+          to: CandidateState(
+            element: item.element, path: item.path, site: item.site, poolSite: item.poolSite, isNode: item.isNode,
+            isServer: network.elements[Int(item.element)].kind == .server, hasCookieValue: item.hasCookieValue,
+            isSpokenFor: item.isSpokenFor, weight: Int32(clamping: item.weight), tier: item.tier))
+        (health + candidate).initialize(
+          to: ServerHealth(plan: plan(model, candidate - Int(poolStates[index].firstCandidate))))
+        candidate += 1
+      }
+      for item in model.checks {
+        (probes + check).initialize(
+          to: Probe(
+            state: CheckState(plan: hysteresis(item.plan), initiallyUp: true), pool: Int32(index), server: item.server,
+            timeout: item.timeout, downInterval: item.downInterval, which: item.which, isMonitor: item.isMonitor,
+            isConnect: item.isConnect))
+        check += 1
+      }
+    }
+  }
+
+  private func hysteresis(_ plan: CheckPlan) -> CheckPlan {
+    guard behaviour.contains(.withoutHysteresis) else { return plan }
+    var plan = plan
+    plan.rise = 1
+    plan.fall = 1
+    return plan
+  }
+
+  /// A candidate's plan, without the rules that are switched off.
+  private func plan(_ model: PoolModel, _ server: Int) -> ServerPlan {
+    var plan = model.plan.pool.servers[server]
+    if behaviour.contains(.withoutHysteresis) {
+      if let check = plan.admission { plan.admission = hysteresis(check) }
+      if let check = plan.liveness { plan.liveness = hysteresis(check) }
+    }
+    return plan
+  }
+
+  private func application(_ model: PoolModel) -> ApplicationPlan {
+    var plan = model.plan
+    if behaviour.contains(.immediateFailback) { plan.pool.failback = .immediate }
+    if behaviour.contains(.withoutHysteresis) {
+      for server in plan.pool.servers.indices { plan.pool.servers[server] = self.plan(model, server) }
+    }
+    return plan
+  }
+
+  /// A node's process begins, with empty memory: everybody is believed up, nothing is learned.
+  mutating func startNode(_ node: Int, isFirst: Bool) {
+    let model = network.nodes[node]
+    for pool in model.pools {
+      let planned = application(network.pools[pool])
+      if !isFirst {
+        (pools + pool).deinitialize(count: 1)
+        shared[pool].deallocate()
+      }
+      (shared + pool).initialize(to: PoolShared(plan: planned.pool))
+      (pools + pool).initialize(
+        to: Pool(
+          application: planned, shared: shared[pool], timeScale: model.plan.timeScale, workers: 1,
+          seed: nodeRandom[node].next()))
+      let first = Int(poolStates[pool].firstCandidate)
+      if !isFirst {
+        for server in 0..<Int(poolStates[pool].candidateCount) {
+          health[first + server] = ServerHealth(plan: planned.pool.servers[server])
+          candidates[first + server].idleCount = 0
+          hintedAt[first + server] = -1
+        }
+        poolStates[pool].knowsAttributes = false
+        poolStates[pool].waiting = 0
+        waitingLegs[pool] = []
+      } else if planned.cookie != nil {
+        fillGroups(pool)
+      }
+      for check in 0..<Int(poolStates[pool].checkCount) {
+        startProbe(Int(poolStates[pool].firstCheck) + check, network.pools[pool].checks[check], isFirst: isFirst)
+      }
+    }
+  }
+
+  private mutating func startProbe(_ probe: Int, _ model: CheckModel, isFirst: Bool) {
+    if !isFirst { probes[probe].state = CheckState(plan: hysteresis(model.plan), initiallyUp: true) }
+    probes[probe].isRunning = false
+    probes[probe].token &+= 1
+    let node = Int(poolStates[Int(probes[probe].pool)].node)
+    probes[probe].due = now + probes[probe].state.firstDelay(random: &nodeRandom[node])
+    schedule(.probe, Int32(probe), token: probes[probe].token, at: probes[probe].due)
+  }
+
+  /// Which group a cookie's site or server means here.
+  private func fillGroups(_ pool: Int) {
+    let state = poolStates + pool
+    let table = UnsafeMutablePointer<Int32>.allocate(capacity: max(1, Int(state.pointee.groupsCount)))
+    table.initialize(repeating: -1, count: max(1, Int(state.pointee.groupsCount)))
+    for server in 0..<Int(state.pointee.candidateCount) {
+      let candidate = candidates[Int(state.pointee.firstCandidate) + server]
+      guard candidate.hasCookieValue else { continue }
+      let value = state.pointee.isBalancer ? candidate.element : candidate.site
+      table[Int(value - state.pointee.groupsFirst)] = pools[pool].group(of: Int32(server))
+    }
+    state.pointee.groups = table
+  }
+
+  /// The candidate of a pool.
+  @inline(__always)
+  func candidate(_ pool: Int32, _ server: Int32) -> UnsafeMutablePointer<CandidateState> {
+    candidates + Int(poolStates[Int(pool)].firstCandidate + server)
+  }
+}

@@ -1,0 +1,173 @@
+internal import Routing
+internal import Topology
+
+/// What is counted of a request when its answer has come. An ordinary request costs a few additions; one that went differently
+/// is shown to the oracle and to every checker.
+extension Run {
+  @inline(__always)
+  mutating func account(
+    _ root: Int32, _ result: Result, _ user: UnsafeMutablePointer<User>, _ done: Int64, isCurrentVisit: Bool
+  ) {
+    let leg = legs + Int(root)
+    let phase = Int(leg.pointee.phase)
+    let counts = record.counts + phase
+    let step = record.step(leg.pointee.began)
+    counts.pointee.requests += 1
+    counts.pointee.bytes &+= leg.pointee.bytes
+    counts.pointee.cost += leg.pointee.cost
+    let isError = result.status == 0 || result.status >= 500
+    var site: Int32 = -1
+    if result.server >= 0 {
+      site = verdicts.siteOfElement[Int(result.server)]
+      record.bySite[step * record.siteCount + Int(site)] &+= 1
+    }
+    if !isError { record.measure(phase, done - leg.pointee.began + ModelTimes.local) }
+    let isOrdinary =
+      !isError && !result.lostSession && leg.pointee.flags.isDisjoint(with: [.disturbed, .crossed])
+      && (!isCurrentVisit || user.pointee.current < 0 || user.pointee.current == result.server)
+      && (leg.pointee.cookies.server < 0 || leg.pointee.cookies.server == result.server)
+      && (!leg.pointee.flags.contains(.isNew) || site == verdicts.newUsers.preferred(Int(user.pointee.entry)))
+    if isOrdinary {
+      counts.pointee.costOracle += leg.pointee.cost
+    } else {
+      examine(root, result, user, done, isCurrentVisit: isCurrentVisit, step: step)
+    }
+  }
+
+  @inline(never)
+  private mutating func examine(
+    _ root: Int32, _ result: Result, _ user: UnsafeMutablePointer<User>, _ done: Int64, isCurrentVisit: Bool, step: Int
+  ) {
+    let leg = legs + Int(root)
+    let bound = leg.pointee.cookies.server >= 0 ? leg.pointee.cookies.server : -1
+    let boundEpoch = bound >= 0 ? world.elements[Int(bound)].epoch : 0
+    let current = isCurrentVisit ? user.pointee.current : -1
+    let outcome = Outcome(
+      user: Int(leg.pointee.user), entry: Int(user.pointee.entry), begin: leg.pointee.began, end: done,
+      isPost: leg.pointee.flags.contains(.isPost), isNew: leg.pointee.flags.contains(.isNew),
+      crossed: leg.pointee.flags.contains(.crossed), bound: bound,
+      boundKnows: bound >= 0
+        && user.pointee.isKnown(leg.pointee.cookies.session, at: bound, epoch: boundEpoch), current: current,
+      hadLeft: isCurrentVisit && result.server >= 0 && user.pointee.hasLeft(result.server),
+      isOlder: leg.pointee.began / 1_000_000 < Int64(user.pointee.movedAt), answered: result.server,
+      status: Int(result.status), isApplicationError: result.isApplicationError, lostSession: result.lostSession)
+    let counts = record.counts + Int(leg.pointee.phase)
+    let names = verdicts.names
+    if outcome.isError {
+      counts.pointee.errors += 1
+      record.errors[step] &+= 1
+      if outcome.isApplicationError { counts.pointee.applicationErrors += 1 }
+      if !verdicts.errors.check(outcome, &truth) { counts.pointee.errorsOracle += 1 }
+    } else {
+      countSession(outcome, counts, step, names)
+    }
+    if outcome.crossed { countCrossing(outcome, counts, step) }
+    counts.pointee.costOracle += oracleCost(outcome, leg)
+  }
+
+  private mutating func countSession(
+    _ outcome: Outcome, _ counts: UnsafeMutablePointer<Counts>, _ step: Int, _ names: [String]
+  ) {
+    if outcome.lostSession {
+      counts.pointee.sessionsLost += 1
+      record.sessionsLost[step] &+= 1
+      let couldGoOn =
+        outcome.boundKnows && truth.isReachable(outcome.entry, outcome.bound, outcome.begin, outcome.end)
+      if !couldGoOn { counts.pointee.sessionsLostOracle += 1 }
+    }
+    if outcome.current >= 0 && outcome.current != outcome.answered && outcome.answered >= 0 {
+      counts.pointee.moves += 1
+      record.moves[step] &+= 1
+    }
+    if verdicts.needlessMoves.check(outcome, &truth, names) { counts.pointee.movedNeedlessly += 1 }
+    if verdicts.returns.check(outcome, recovery: verdicts.needlessMoves.recovery, &truth, names) {
+      counts.pointee.movedBack += 1
+    }
+    _ = verdicts.newUsers.check(outcome, &truth, names, siteOf: verdicts.siteOfElement)
+  }
+
+  private mutating func countCrossing(_ outcome: Outcome, _ counts: UnsafeMutablePointer<Counts>, _ step: Int) {
+    counts.pointee.interSite += 1
+    record.interSite[step] &+= 1
+    let wasAvoidable =
+      outcome.bound >= 0 && outcome.boundKnows
+        && truth.isReachable(outcome.entry, outcome.bound, outcome.begin, outcome.end)
+      ? truth.isDirect(outcome.entry, outcome.bound, outcome.begin, outcome.end)
+      : truth.hasDirect(outcome.entry, outcome.begin, outcome.end)
+    if !wasAvoidable { counts.pointee.interSiteOracle += 1 }
+    _ = verdicts.interSite.check(outcome, &truth)
+  }
+
+  /// What the request and its answer would have cost on the oracle's way: straight to the site of the session, or to the first
+  /// that takes new users; where there is no direct way, what it did cost.
+  private mutating func oracleCost(_ outcome: Outcome, _ leg: UnsafeMutablePointer<Leg>) -> Double {
+    let entry = population.entries[outcome.entry]
+    guard let from = entry.elements.first, truth.isServable(outcome.entry, outcome.begin, outcome.end) else { return 0 }
+    var site: Int32 = -1
+    if outcome.bound >= 0, outcome.boundKnows,
+      truth.isReachable(outcome.entry, outcome.bound, outcome.begin, outcome.end)
+    {
+      guard truth.isDirect(outcome.entry, outcome.bound, outcome.begin, outcome.end) else { return leg.pointee.cost }
+      site = verdicts.siteOfElement[Int(outcome.bound)]
+    } else {
+      for candidate in verdicts.newUsers.order(outcome.entry)
+      where truth.admits(outcome.entry, candidate, outcome.begin, outcome.end) {
+        site = candidate
+        break
+      }
+    }
+    guard site >= 0 else { return leg.pointee.cost }
+    let place = network.elements[Int(from)].place
+    guard place != site, let path = network.link(between: place, and: site) else { return 0 }
+    let bytes = Double(Int(leg.pointee.requestBytes) + habits(users + outcome.user).pointee.responseBytes)
+    return bytes * network.links[Int(path.link)].costPerByte
+  }
+
+  // MARK: The report
+
+  /// What came of the scenario.
+  mutating func report() -> ScenarioReport {
+    let total = record.total()
+    let phases = record.reports()
+    var links: [LinkReport] = []
+    for (index, link) in network.links.enumerated() where world.links[index].bytes > 0 {
+      links.append(
+        LinkReport(
+          from: network.placeNames[Int(link.from)], to: network.placeNames[Int(link.to)], isInterSite: link.isInterSite,
+          isDeclared: link.declared != nil, bytes: world.links[index].bytes,
+          cost: Double(world.links[index].bytes) * link.costPerByte))
+    }
+    return ScenarioReport(
+      name: scenario.name, summary: scenario.summary, durationNanoseconds: end, seed: seed, users: population.total,
+      faults: record.marks, phases: phases, total: total, series: record.series(network.topology.sites.map(\.name)),
+      links: links, verdicts: verdicts.verdicts(),
+      expectations: scenario.expectations.map { Self.judge($0, phases: phases, total: total) },
+      trace: tracer?.story(network, population), events: events)
+  }
+
+  private static func judge(
+    _ expectation: Expectation, phases: [PhaseReport], total: PhaseReport
+  ) -> ExpectationOutcome {
+    let none = PhaseReport(
+      phase: expectation.phase, lengthNanoseconds: 0, counts: Counts(),
+      latency: LatencyReport(count: 0, p50Nanoseconds: 0, p99Nanoseconds: 0, maxNanoseconds: 0))
+    let part = expectation.phase == .all ? total : phases.first { $0.phase == expectation.phase } ?? none
+    let counts = part.counts
+    let value: Double =
+      switch expectation.measure {
+      case .errors: Double(counts.avoidableErrors)
+      case .allErrors: Double(counts.errors)
+      case .avoidableSessionLosses: Double(counts.avoidableSessionsLost)
+      case .sessionLosses: Double(counts.sessionsLost)
+      case .movedNeedlessly: Double(counts.movedNeedlessly)
+      case .movedBack: Double(counts.movedBack)
+      case .interSite: Double(counts.interSite)
+      case .avoidableInterSite: Double(counts.avoidableInterSite)
+      case .cost: counts.cost
+      case .p50: Double(part.latency.p50Nanoseconds) / 1_000_000
+      case .p99: Double(part.latency.p99Nanoseconds) / 1_000_000
+      }
+    let holds = value <= expectation.atMost ?? .infinity && value >= expectation.atLeast ?? -.infinity
+    return ExpectationOutcome(expectation: expectation, value: value, holds: holds)
+  }
+}

@@ -1,0 +1,189 @@
+internal import Routing
+internal import Topology
+
+/// What an event is about; of several at one moment the lower comes first.
+enum EventKind: UInt8 {
+  case fault, probeEnd, bound, growth, arrive, response, lost, connectResult, connectTimeout, acknowledge, timeout
+  case waitTimeout, poll, probe, user
+}
+
+/// One scenario while it runs: virtual time, the truth about the network, every node's state, and the users.
+///
+/// A value that nobody shares, so that runs may go on in parallel. The extensions hold the life of a request in its order:
+/// `+Users`, `+Requests`, `+Attempts`, `+Transport`, `+Servers`, `+Answers`; then `+Health`, `+Faults` and `+Record`.
+struct Run: ~Copyable {
+  let network: NetworkModel
+  let scenario: Scenario
+  let options: SimulationOptions
+  let seed: UInt64
+  let end: Int64
+  var now: Int64 = 0
+  var queue = EventQueue()
+  var events: UInt64 = 0
+  var world: World
+
+  // Nodes
+  let pools: UnsafeMutablePointer<Pool>
+  let shared: UnsafeMutablePointer<PoolShared>
+  let poolStates: UnsafeMutablePointer<PoolState>
+  let candidates: UnsafeMutablePointer<CandidateState>
+  let candidateCount: Int
+  let health: UnsafeMutablePointer<ServerHealth>
+  let probes: UnsafeMutablePointer<Probe>
+  let probeCount: Int
+  /// When the last hint against a site came, by candidate position of its first server.
+  let hintedAt: UnsafeMutablePointer<Int64>
+  let nodeRandom: UnsafeMutablePointer<RandomStream>
+  var growing: [CandidateReference] = []
+  var growthIsScheduled = false
+  var waitingLegs: [[Int32]]
+  var isRetrying = false
+
+  // Requests
+  var legs: UnsafeMutablePointer<Leg>
+  var legCapacity = 256
+  var legCount = 0
+  var freeLeg: Int32 = -1
+
+  // Users
+  let population: Population
+  let users: UnsafeMutablePointer<User>
+  let entryHabits: UnsafeMutablePointer<Habits>
+  let entryPools: UnsafeMutablePointer<Int32>
+  let userHashes: UInt64
+
+  // Application servers
+  var servers: [ServerState]
+
+  // What happens and what is found
+  var changes: [TimedChange] = []
+  var record: Recorder
+  var truth: Truth
+  var verdicts: Verdicts
+  var tracer: Tracer?
+  var awaited: [AwaitedDetection] = []
+  var activeFaults = 0
+  let behaviour: Behaviour
+
+  init(_ network: NetworkModel, scenario: Scenario, options: SimulationOptions) {
+    self.network = network
+    self.scenario = scenario
+    self.options = options
+    behaviour = options.behaviour
+    seed = scenario.seed ?? options.seed
+    end = max(1, scenario.duration.nanosecondsClamped)
+    world = World(network, seed: seed)
+    let poolCount = network.pools.count
+    candidateCount = network.pools.reduce(0) { $0 + $1.candidates.count }
+    probeCount = network.pools.reduce(0) { $0 + $1.checks.count }
+    pools = .allocate(capacity: max(1, poolCount))
+    shared = .allocate(capacity: max(1, poolCount))
+    poolStates = .allocate(capacity: max(1, poolCount))
+    candidates = .allocate(capacity: max(1, candidateCount))
+    health = .allocate(capacity: max(1, candidateCount))
+    hintedAt = .allocate(capacity: max(1, candidateCount))
+    hintedAt.initialize(repeating: -1, count: max(1, candidateCount))
+    probes = .allocate(capacity: max(1, probeCount))
+    nodeRandom = .allocate(capacity: max(1, network.nodeCount))
+    for (index, node) in network.nodes.enumerated() {
+      (nodeRandom + index).initialize(to: RandomStream(seed: seed, hash: node.nameHash))
+    }
+    waitingLegs = Array(repeating: [], count: poolCount)
+    legs = .allocate(capacity: legCapacity)
+    population = Population(network, scenario: scenario, users: options.users)
+    users = .allocate(capacity: max(1, population.total))
+    userHashes = StableHash.combine(seed, StableHash.hash(literal: "users"))
+    let applications = max(1, network.applicationCount)
+    entryHabits = .allocate(capacity: max(1, population.entries.count * applications))
+    entryPools = .allocate(capacity: max(1, population.entries.count * applications))
+    for (index, entry) in population.entries.enumerated() {
+      for application in 0..<network.applicationCount {
+        (entryHabits + index * applications + application).initialize(to: entry.habits[application])
+        let node = Int(entry.elements[0])
+        entryPools[index * applications + application] = network.nodes[node].poolOf[application]
+      }
+    }
+    var states: [ServerState] = []
+    for (index, model) in network.services.enumerated() {
+      let name = network.elements[network.firstServer + index].name
+      states.append(ServerState(model, random: RandomStream(seed: seed, name: name)))
+    }
+    servers = states
+    record = Recorder(network, end: end)
+    truth = Truth(network, population: population)
+    verdicts = Verdicts(network, population: population)
+    if let traced = options.traceUser { tracer = Tracer(user: traced) }
+    layOut()
+    for node in 0..<network.nodeCount { startNode(node, isFirst: true) }
+    startUsers()
+    planFaults()
+  }
+
+  deinit {
+    for pool in 0..<network.pools.count {
+      (pools + pool).deinitialize(count: 1)
+      shared[pool].deallocate()
+      poolStates[pool].groups?.deallocate()
+    }
+    for candidate in 0..<candidateCount { candidates[candidate].idle?.deallocate() }
+    health.deinitialize(count: candidateCount)
+    probes.deinitialize(count: probeCount)
+    entryHabits.deinitialize(count: population.entries.count * network.applicationCount)
+    pools.deallocate()
+    shared.deallocate()
+    poolStates.deallocate()
+    candidates.deallocate()
+    health.deallocate()
+    hintedAt.deallocate()
+    probes.deallocate()
+    nodeRandom.deallocate()
+    legs.deallocate()
+    users.deallocate()
+    entryHabits.deallocate()
+    entryPools.deallocate()
+  }
+
+  /// Runs to the scenario's end.
+  mutating func run() {
+    while let event = queue.pop(until: end) {
+      now = event.time
+      events &+= 1
+      handle(event)
+    }
+    now = end
+    record.close(at: end)
+  }
+
+  @inline(__always)
+  private mutating func handle(_ event: Event) {
+    guard let kind = EventKind(rawValue: event.kind) else { return }
+    let index = event.index
+    switch kind {
+    case .user: userActs(index)
+    case .arrive: if isCurrent(event) { arrive(index) }
+    case .response: if isCurrent(event) { response(index) }
+    case .connectResult: if isCurrent(event) { connectResult(index) }
+    case .connectTimeout: if isCurrent(event) { connectFailed(index, "no connection in time") }
+    case .lost: if isCurrent(event) { lost(index) }
+    case .acknowledge: if isCurrent(event) { acknowledgementMissing(index) }
+    case .timeout: if isCurrent(event) { timedOut(index) }
+    case .waitTimeout: if isCurrent(event) { waitedTooLong(index) }
+    case .poll: poll(index)
+    case .probe: if probes[Int(index)].token & Event.tokenMask == event.token { probeBegins(index) }
+    case .probeEnd: if probes[Int(index)].token & Event.tokenMask == event.token { probeEnds(index) }
+    case .growth: grow()
+    case .fault: apply(Int(index))
+    case .bound: checkBound(Int(index))
+    }
+  }
+
+  @inline(__always)
+  private func isCurrent(_ event: Event) -> Bool {
+    legs[Int(event.index)].token & Event.tokenMask == event.token
+  }
+
+  @inline(__always)
+  mutating func schedule(_ kind: EventKind, _ index: Int32, token: UInt32 = 0, at time: Int64) {
+    queue.push(Event(time, kind: kind.rawValue, token: token, index: index))
+  }
+}

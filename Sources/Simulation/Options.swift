@@ -1,0 +1,48 @@
+public import Topology
+
+/// How a scenario is to be run.
+public struct SimulationOptions: Sendable {
+  /// Users at the same time; nil: as the scenario or the file says, else 140.
+  public var users: Int?
+  /// The seed of scenarios that name none.
+  public var seed: UInt64
+  /// The user, from 0, whose every request is told; nil: nobody.
+  public var traceUser: Int?
+  /// For the first violation of each property, the scenario is run once more to tell the user's story.
+  public var tracesViolations: Bool
+  /// Rules that are switched off, for comparisons and to test the properties.
+  public var behaviour: Behaviour
+  /// Topologies that a scenario rolls out, by the file's name in the scenario.
+  public var rollouts: [String: Topology]
+
+  /// The plain run: seed 1, all rules.
+  public init(seed: UInt64 = 1) {
+    self.seed = seed
+    tracesViolations = true
+    behaviour = []
+    rollouts = [:]
+  }
+}
+
+/// Rules that a simulation leaves out, to show what they are good for.
+public struct Behaviour: OptionSet, Sendable {
+  /// The bits.
+  public let rawValue: UInt16
+  /// From the bits.
+  public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+  /// Offices learn nothing from answers (rule E3).
+  public static let withoutLearning = Behaviour(rawValue: 1)
+  /// A session that goes on at another server keeps its old prefix unless the application sets the cookie (rule B6).
+  public static let withoutPrefixRewrite = Behaviour(rawValue: 2)
+  /// A failed attempt is not repeated in another tier while the first tier is believed to live (rule D2).
+  public static let withoutRedispatch = Behaviour(rawValue: 4)
+  /// One check decides: rise and fall are 1 (rule C1).
+  public static let withoutHysteresis = Behaviour(rawValue: 8)
+  /// Directors set no site cookie (rule B4).
+  public static let withoutSiteCookie = Behaviour(rawValue: 16)
+  /// Who sits in a later tier goes home as soon as home admits (rule F1, `failback: immediate`).
+  public static let immediateFailback = Behaviour(rawValue: 64)
+  /// Applications go on with a session id they do not know, and set no cookie then, as some do.
+  public static let applicationsAdoptSessions = Behaviour(rawValue: 128)
+}

@@ -1,0 +1,179 @@
+internal import Routing
+internal import Topology
+
+/// The oracle's knowledge: what ran and what passed at every moment so far, and who could have reached whom.
+///
+/// A server can be reached from an entry if there is a way office > director > balancer > server (for local users from a director of
+/// their site on) on which everything runs and packets pass both ways. The way is direct if the director, the balancer and the
+/// server stand at one site.
+struct Truth {
+  /// The network between two changes.
+  struct Snapshot {
+    var at: Int64
+    var isUp: [Bool]
+    var admits: [Bool]
+    var cutForward: [Int32]
+    var cutBackward: [Int32]
+    var pairCuts: [World.PairCut]
+    /// By entry, worked out when first asked for.
+    var reaches: [Reach?]
+  }
+
+  /// What an entry can reach.
+  struct Reach {
+    /// By server, from the first application server on: by any way; by a direct one.
+    var any: [Bool]
+    var direct: [Bool]
+    /// By site: a direct way on which everything admits new users.
+    var admitting: [Bool]
+    var hasAny: Bool
+    var hasDirect: Bool
+  }
+
+  private let network: NetworkModel
+  private let entries: [Entry]
+  private(set) var snapshots: [Snapshot] = []
+
+  init(_ network: NetworkModel, population: Population) {
+    self.network = network
+    entries = population.entries
+  }
+
+  /// The network has changed; from now on this holds.
+  mutating func remember(_ world: borrowing World, at now: Int64) {
+    var isUp = [Bool](repeating: false, count: world.elementCount)
+    var admits = isUp
+    for element in 0..<world.elementCount {
+      let state = world.elements[element]
+      isUp[element] = state.isUp
+      admits[element] = state.isUp && state.admits
+    }
+    let snapshot = Snapshot(
+      at: now, isUp: isUp, admits: admits,
+      cutForward: world.cutLinks.filter { world.links[Int($0)].cutForward > 0 },
+      cutBackward: world.cutLinks.filter { world.links[Int($0)].cutBackward > 0 }, pairCuts: world.pairCuts,
+      reaches: Array(repeating: nil, count: entries.count))
+    if let last = snapshots.last, last.at == now { snapshots.removeLast() }
+    snapshots.append(snapshot)
+  }
+
+  /// Whether a condition held all the time from `begin` to `end`.
+  private mutating func always(
+    _ entry: Int, _ begin: Int64, _ end: Int64, _ condition: (Reach) -> Bool
+  ) -> Bool {
+    var index = snapshots.count - 1
+    while index >= 0 {
+      if snapshots[index].at <= end {
+        if !condition(reach(entry, index)) { return false }
+        if snapshots[index].at <= begin { return true }
+      }
+      index -= 1
+    }
+    return true
+  }
+
+  /// Some server could be reached all the time.
+  mutating func isServable(_ entry: Int, _ begin: Int64, _ end: Int64) -> Bool {
+    always(entry, begin, end) { $0.hasAny }
+  }
+
+  /// This server (an element) could be reached all the time.
+  mutating func isReachable(_ entry: Int, _ server: Int32, _ begin: Int64, _ end: Int64) -> Bool {
+    let position = Int(server) - network.firstServer
+    guard position >= 0 else { return false }
+    return always(entry, begin, end) { $0.any[position] }
+  }
+
+  /// This server could be reached without going from site to site.
+  mutating func isDirect(_ entry: Int, _ server: Int32, _ begin: Int64, _ end: Int64) -> Bool {
+    let position = Int(server) - network.firstServer
+    guard position >= 0 else { return false }
+    return always(entry, begin, end) { $0.direct[position] }
+  }
+
+  /// Some server could be reached without going from site to site.
+  mutating func hasDirect(_ entry: Int, _ begin: Int64, _ end: Int64) -> Bool {
+    always(entry, begin, end) { $0.hasDirect }
+  }
+
+  /// The site took new users of the entry, without going from site to site.
+  mutating func admits(_ entry: Int, _ site: Int32, _ begin: Int64, _ end: Int64) -> Bool {
+    always(entry, begin, end) { $0.admitting[Int(site)] }
+  }
+
+  /// Something changed from `begin` to `end`.
+  func hasChanged(_ begin: Int64, _ end: Int64) -> Bool {
+    for snapshot in snapshots.reversed() {
+      if snapshot.at < begin { return false }
+      if snapshot.at <= end && snapshot.at >= 0 { return true }
+    }
+    return false
+  }
+
+  /// Whether the element can be reached from the entry now, for the trace.
+  mutating func isUpNow(_ element: Int32) -> Bool { snapshots.last?.isUp[Int(element)] ?? true }
+
+  // MARK: Ways
+
+  private mutating func reach(_ entry: Int, _ index: Int) -> Reach {
+    if let known = snapshots[index].reaches[entry] { return known }
+    let found = compute(entry, snapshots[index])
+    snapshots[index].reaches[entry] = found
+    return found
+  }
+
+  private func compute(_ number: Int, _ snapshot: Snapshot) -> Reach {
+    let entry = entries[number]
+    let serverCount = network.elements.count - network.firstServer
+    var reach = Reach(
+      any: Array(repeating: false, count: serverCount), direct: Array(repeating: false, count: serverCount),
+      admitting: Array(repeating: false, count: network.siteCount), hasAny: false, hasDirect: false)
+    for director in directors(entry, snapshot) {
+      let home = network.elements[Int(director)].site
+      for site in 0..<network.siteCount {
+        let isHome = Int32(site) == home
+        for balancer in network.balancersOfSite[site]
+        where snapshot.isUp[Int(balancer)] && talk(director, balancer, snapshot) {
+          for server in network.serversOfSite[site] where snapshot.isUp[server] {
+            guard talk(balancer, Int32(server), snapshot) else { continue }
+            reach.any[server - network.firstServer] = true
+            reach.hasAny = true
+            guard isHome else { continue }
+            reach.direct[server - network.firstServer] = true
+            reach.hasDirect = true
+            if snapshot.admits[Int(director)] && snapshot.admits[Int(balancer)] && snapshot.admits[server] {
+              reach.admitting[site] = true
+            }
+          }
+        }
+      }
+    }
+    return reach
+  }
+
+  private func directors(_ entry: Entry, _ snapshot: Snapshot) -> [Int32] {
+    if entry.site >= 0 { return entry.elements.filter { snapshot.isUp[Int($0)] } }
+    guard let office = entry.elements.first, snapshot.isUp[Int(office)] else { return [] }
+    var found: [Int32] = []
+    for pool in network.nodes[Int(office)].pools {
+      for candidate in network.pools[pool].candidates
+      where snapshot.isUp[Int(candidate.element)] && !found.contains(candidate.element)
+        && talk(office, candidate.element, snapshot)
+      {
+        found.append(candidate.element)
+      }
+    }
+    return found
+  }
+
+  /// Packets pass both ways.
+  private func talk(_ first: Int32, _ second: Int32, _ snapshot: Snapshot) -> Bool {
+    if snapshot.pairCuts.contains(World.PairCut(from: first, to: second)) { return false }
+    if snapshot.pairCuts.contains(World.PairCut(from: second, to: first)) { return false }
+    if snapshot.cutForward.isEmpty && snapshot.cutBackward.isEmpty { return true }
+    let from = network.elements[Int(first)].place
+    let to = network.elements[Int(second)].place
+    guard from != to, let path = network.link(between: from, and: to) else { return true }
+    return !snapshot.cutForward.contains(path.link) && !snapshot.cutBackward.contains(path.link)
+  }
+}

@@ -1,0 +1,37 @@
+/// New users are served by the first site that can serve them, without crossing between sites (rules B4, E2).
+///
+/// A request without cookies violates it that was answered without error at another site than the first of its entry's order
+/// that took new users, by a direct way, at every moment from `relearning` before the request began until its answer came.
+/// `relearning` is, summed over the tiers, the longest check interval and what `rise` successes take after it: for so long new
+/// users may stay away from a site that has come back. An entry with a bound on its load (`capacity`, `spill`) is not checked, as
+/// there load decides.
+struct NewUsersStay {
+  private let allowances: Allowances
+  var violations = Violations()
+
+  init(_ allowances: Allowances) { self.allowances = allowances }
+
+  /// The site that takes the entry's new users on an ordinary day.
+  func preferred(_ entry: Int) -> Int32 { allowances.order[entry].first ?? -1 }
+
+  /// The entry's sites in the order in which new users go to them.
+  func order(_ entry: Int) -> [Int32] { allowances.order[entry] }
+
+  /// Checks a request; true: it violates the property.
+  mutating func check(
+    _ outcome: Outcome, _ truth: inout Truth, _ names: [String], siteOf: [Int32]
+  ) -> Bool {
+    guard outcome.isNew, !outcome.isError, outcome.answered >= 0 else { return false }
+    let site = siteOf[Int(outcome.answered)]
+    let begin = outcome.begin - allowances.relearning[outcome.entry]
+    for better in allowances.order[outcome.entry] {
+      if better == site { return false }
+      if truth.admits(outcome.entry, better, begin, outcome.end) { break }
+    }
+    violations.add(
+      at: outcome.begin, user: outcome.user,
+      "new user \(outcome.user) was served by \(names[Int(outcome.answered)]) although a site before it in the order took new users"
+    )
+    return true
+  }
+}

@@ -1,0 +1,24 @@
+/// No user is moved while the session's server can be reached (rule C2).
+///
+/// A request violates it that was answered without error by another server than the one its cookie names, although that
+/// one could be reached from the user's entry at every moment from `recovery` before the request began until its answer came.
+/// `recovery` is the sum over the tiers of the trial interval and the connect time-out: for so long after something has come
+/// back, a request may still miss it, as one trial a second finds out.
+struct NoNeedlessMove {
+  let recovery: Int64
+  var violations = Violations()
+
+  init(recovery: Int64) { self.recovery = recovery }
+
+  /// Checks a request; true: it violates the property.
+  mutating func check(_ outcome: Outcome, _ truth: inout Truth, _ names: [String]) -> Bool {
+    guard !outcome.isError, outcome.bound >= 0, outcome.answered >= 0, outcome.answered != outcome.bound,
+      truth.isReachable(outcome.entry, outcome.bound, outcome.begin - recovery, outcome.end)
+    else { return false }
+    violations.add(
+      at: outcome.begin, user: outcome.user,
+      "user \(outcome.user) was answered by \(names[Int(outcome.answered)]) although \(names[Int(outcome.bound)]), which has the session, could be reached"
+    )
+    return true
+  }
+}

@@ -1,0 +1,143 @@
+internal import Routing
+internal import Topology
+
+/// A request as the checkers see it, when its answer has come.
+struct Outcome {
+  var user: Int
+  var entry: Int
+  var begin: Int64
+  var end: Int64
+  var isPost: Bool
+  /// The user came without cookies.
+  var isNew: Bool
+  /// It went from site to site.
+  var crossed: Bool
+  /// The server that the request's cookie named; -1: none.
+  var bound: Int32
+  /// That server still knows the session.
+  var boundKnows: Bool
+  /// The server of the user's last answer before; -1: none in this visit.
+  var current: Int32
+  /// The user had left the server that answered now.
+  var hadLeft: Bool
+  /// It began before the user was where the user is now: of the same page, or older.
+  var isOlder: Bool
+  /// The server that answered; -1: none did.
+  var answered: Int32
+  var status: Int
+  var isApplicationError: Bool
+  /// The user's session was lost.
+  var lostSession: Bool
+
+  var isError: Bool { status == 0 || status >= 500 }
+}
+
+/// Violations of one property: how many, and the first.
+struct Violations {
+  var count: UInt64 = 0
+  var first: Violation?
+
+  mutating func add(at: Int64, user: Int?, _ text: @autoclosure () -> String) {
+    count += 1
+    if first == nil { first = Violation(atNanoseconds: at, user: user, text: text(), trace: nil) }
+  }
+
+  func verdict(_ property: Property) -> PropertyVerdict {
+    PropertyVerdict(property: property, violations: count, first: first)
+  }
+}
+
+/// The checkers of all properties, and the times they allow nodes to find out that something is back.
+struct Verdicts {
+  let names: [String]
+  let firstServer: Int
+  let siteOfElement: [Int32]
+  var needlessMoves: NoNeedlessMove
+  var returns = NoMoveBack()
+  var newUsers: NewUsersStay
+  var errors: NoAvoidableError
+  var detection = DetectionInTime()
+  var interSite: InterSiteBounded
+
+  init(_ network: NetworkModel, population: Population) {
+    names = network.elements.map(\.name)
+    firstServer = network.firstServer
+    siteOfElement = network.elements.map(\.site)
+    let allowances = Allowances(network, population: population)
+    needlessMoves = NoNeedlessMove(recovery: allowances.recovery)
+    newUsers = NewUsersStay(allowances)
+    errors = NoAvoidableError(doubt: allowances.doubt)
+    interSite = InterSiteBounded(allowances)
+  }
+
+  mutating func worldChanged(at now: Int64) { interSite.worldChanged(at: now) }
+
+  /// In the order of `Property`.
+  func verdicts() -> [PropertyVerdict] {
+    [
+      needlessMoves.violations.verdict(.noNeedlessMove), returns.violations.verdict(.noMoveBack),
+      newUsers.violations.verdict(.newUsersStay), errors.violations.verdict(.noAvoidableError),
+      detection.violations.verdict(.detectionInTime), interSite.violations.verdict(.interSiteBounded),
+    ]
+  }
+}
+
+/// How long nodes may take to find out, by the plans' own numbers; all in nanoseconds.
+struct Allowances {
+  /// Until own users reach again what has come back: a trial interval and a connect time-out at each tier (rule C2).
+  var recovery: Int64
+  /// Until new users are sent again to what has come back, by entry: at each tier the longest check interval, then `rise`
+  /// successes; for offices this covers the life of a hint (rule E3).
+  var relearning: [Int64]
+  /// For how long a POST may be under way to something that has failed in silence: TCP_USER_TIMEOUT, the longest of all nodes
+  /// (rule C5).
+  var doubt: Int64
+  /// An entry's longest check interval: what rule E4 counts in.
+  var interval: [Int64]
+  /// Sites in the order in which an entry's new users go to them.
+  var order: [[Int32]]
+
+  init(_ network: NetworkModel, population: Population) {
+    var recoveryByRole = [Int64](repeating: 0, count: 3)
+    var relearningByRole = recoveryByRole
+    doubt = 0
+    for pool in network.pools {
+      let role = pool.role == .officeProxy ? 0 : pool.role == .siteDirector ? 1 : 2
+      recoveryByRole[role] = max(recoveryByRole[role], pool.trialInterval + pool.connectTimeout)
+      doubt = max(doubt, pool.unacknowledged + pool.connectTimeout)
+      if role > 0 { relearningByRole[role] = max(relearningByRole[role], pool.relearning) }
+    }
+    recovery = recoveryByRole.reduce(ModelTimes.growth, +)
+    relearning = []
+    interval = []
+    order = []
+    for entry in population.entries {
+      var longest: Int64 = 0
+      var relearn: Int64 = 0
+      var sites: [Int32] = entry.site >= 0 ? [entry.site] : []
+      for element in entry.elements {
+        for pool in network.nodes[Int(element)].pools {
+          relearn = max(relearn, network.pools[pool].relearning)
+          for check in network.pools[pool].checks { longest = max(longest, check.plan.interval.nanosecondsClamped) }
+          for site in network.pools[pool].sites where !sites.contains(site) { sites.append(site) }
+        }
+      }
+      let below = entry.site >= 0 ? relearningByRole[2] : relearningByRole[1] + relearningByRole[2]
+      relearning.append(relearn + below)
+      interval.append(max(1, longest))
+      order.append(sites)
+    }
+  }
+}
+
+extension PoolModel {
+  /// The longest time from the moment something is back until the pool's checks believe it, or a hint is over.
+  var relearning: Int64 {
+    checks.map { check in
+      let interval = check.plan.interval.nanosecondsClamped
+      let close = max(check.plan.fastInterval.nanosecondsClamped, check.plan.downInterval.nanosecondsClamped)
+      return interval + interval / 12 + check.timeout
+        + Int64(max(1, check.plan.rise)) * (close + close / 12 + check.timeout)
+    }.max() ?? 0
+  }
+}

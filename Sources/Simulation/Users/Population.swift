@@ -1,0 +1,125 @@
+internal import Routing
+internal import Topology
+
+/// How the users of one entry behave; times in nanoseconds.
+struct Habits: Sendable {
+  var thinkTime: Int64
+  var sessionLength: Int64
+  var idleExpiry: Int64
+  var requestBytes: Int
+  var responseBytes: Int
+  var postShare: Double
+  var parallel: Int
+  /// Activity by hour, 24 factors, or empty.
+  var byHour: [Double]
+
+  /// What holds where neither the file nor the scenario says anything: a request every 5 s, visits of 20 minutes, requests
+  /// of 1,000 and answers of 20,000 bytes, every tenth a POST, one at a time; sessions are forgotten after 30 minutes.
+  init(_ settings: TrafficSettings, application: Application) {
+    thinkTime = max(1_000_000, settings.thinkTime?.nanosecondsClamped ?? 5_000_000_000)
+    sessionLength = max(1, settings.sessionLength?.nanosecondsClamped ?? 1_200_000_000_000)
+    idleExpiry = (settings.idleExpiry ?? application.sessionTimeout)?.nanosecondsClamped ?? 1_800_000_000_000
+    requestBytes = settings.requestSize ?? 1_000
+    responseBytes = settings.responseSize ?? 20_000
+    postShare = settings.postShare ?? 0.1
+    parallel = min(max(settings.parallel ?? 1, 1), 16)
+    byHour = settings.byHour.count == 24 ? settings.byHour : []
+  }
+
+  /// The mean pause at a moment of the day; the scenario begins at midnight.
+  func pause(at now: Int64) -> Int64 {
+    if byHour.isEmpty { return thinkTime }
+    let factor = byHour[Int(now / 3_600_000_000_000) % 24]
+    return factor > 0 ? Int64(min(Double(thinkTime) / factor, 86_400e9)) : 3_600_000_000_000
+  }
+}
+
+/// Where users enter the network.
+struct Entry: Sendable {
+  /// The office's or site's name.
+  var name: String
+  /// An office proxy, or the directors of a site in the order in which its users try them.
+  var elements: [Int32]
+  /// The site of local users; -1 at an office.
+  var site: Int32
+  /// The first user's number; the entry's users follow each other.
+  var firstUser: Int
+  var count: Int
+  /// By application.
+  var habits: [Habits]
+}
+
+/// Who uses the network.
+struct Population: Sendable {
+  /// Users when nobody says how many.
+  static let usersByDefault = 140
+
+  var entries: [Entry]
+  var total: Int
+
+  /// Users of a scenario.
+  ///
+  /// An office's or site's own number counts as it is. Where a number is given for the whole (by the command, the scenario or
+  /// the file, in this order), it is spread in proportion to those numbers, offices without one counting as the mean, or
+  /// evenly over the offices. Without any number 140 users are spread evenly over the offices, or over the sites' own
+  /// users where there is no office.
+  init(_ network: NetworkModel, scenario: Scenario, users: Int?) {
+    let topology = network.topology
+    let base = scenario.traffic.over(topology.traffic)
+    struct Place {
+      var name: String
+      var elements: [Int32]
+      var site: Int32
+      var traffic: TrafficSettings
+      var own: Int?
+    }
+    var places: [Place] = []
+    for (index, office) in topology.offices.enumerated() {
+      places.append(
+        Place(
+          name: office.name, elements: [Int32(index)], site: -1, traffic: office.traffic, own: office.traffic.users))
+    }
+    for (index, site) in topology.sites.enumerated() {
+      guard site.traffic.users ?? 0 > 0 || topology.offices.isEmpty, !network.directorsOfSite[index].isEmpty else {
+        continue
+      }
+      places.append(
+        Place(
+          name: site.name, elements: network.directorsOfSite[index], site: Int32(index), traffic: site.traffic,
+          own: site.traffic.users))
+    }
+    let whole = users ?? scenario.traffic.users ?? topology.traffic.users
+    let own = places.compactMap(\.own)
+    var counts: [Int]
+    if let whole {
+      let mean = own.isEmpty ? 1 : max(1, own.reduce(0, +) / own.count)
+      counts = Self.spread(whole, over: places.map { $0.own ?? mean })
+    } else if own.isEmpty {
+      counts = Self.spread(Self.usersByDefault, over: places.map { _ in 1 })
+    } else {
+      counts = places.map { $0.own ?? 0 }
+    }
+    entries = []
+    total = 0
+    for (place, count) in zip(places, counts) {
+      // A scenario's own settings stand above those of offices and sites, as it is the nearer word.
+      let settings = scenario.traffic.over(place.traffic.over(base))
+      entries.append(
+        Entry(
+          name: place.name, elements: place.elements, site: place.site, firstUser: total, count: count,
+          habits: topology.applications.map { Habits(settings, application: $0) }))
+      total += count
+    }
+  }
+
+  /// Shares of a whole in proportion to weights, whole numbers that add up to it: the largest remainders are rounded up.
+  static func spread(_ whole: Int, over weights: [Int]) -> [Int] {
+    let sum = weights.reduce(0, +)
+    guard sum > 0 else { return weights.map { _ in 0 } }
+    var shares = weights.map { whole * $0 / sum }
+    let remainders = weights.map { whole * $0 % sum }
+    let order = weights.indices.sorted { (-remainders[$0], $0) < (-remainders[$1], $1) }
+    for index in order.prefix(whole - shares.reduce(0, +)) { shares[index] += 1 }
+    return shares
+  }
+}

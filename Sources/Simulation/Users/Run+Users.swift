@@ -1,0 +1,134 @@
+internal import Routing
+internal import Topology
+
+/// What users do: think, ask for a page of one or several requests, and take answers into their cookies.
+extension Run {
+  mutating func startUsers() {
+    let applications = max(1, network.applicationCount)
+    for (index, entry) in population.entries.enumerated() {
+      let nameHash = StableHash.combine(userHashes, StableHash.hash(entry.name))
+      for position in 0..<entry.count {
+        let application = position % applications
+        var user = User(
+          random: RandomStream(seed: nameHash, hash: UInt64(position)), entry: Int32(index),
+          application: UInt8(truncatingIfNeeded: application))
+        let habits = entryHabits + index * applications + application
+        // Nobody has come just now: users are spread over their pause, and their visits are under way.
+        let first = Int64(user.random.fraction() * Double(habits.pointee.pause(at: 0)))
+        user.visitEnds = first + user.random.exponential(mean: habits.pointee.sessionLength)
+        (users + entry.firstUser + position).initialize(to: user)
+        schedule(.user, Int32(entry.firstUser + position), at: first)
+      }
+    }
+  }
+
+  @inline(__always)
+  func habits(_ user: UnsafeMutablePointer<User>) -> UnsafeMutablePointer<Habits> {
+    entryHabits + Int(user.pointee.entry) * max(1, network.applicationCount) + Int(user.pointee.application)
+  }
+
+  /// The pause is over: the user asks for the next page.
+  @inline(__always)
+  mutating func userActs(_ index: Int32) {
+    let user = users + Int(index)
+    let habits = habits(user)
+    if now >= user.pointee.visitEnds {
+      user.pointee.beginVisit(until: now + user.pointee.random.exponential(mean: habits.pointee.sessionLength))
+    }
+    // The first page of a visit is one request: what else it needs is asked for with the cookies it brings.
+    let count = user.pointee.current >= 0 ? habits.pointee.parallel : 1
+    user.pointee.outstanding = UInt8(count)
+    for _ in 0..<count { beginRequest(index, user, habits) }
+  }
+
+  @inline(__always)
+  private mutating func beginRequest(
+    _ index: Int32, _ user: UnsafeMutablePointer<User>, _ habits: UnsafeMutablePointer<Habits>
+  ) {
+    let isPost = user.pointee.random.chance(habits.pointee.postShare)
+    let (pool, delay) = entryPool(user)
+    let root = takeLeg()
+    let leg = legs + Int(root)
+    leg.pointee.root = root
+    leg.pointee.rootGeneration = leg.pointee.generation
+    leg.pointee.parent = -1
+    leg.pointee.user = index
+    leg.pointee.visit = user.pointee.visit
+    leg.pointee.flags = [.alive]
+    if isPost { leg.pointee.flags.insert(.isPost) }
+    if user.pointee.site < 0 && user.pointee.server < 0 { leg.pointee.flags.insert(.isNew) }
+    if delay > 0 { leg.pointee.flags.insert(.disturbed) }
+    leg.pointee.began = now - delay
+    leg.pointee.phase = record.phase.rawValue
+    leg.pointee.cookies = Cookies(
+      site: user.pointee.site, server: user.pointee.server, session: user.pointee.session,
+      siteLast: user.pointee.siteLast, siteFirst: user.pointee.siteFirst)
+    leg.pointee.sessionHash =
+      user.pointee.session == 0
+      ? 0 : StableHash.combine(userHashes &+ UInt64(UInt32(bitPattern: index)), UInt64(user.pointee.session)) | 1
+    leg.pointee.requestBytes = Int32(clamping: habits.pointee.requestBytes)
+    leg.pointee.bytes = 0
+    leg.pointee.cost = 0
+    if let traced = tracer?.user, traced == Int(index) { traceBegins(root) }
+    guard pool >= 0 else { return entryIsDown(root) }
+    leg.pointee.pool = pool
+    begin(root)
+  }
+
+  /// The pool that takes the user's requests, and what finding it costs; -1: no entry answers.
+  @inline(__always)
+  private func entryPool(_ user: UnsafeMutablePointer<User>) -> (Int32, Int64) {
+    let position = Int(user.pointee.entry) * max(1, network.applicationCount) + Int(user.pointee.application)
+    let pool = entryPools[position]
+    if pool >= 0 && world.elements[Int(poolStates[Int(pool)].node)].isUp { return (pool, 0) }
+    return otherEntry(user)
+  }
+
+  @inline(never)
+  private func otherEntry(_ user: UnsafeMutablePointer<User>) -> (Int32, Int64) {
+    var delay: Int64 = 0
+    for element in population.entries[Int(user.pointee.entry)].elements {
+      let state = world.elements[Int(element)]
+      let pool = network.nodes[Int(element)].poolOf[Int(user.pointee.application)]
+      if state.isUp && pool >= 0 { return (pool, delay) }
+      delay += state.isPowered ? 2 * ModelTimes.local : ModelTimes.entryTimeout
+    }
+    return (-1, delay)
+  }
+
+  private mutating func entryIsDown(_ root: Int32) {
+    legs[Int(root)].pool = -1
+    var result = Result()
+    result.status = 0
+    complete(root, result, at: now)
+  }
+
+  /// The user has the answer, or the end of all hope for one (status 0).
+  @inline(__always)
+  mutating func complete(_ root: Int32, _ result: Result, at time: Int64) {
+    let leg = legs + Int(root)
+    let user = users + Int(leg.pointee.user)
+    let done = time + ModelTimes.local
+    let isCurrentVisit = user.pointee.visit == leg.pointee.visit
+    account(root, result, user, done, isCurrentVisit: isCurrentVisit)
+    if isCurrentVisit && result.status > 0 {
+      if result.site >= 0 && !behaviour.contains(.withoutSiteCookie) {
+        user.pointee.siteLast = UInt32(truncatingIfNeeded: now / 1_000_000_000)
+        if user.pointee.site != result.site || user.pointee.siteFirst == 0 {
+          user.pointee.siteFirst = user.pointee.siteLast
+        }
+        user.pointee.site = result.site
+      }
+      if result.prefix >= 0 { user.pointee.server = result.prefix }
+      if result.setsSession { user.pointee.session = result.session }
+      if result.server >= 0 && user.pointee.current != result.server { user.pointee.move(to: result.server, at: done) }
+    }
+    if leg.pointee.flags.contains(.traced) { traceEnds(root, result, done) }
+    user.pointee.outstanding -= 1
+    if user.pointee.outstanding == 0 {
+      let pause = user.pointee.random.exponential(mean: habits(user).pointee.pause(at: now))
+      schedule(.user, leg.pointee.user, at: done + pause)
+    }
+    freeLeg(root)
+  }
+}

@@ -1,0 +1,96 @@
+/// One person with a browser, and what the application servers remember of the person: plain data, 104 bytes.
+struct User {
+  /// A session in a server's memory.
+  struct Home {
+    /// The server's element; -1: none.
+    var server: Int32 = -1
+    /// The server's start in which it was begun: it does not outlive a restart.
+    var epoch: UInt32 = 0
+    /// The session's number among the user's.
+    var session: UInt32 = 0
+  }
+
+  var random: RandomStream
+  /// When the visit ends: from then on the next request begins another, without cookies.
+  var visitEnds: Int64 = 0
+  /// The last request that reached an application server.
+  var lastSeen: Int64 = 0
+  /// Where the person enters: an index of `Population.entries`.
+  var entry: Int32
+  /// The site cookie: a site; -1: none.
+  var site: Int32 = -1
+  /// The server that the session cookie's prefix, or the balancer's own cookie, names; -1: none.
+  var server: Int32 = -1
+  /// The session's number in the session cookie; 0: none.
+  var session: UInt32 = 0
+  /// Sessions begun so far.
+  var serial: UInt32 = 0
+  /// Two sessions that servers hold for the person: the cookie's, and one that another server began or keeps.
+  var home = Home()
+  var otherHome = Home()
+  /// The server of the last answer of this visit; -1: none.
+  var current: Int32 = -1
+  /// Servers left in this visit, the last two.
+  var left: Int32 = -1
+  var leftBefore: Int32 = -1
+  /// When the user came to the present server, in milliseconds.
+  var movedAt: UInt32 = 0
+  /// Dates of a site cookie with limits, in seconds.
+  var siteLast: UInt32 = 0
+  var siteFirst: UInt32 = 0
+  /// Number of the visit, so that an answer that comes after its end changes nothing.
+  var visit: UInt16 = 0
+  /// Requests of the page that are not answered.
+  var outstanding: UInt8 = 0
+  var application: UInt8 = 0
+
+  init(random: RandomStream, entry: Int32, application: UInt8) {
+    self.random = random
+    self.entry = entry
+    self.application = application
+  }
+
+  /// The cookies are gone with the visit.
+  mutating func beginVisit(until end: Int64) {
+    visit &+= 1
+    visitEnds = end
+    site = -1
+    server = -1
+    session = 0
+    current = -1
+    left = -1
+    leftBefore = -1
+  }
+
+  /// Whether a server, in its present start, knows the session.
+  func isKnown(_ session: UInt32, at server: Int32, epoch: UInt32) -> Bool {
+    (home.server == server && home.session == session && home.epoch == epoch)
+      || (otherHome.server == server && otherHome.session == session && otherHome.epoch == epoch)
+  }
+
+  /// A server keeps a session for the person; what the cookie names is kept rather than what it does not.
+  mutating func remember(_ kept: Home) {
+    if home.server == kept.server && home.session == kept.session {
+      home = kept
+    } else if otherHome.server == kept.server && otherHome.session == kept.session {
+      otherHome = kept
+    } else if home.session == session && home.server == server && home.server >= 0 {
+      otherHome = kept
+    } else {
+      home = kept
+    }
+  }
+
+  /// The person has been answered by another server.
+  mutating func move(to server: Int32, at now: Int64) {
+    movedAt = UInt32(truncatingIfNeeded: now / 1_000_000)
+    if current >= 0 {
+      leftBefore = left == server ? leftBefore : left
+      left = current
+    }
+    if leftBefore == server { leftBefore = -1 }
+    current = server
+  }
+
+  func hasLeft(_ server: Int32) -> Bool { left == server || leftBefore == server }
+}

@@ -1,0 +1,176 @@
+internal import Routing
+internal import Topology
+
+/// One change of the network at a moment.
+struct TimedChange: Sendable {
+  enum Kind: Sendable {
+    case kill, revive, powerOff, powerOn
+    /// A soft stop's end: no connection is taken any more, but what is in flight is finished.
+    case retire
+    case softStop, softStopEnds
+    case drain(deadlineSeconds: Int64), drainDeadline, drainEnds
+    case slow(Int64), slowEnds(Int64)
+    case fail(share: Double, status: UInt16), failEnds
+    case cut(forward: Bool, backward: Bool), heal(forward: Bool, backward: Bool)
+    case cutPairs([World.PairCut]), healPairs([World.PairCut])
+    case slowLink(Int64, Double), slowLinkEnds(Int64, Double)
+    case lossy(Double), lossyEnds(Double)
+    /// Nothing changes: the moment is marked.
+    case mark
+  }
+  var at: Int64
+  var kind: Kind
+  /// Elements, or links where the kind is about links.
+  var subjects: [Int32]
+  /// How many faults begin (1) or end (-1) with it.
+  var weight: Int
+}
+
+/// A scenario's steps, laid out as changes in order of time.
+struct FaultPlan {
+  private(set) var changes: [TimedChange] = []
+  private(set) var marks: [FaultMark] = []
+  private let network: NetworkModel
+
+  init(_ network: NetworkModel, scenario: Scenario) {
+    self.network = network
+    for step in scenario.steps { add(step) }
+    // Equal times in the order of the file.
+    let order = changes.indices.sorted { (changes[$0].at, $0) < (changes[$1].at, $1) }
+    changes = order.map { changes[$0] }
+    marks.sort { $0.atNanoseconds < $1.atNanoseconds }
+  }
+
+  private mutating func add(
+    _ at: Int64, _ until: Int64?, _ subjects: [Int32], _ begin: TimedChange.Kind, _ end: TimedChange.Kind
+  ) {
+    changes.append(TimedChange(at: at, kind: begin, subjects: subjects, weight: 1))
+    if let until { changes.append(TimedChange(at: until, kind: end, subjects: subjects, weight: -1)) }
+  }
+
+  private func elements(_ names: [Located<String>]) -> [Int32] {
+    var found: [Int32] = []
+    for name in names {
+      for element in network.elements(named: name.value) where !found.contains(element) { found.append(element) }
+    }
+    return found
+  }
+
+  private mutating func add(_ step: ScenarioStep) {
+    let at = step.at.nanosecondsClamped
+    var until = step.lasts.map { at + $0.nanosecondsClamped }
+    switch step.fault {
+    case .kill(let names): add(at, until, elements(names), .kill, .revive)
+    case .power(let names): add(at, until, elements(names), .powerOff, .powerOn)
+    case .restart(let names, let pause):
+      until = at + pause.nanosecondsClamped
+      add(at, until, elements(names), .kill, .revive)
+    case .cut(let ends, let oneWay): addCut(at, until, ends, oneWay: oneWay)
+    case .slow(.link(let ends), let added, let divided):
+      let link = link(ends).map { [$0.link] } ?? []
+      let nanoseconds = added.nanosecondsClamped
+      add(at, until, link, .slowLink(nanoseconds, divided), .slowLinkEnds(nanoseconds, divided))
+    case .slow(.elements(let names), let added, _):
+      add(at, until, elements(names), .slow(added.nanosecondsClamped), .slowEnds(added.nanosecondsClamped))
+    case .lossy(let ends, let share):
+      add(at, until, link(ends).map { [$0.link] } ?? [], .lossy(share), .lossyEnds(share))
+    case .applicationErrors(let names, let share, let status):
+      let servers = elements(names).filter { $0 >= network.firstServer }
+      add(at, until, servers, .fail(share: share, status: UInt16(clamping: status)), .failEnds)
+    case .drain(let names, let deadline): addDrain(at, until, elements(names), deadline)
+    case .rollingRestart(let names, let pause): until = addRolling(at, elements(names), pause.nanosecondsClamped)
+    case .reload(let names): add(at, nil, elements(names), .mark, .mark)
+    case .rollout(_, let order, let pause):
+      var time = at
+      for element in elements(order) {
+        changes.append(TimedChange(at: time, kind: .mark, subjects: [element], weight: 0))
+        time += pause.nanosecondsClamped
+      }
+    }
+    marks.append(FaultMark(atNanoseconds: at, untilNanoseconds: until, text: FaultText.text(of: step.fault)))
+  }
+
+  private func link(_ ends: LinkEnds) -> Path? {
+    guard let from = network.place(named: ends.from.value), let to = network.place(named: ends.to.value) else {
+      return nil
+    }
+    return network.link(between: from, and: to)
+  }
+
+  private mutating func addCut(_ at: Int64, _ until: Int64?, _ ends: LinkEnds, oneWay: Bool) {
+    if let path = link(ends) {
+      let forward = path.isForward || !oneWay
+      let backward = !path.isForward || !oneWay
+      add(
+        at, until, [path.link], .cut(forward: forward, backward: backward),
+        .heal(forward: forward, backward: backward))
+      return
+    }
+    var pairs: [World.PairCut] = []
+    for from in network.elements(named: ends.from.value) {
+      for to in network.elements(named: ends.to.value) where from != to {
+        pairs.append(World.PairCut(from: from, to: to))
+        if !oneWay { pairs.append(World.PairCut(from: to, to: from)) }
+      }
+    }
+    add(at, until, [], .cutPairs(pairs), .healPairs(pairs))
+  }
+
+  private mutating func addDrain(_ at: Int64, _ until: Int64?, _ elements: [Int32], _ deadline: Duration?) {
+    let last = deadline.map { at + $0.nanosecondsClamped }
+    let seconds = last.map { max(1, $0 / 1_000_000_000) } ?? 0
+    add(at, until, elements, .drain(deadlineSeconds: seconds), .drainEnds)
+    if let last, last < until ?? .max {
+      changes.append(TimedChange(at: last, kind: .drainDeadline, subjects: elements, weight: 0))
+    }
+  }
+
+  /// One after the other: soft stop, the grace, the end, and a start; then the pause. An application server closes its
+  /// admission port for as long as its balancers need to see that. Returns when all is over.
+  private mutating func addRolling(_ at: Int64, _ elements: [Int32], _ pause: Int64) -> Int64 {
+    var time = at
+    for element in elements {
+      let grace: Int64
+      if Int(element) < network.nodeCount {
+        grace = network.nodes[Int(element)].plan.grace.nanosecondsClamped
+      } else {
+        grace = network.users[element].map { network.pools[Int($0.pool)].longestBound(of: $0.server) }.max() ?? 0
+      }
+      let back = time + grace + ModelTimes.start
+      changes.append(TimedChange(at: time, kind: .softStop, subjects: [element], weight: 1))
+      changes.append(TimedChange(at: time + grace, kind: .retire, subjects: [element], weight: 0))
+      changes.append(TimedChange(at: back, kind: .revive, subjects: [element], weight: 0))
+      changes.append(TimedChange(at: back, kind: .softStopEnds, subjects: [element], weight: -1))
+      time = back + pause
+    }
+    return elements.isEmpty ? at : time - pause
+  }
+}
+
+extension PoolModel {
+  /// The longest time any check of a candidate takes to see that something is closed.
+  func longestBound(of server: Int32) -> Int64 {
+    checks.filter { $0.server == server }.map(\.detectionBound).max() ?? 0
+  }
+}
+
+/// Faults in the words of the topology language.
+enum FaultText {
+  static func text(of fault: Fault) -> String {
+    func names(_ list: [Located<String>]) -> String { list.map(\.value).joined(separator: ", ") }
+    switch fault {
+    case .kill(let list): return "kill \(names(list))"
+    case .power(let list): return "power \(names(list))"
+    case .restart(let list, let pause): return "restart \(names(list)) in \(pause)"
+    case .cut(let ends, let oneWay): return "cut \(ends.from.value)\(oneWay ? ">" : ":")\(ends.to.value)"
+    case .slow(.link(let ends), let added, _): return "slow \(ends.from.value):\(ends.to.value) by \(added)"
+    case .slow(.elements(let list), let added, _): return "slow \(names(list)) by \(added)"
+    case .lossy(let ends, let share): return "lossy \(ends.from.value):\(ends.to.value) \(share)"
+    case .applicationErrors(let list, let share, let status): return "errors \(names(list)) \(share) \(status)"
+    case .drain(let list, _): return "drain \(names(list))"
+    case .rollingRestart(let list, _): return "rolling-restart \(names(list))"
+    case .reload(let list): return "reload \(names(list))"
+    case .rollout(let file, let order, _): return "rollout \(file.value) to \(names(order))"
+    }
+  }
+}

@@ -51,8 +51,11 @@ enum Quantities {
     return "\(significant(value)) PB"
   }
 
-  /// An amount of money, which has no currency here: `0.0124`, `12.4`.
-  static func money(_ value: Double) -> String { significant(value) }
+  /// An amount of money, which has no currency here, to a ten-thousandth: `0.0124`, `12.4`.
+  static func money(_ value: Double) -> String {
+    if value > 0, value < 0.00005 { return "<0.0001" }
+    return significant(value < 1 ? (value * 10_000).rounded() / 10_000 : value)
+  }
 
   /// Three digits that matter, and every digit in front of the point: `0.0124`, `1.2`, `12,400`.
   static func significant(_ value: Double) -> String {

@@ -138,7 +138,7 @@ struct ScenarioPlot {
     let sites = SiteSeries.choose(report.series, linesMax: Self.sitesMax)
     let rates = sites.map { self.rates($0.values) }
     let axis = PlotAxis(over: rates.joined().max() ?? 0, count: 5)
-    drawAmounts(panel, axis, ["requests/s by the site that answers"], in: &svg)
+    drawAmounts(panel, axis, ["requests/s"], in: &svg)
     for (index, rates) in rates.enumerated() {
       let curve = self.curve(rates, panel, most: axis.most)
       svg.path("area fill-c\(index % DrawingStyle.colourCount)", closed(curve, panel))
@@ -178,7 +178,7 @@ struct ScenarioPlot {
     drawSum(panel, sum, best: best, in: &svg)
     guard let most = values.max(), most > 0 else { return drawName(panel, [name], in: &svg) }
     let axis = PlotAxis(over: Double(most), count: 2, isWhole: true)
-    drawAmounts(panel, axis, ["\(name) in \(Quantities.time(report.series.stepNanoseconds))"], in: &svg)
+    drawAmounts(panel, axis, ["\(name) per \(Quantities.time(report.series.stepNanoseconds))"], in: &svg)
     for (index, value) in values.enumerated() where value > 0 {
       let from = layout.x(Int64(index) * report.series.stepNanoseconds)
       let to = layout.x(Int64(index + 1) * report.series.stepNanoseconds)

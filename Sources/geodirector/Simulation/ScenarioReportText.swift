@@ -12,7 +12,7 @@ struct ScenarioReportText {
     self.style = style
     heading()
     lines.append("")
-    lines += PhaseTable(report, style).lines(indent: 2)
+    lines += PhaseTable(report).lines(indent: 2, style)
     lines.append("")
     lines += TimelineText(report, style).lines(indent: 2)
     lines.append("")
@@ -22,9 +22,9 @@ struct ScenarioReportText {
   }
 
   private mutating func heading() {
-    let rest = PhaseTable.widthMax - report.name.count - 4
+    let rest = TerminalStyle.columns - report.name.count - 4
     lines.append("\(style.rule(2)) \(style.paint(report.name, .strong)) \(style.rule(rest))")
-    for line in Self.wrapped(report.summary, width: PhaseTable.widthMax - 2) { lines.append("  " + line) }
+    for line in Self.wrapped(report.summary, width: TerminalStyle.columns - 2) { lines.append("  " + line) }
     let users = Quantities.some(UInt64(report.users), "user")
     lines.append("  \(users), \(Quantities.time(report.durationNanoseconds)), seed \(report.seed)")
     if report.faults.isEmpty { lines.append("  nothing fails") }
@@ -40,10 +40,10 @@ struct ScenarioReportText {
       let margin = 3 + style.markWidth
       let text = "first at \(Quantities.moment(first.atNanoseconds)): \(first.text)"
       let indent = String(repeating: " ", count: margin)
-      lines += Self.wrapped(text, width: PhaseTable.widthMax - margin).map { indent + $0 }
+      lines += Self.wrapped(text, width: TerminalStyle.columns - margin).map { indent + $0 }
       guard let trace = first.trace else { continue }
       lines.append(indent + "user \(trace.user) at \(trace.entry):")
-      lines += TraceText(trace, style).lines(indent: margin + 2)
+      lines += TraceText(trace, style, indent: margin + 2).lines
     }
   }
 
@@ -53,8 +53,7 @@ struct ScenarioReportText {
       let value =
         expectation.measure.isLatency
         ? Quantities.latency(Int64(outcome.value * 1e6)) : Quantities.significant(outcome.value)
-      lines.append(
-        "  \(style.mark(outcome.holds)) expected \(expectation.words): \(outcome.holds ? "" : "but it is ")\(value)")
+      lines.append("  \(style.mark(outcome.holds)) expected \(expectation.words), found \(value)")
     }
   }
 
@@ -66,7 +65,7 @@ struct ScenarioReportText {
       return
     }
     lines.append("  user \(trace.user) at \(trace.entry), \(count):")
-    lines += TraceText(trace, style).lines(indent: 4)
+    lines += TraceText(trace, style, indent: 4).lines
   }
 
   /// Words in lines of at most a width.

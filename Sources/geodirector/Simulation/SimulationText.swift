@@ -54,7 +54,7 @@ struct SimulationText {
             tone: scenario.holds ? .good : .bad),
         ])
     }
-    var lines = ["\(style.rule(2)) \(style.paint("all scenarios", .strong)) \(style.rule(PhaseTable.widthMax - 17))"]
+    var lines = ["\(style.rule(2)) \(style.paint("all scenarios", .strong)) \(style.rule(TerminalStyle.columns - 17))"]
     lines += table.lines(indent: 2, style)
     if !isFull {
       lines.append("  Where everything holds no more is told: see one with --scenario NAME, all with --full.")

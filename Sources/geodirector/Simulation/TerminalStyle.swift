@@ -2,6 +2,9 @@ import Foundation
 
 /// What text for people may use: characters beyond ASCII, and colour.
 struct TerminalStyle {
+  /// Columns of a page: what is wider is cut or goes on in the next line.
+  static let columns = 100
+
   /// The locale's characters are UTF-8.
   var isUnicode = false
   /// The text goes to a terminal that shows colours, and nobody has asked for none.
@@ -28,7 +31,7 @@ struct TerminalStyle {
   enum Tone: String { case plain = "", strong = "1", good = "32", bad = "1;31", warning = "33", quiet = "2" }
 
   func paint(_ text: String, _ tone: Tone) -> String {
-    hasColours && tone != .plain ? "\u{1B}[\(tone.rawValue)m\(text)\u{1B}[0m" : text
+    hasColours && tone != .plain && !text.isEmpty ? "\u{1B}[\(tone.rawValue)m\(text)\u{1B}[0m" : text
   }
 
   /// The sign in front of a verdict, of one width.

@@ -25,11 +25,12 @@ struct TimelineText {
     let sites = SiteSeries.choose(series, linesMax: Self.sitesMax)
     let width = min(Self.labelMax, max(13, sites.map(\.name.count).max() ?? 0))
     func row(_ label: String, _ picture: String, _ note: String, _ tone: TerminalStyle.Tone = .plain) -> String {
-      let name = label.count <= width ? label : label.prefix(width - 1) + (style.isUnicode ? "…" : "~")
+      let name = cut(label, to: width)
       let frame = style.paint(style.isUnicode ? "│" : "|", .quiet)
       let pad = String(repeating: " ", count: width - name.count)
       return margin + style.paint(name, .quiet) + pad + " " + frame + style.paint(picture, tone) + frame
-        + (note.isEmpty ? "" : " " + style.paint(note, .quiet))
+        + (note.isEmpty
+          ? "" : " " + style.paint(cut(note, to: TerminalStyle.columns - indent - width - cells - 4), .quiet))
     }
     var lines = [margin + style.paint(axis(width), .quiet)]
     for (index, fault) in report.faults.prefix(Self.faultsMax).enumerated() {
@@ -43,7 +44,7 @@ struct TimelineText {
     let most = rates.joined().max() ?? 0
     for (site, rates) in zip(sites, rates) {
       let peak = Quantities.significant(rates.max() ?? 0)
-      lines.append(row(site.name, sparkline(rates, most: most), "at most \(peak)/s"))
+      lines.append(row(site.name, sparkline(rates, most: most), "up to \(peak)/s"))
     }
     for (label, values, tone) in [
       ("inter-site", series.interSite, TerminalStyle.Tone.plain), ("errors", series.errors, .bad),
@@ -52,16 +53,20 @@ struct TimelineText {
       let rates = self.rates(of: values)
       let sum = values.reduce(UInt64(0)) { $0 + UInt64($1) }
       let note =
-        sum == 0 ? "none" : "\(Quantities.count(sum)), at most \(Quantities.significant(rates.max() ?? 0))/s"
+        sum == 0 ? "none" : "\(Quantities.count(sum)), up to \(Quantities.significant(rates.max() ?? 0))/s"
       lines.append(row(label, sparkline(rates, most: rates.max() ?? 0), note, tone))
     }
     return lines
   }
 
+  private func cut(_ text: String, to length: Int) -> String {
+    text.count <= length ? text : text.prefix(length - 1) + (style.isUnicode ? "…" : "~")
+  }
+
   private func axis(_ width: Int) -> String {
     let end = Quantities.time(report.durationNanoseconds)
     let gap = String(repeating: " ", count: max(1, cells - 1 - end.count))
-    return "requests/s".padded(to: width) + "  0" + gap + end
+    return "requests".padded(to: width) + "  0" + gap + end
   }
 
   /// Steps of a character.

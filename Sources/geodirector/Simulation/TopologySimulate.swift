@@ -47,7 +47,7 @@ struct TopologySimulate: ParsableCommand {
     let names = scenarios.map(\.name)
     if let scenario, !names.contains(scenario) {
       let mend = spellingMend(of: scenario, among: names, noun: "there are")
-      throw ValidationError("No scenario is named \"\(scenario)\"; \(mend ?? "there is none").")
+      throw ValidationError("No scenario is named \"\(scenario)\"; \(mend ?? "there is none")")
     }
     let progress = ProgressLine.onTerminal(scenarios: scenario == nil ? names.count : 1)
     var options = SimulationOptions(seed: seed)

@@ -11,7 +11,7 @@ struct PlotLayout {
   static let smallHeight = 56.0
   /// A panel in which nothing happened.
   static let emptyHeight = 18.0
-  static let gap = 26.0
+  static let gap = 30.0
   static let laneHeight = 16.0
   private static let lanesMax = 8
   /// Of the smaller text, on average.
@@ -48,7 +48,7 @@ struct PlotLayout {
     self.top = top
     duration = max(1, report.durationNanoseconds)
     summary = ScenarioReportText.wrapped(report.summary, width: 130)
-    var y = top + 50 + Double(summary.count) * 17
+    var y = top + 54 + Double(summary.count + (report.holds ? 0 : 1)) * 17
     var placed: [Fault] = []
     var lanes: [Double] = []
     for mark in report.faults {
@@ -68,7 +68,7 @@ struct PlotLayout {
     }
     faults = placed
     unnamed = placed.count { $0.baseline == nil }
-    y += Double(lanes.count + (unnamed > 0 ? 1 : 0)) * Self.laneHeight + 6
+    y += Double(lanes.count + (unnamed > 0 ? 1 : 0)) * Self.laneHeight + 10
     let series = report.series
     var panels = [Panel(top: y, height: Self.curvesHeight)]
     for values in [series.interSite, series.errors, series.sessionsLost] {

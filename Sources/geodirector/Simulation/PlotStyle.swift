@@ -17,24 +17,22 @@ enum PlotStyle {
     }
     return DrawingStyle.text + "\n" + ([shapes] + dashes).joined(separator: "\n") + "\n"
       + ground(
-        grid: "#e4e9ef", axis: "#8c96a3", band: "#b45309", opacity: "0.13", bad: "#c92a2a", cross: "#5f3dc4",
-        good: "#2b8a3e")
+        grid: "#e4e9ef", axis: "#8c96a3", band: "#b45309", opacity: "0.13", bad: "#c92a2a", cross: "#5f3dc4")
       + "\n@media (prefers-color-scheme: dark) {\n"
       + ground(
-        grid: "#2a3441", axis: "#6b7887", band: "#f59f00", opacity: "0.16", bad: "#ff8787", cross: "#b197fc",
-        good: "#69db7c")
+        grid: "#2a3441", axis: "#6b7887", band: "#f59f00", opacity: "0.12", bad: "#ff8787", cross: "#b197fc")
       + "\n}"
   }
 
   private static func ground(
-    grid: String, axis: String, band: String, opacity: String, bad: String, cross: String, good: String
+    grid: String, axis: String, band: String, opacity: String, bad: String, cross: String
   ) -> String {
     """
     .grid { stroke: \(grid); } .axis { stroke: \(axis); }
     .band { fill: \(band); fill-opacity: \(opacity); } .edge { stroke: \(band); stroke-opacity: 0.8; }
     .fault { fill: \(band); font-weight: 650; font-size: 11.5px; }
     .bar { fill: \(bad); } .crossing { stroke: \(cross); } .crossing-area { fill: \(cross); fill-opacity: 0.18; }
-    .failed { fill: \(bad); font-weight: 700; } .held { fill: \(good); font-weight: 700; }
+    .failed { fill: \(bad); font-weight: 700; }
     """
   }
 }

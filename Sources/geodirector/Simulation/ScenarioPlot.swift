@@ -3,6 +3,7 @@ import Simulation
 /// Draws one scenario: requests by site, inter-site requests, errors and sessions lost, one below the other over the same time.
 struct ScenarioPlot {
   private static let sitesMax = 8
+  private static let failuresMax = 3
 
   private let report: ScenarioReport
   private let layout: PlotLayout
@@ -47,6 +48,11 @@ struct ScenarioPlot {
     for (index, line) in layout.summary.enumerated() {
       svg.text("note", x: x, y: layout.top + 45 + Double(index) * 17, line)
     }
+    guard !report.holds else { return }
+    let failures = report.failures
+    var words = failures.prefix(Self.failuresMax).joined(separator: ", ")
+    if failures.count > Self.failuresMax { words += " and \(failures.count - Self.failuresMax) more" }
+    svg.text("note failed", x: x, y: layout.top + 45 + Double(layout.summary.count) * 17, "does not hold: \(words)")
   }
 
   private func draw(_ fault: PlotLayout.Fault, in svg: inout SVGText) {
@@ -99,9 +105,9 @@ struct ScenarioPlot {
   }
 
   private func drawName(_ panel: PlotLayout.Panel, _ name: [String], in svg: inout SVGText) {
-    let x = PlotLayout.margin + 4
+    let x = PlotLayout.margin + 8
     for (index, line) in name.enumerated() {
-      svg.text(index == 0 ? "note unit" : "note", x: x, y: panel.top - 8 + Double(index) * 14, line)
+      svg.text(index == 0 ? "note unit" : "note", x: x, y: panel.top - 11 + Double(index) * 14, line)
     }
   }
 

@@ -81,7 +81,7 @@ struct SimulationText {
 
 extension ScenarioReport {
   /// The properties and expectations that do not hold, in their own words.
-  fileprivate var failures: [String] {
+  var failures: [String] {
     verdicts.filter { !$0.holds }.map(\.property.rawValue)
       + expectations.filter { !$0.holds }.map { "expected \($0.expectation.words)" }
   }

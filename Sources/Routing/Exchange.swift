@@ -278,6 +278,8 @@ public struct Exchange: Sendable {
       if refusal == .destinationUnavailable {
         pool.note(server, .declaredDead)
         pool.shared.trials.revoke(server)
+        // Those that follow need not ask again at once (rule C2).
+        pool.shared.trials.counts(server, now: now)
       } else {
         everyAttemptUnprocessed = false
       }

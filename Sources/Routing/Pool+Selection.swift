@@ -231,17 +231,24 @@ extension Pool {
     return found
   }
 
+  private enum LastResortPass: CaseIterable { case vouched, heard, any }
+
   /// Everybody is believed down: one that a trial has just reached, else the first not in maintenance is tried before an
   /// error (rule C3), further ones only as trials; those that others try just now are awaited.
+  ///
+  /// An office takes directors first that say themselves that their site has nobody: they were heard, and pass the request on
+  /// to another site, while those that are silent are most likely as good as gone.
   private func selectLastResort(_ exclusions: inout Exclusions, _ now: Int64) -> Selection {
     var pending: Int32 = -1
-    for mustBeVouched in [true, false] {
+    for pass in LastResortPass.allCases {
+      if pass == .heard && mode != .passive { continue }
       for tier in 0..<tierCount {
         for position in tiers[tier].members.indices {
           let server = tiers[tier].members[position]
           let member = members[Int(server)]
           guard member.health.enabled != .maintenance, !exclusions.rules(out: member, server) else { continue }
-          if mustBeVouched {
+          if pass == .heard && member.health.liveness != .declaredDead { continue }
+          if pass == .vouched {
             guard shared.trials.vouches(server, now: now, interval: member.trialInterval) else { continue }
             return .server(server, .lastResort, .plain)
           }

@@ -60,6 +60,15 @@ public struct TrialBoard: @unchecked Sendable {
     has(Self.reached, server, now, interval)
   }
 
+  /// A request has just found out what a trial would: the next trial waits its interval from now. Nothing while one is
+  /// under way or vouches for the server.
+  public func counts(_ server: Int32, now: Int64) {
+    let seen = slots[Int(server)].load(ordering: .relaxed)
+    guard seen & (Self.pending | Self.reached) == 0, seen >> Self.stateBits < now else { return }
+    _ = slots[Int(server)].compareExchange(
+      expected: seen, desired: now << Self.stateBits, ordering: .acquiringAndReleasing)
+  }
+
   /// The server failed again after a trial had reached it.
   public func revoke(_ server: Int32) {
     let seen = slots[Int(server)].load(ordering: .relaxed)

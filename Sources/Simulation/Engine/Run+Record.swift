@@ -93,9 +93,10 @@ extension Run {
       outcome.bound >= 0 && outcome.boundKnows
         && truth.isReachable(outcome.entry, outcome.bound, outcome.begin, outcome.end)
       ? truth.isDirect(outcome.entry, outcome.bound, outcome.begin, outcome.end)
-      : truth.hasDirect(outcome.entry, outcome.begin, outcome.end)
+      : truth.admitsSomewhere(outcome.entry, outcome.begin, outcome.end)
     if !wasAvoidable { counts.pointee.interSiteOracle += 1 }
-    _ = verdicts.interSite.check(outcome, &truth)
+    let sites = verdicts.siteOfElement
+    _ = verdicts.interSite.check(outcome, &truth, siteOf: sites)
   }
 
   /// What the request and its answer would have cost on the oracle's way: straight to the site of the session, or to the first

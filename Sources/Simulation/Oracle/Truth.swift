@@ -5,7 +5,7 @@ internal import Topology
 ///
 /// A server can be reached from an entry if there is a way office > director > balancer > server (for local users from a director of
 /// their site on) on which everything runs and packets pass both ways. The way is direct if the director, the balancer and the
-/// server stand at one site.
+/// server stand at one site. All the time from one moment to another means: by one and the same way.
 struct Truth {
   /// The network between two changes.
   struct Snapshot {
@@ -17,6 +17,17 @@ struct Truth {
     var pairCuts: [World.PairCut]
     /// By entry, worked out when first asked for.
     var reaches: [Reach?]
+
+    /// Leaves what held in another snapshot, too.
+    mutating func restrict(to other: Snapshot) {
+      for element in isUp.indices {
+        isUp[element] = isUp[element] && other.isUp[element]
+        admits[element] = admits[element] && other.admits[element]
+      }
+      cutForward += other.cutForward
+      cutBackward += other.cutBackward
+      pairCuts += other.pairCuts
+    }
   }
 
   /// What an entry can reach.
@@ -27,12 +38,13 @@ struct Truth {
     /// By site: a direct way on which everything admits new users.
     var admitting: [Bool]
     var hasAny: Bool
-    var hasDirect: Bool
   }
 
   private let network: NetworkModel
   private let entries: [Entry]
   private(set) var snapshots: [Snapshot] = []
+  /// What was worked out for spans of several snapshots, by entry, first and last. Never gone through.
+  private var windows: [UInt64: Reach] = [:]
 
   init(_ network: NetworkModel, population: Population) {
     self.network = network
@@ -57,48 +69,72 @@ struct Truth {
     snapshots.append(snapshot)
   }
 
-  /// Whether a condition held all the time from `begin` to `end`.
-  private mutating func always(
-    _ entry: Int, _ begin: Int64, _ end: Int64, _ condition: (Reach) -> Bool
-  ) -> Bool {
-    var index = snapshots.count - 1
-    while index >= 0 {
-      if snapshots[index].at <= end {
-        if !condition(reach(entry, index)) { return false }
-        if snapshots[index].at <= begin { return true }
-      }
-      index -= 1
-    }
-    return true
+  /// What could be reached from `begin` to `end` by one and the same way all the time.
+  private mutating func window(_ entry: Int, _ begin: Int64, _ end: Int64) -> Reach {
+    var last = snapshots.count - 1
+    while last > 0 && snapshots[last].at > end { last -= 1 }
+    var first = last
+    while first > 0 && snapshots[first].at > begin { first -= 1 }
+    if first == last { return reach(entry, last) }
+    let key = UInt64(entry) << 40 | UInt64(first) << 20 | UInt64(last)
+    if let known = windows[key] { return known }
+    var common = snapshots[first]
+    for index in first + 1...last { common.restrict(to: snapshots[index]) }
+    let found = compute(entry, common)
+    windows[key] = found
+    return found
   }
 
   /// Some server could be reached all the time.
   mutating func isServable(_ entry: Int, _ begin: Int64, _ end: Int64) -> Bool {
-    always(entry, begin, end) { $0.hasAny }
+    window(entry, begin, end).hasAny
   }
 
   /// This server (an element) could be reached all the time.
   mutating func isReachable(_ entry: Int, _ server: Int32, _ begin: Int64, _ end: Int64) -> Bool {
     let position = Int(server) - network.firstServer
     guard position >= 0 else { return false }
-    return always(entry, begin, end) { $0.any[position] }
+    return window(entry, begin, end).any[position]
   }
 
   /// This server could be reached without going from site to site.
   mutating func isDirect(_ entry: Int, _ server: Int32, _ begin: Int64, _ end: Int64) -> Bool {
     let position = Int(server) - network.firstServer
     guard position >= 0 else { return false }
-    return always(entry, begin, end) { $0.direct[position] }
+    return window(entry, begin, end).direct[position]
   }
 
-  /// Some server could be reached without going from site to site.
-  mutating func hasDirect(_ entry: Int, _ begin: Int64, _ end: Int64) -> Bool {
-    always(entry, begin, end) { $0.hasDirect }
+  /// Some server of a site could be reached at some moment.
+  mutating func wasServed(_ entry: Int, site: Int32, _ begin: Int64, _ end: Int64) -> Bool {
+    let servers = positions(site)
+    for index in snapshots.indices.reversed() where snapshots[index].at <= end {
+      let reach = reach(entry, index)
+      if servers.contains(where: { reach.any[$0] }) { return true }
+      if snapshots[index].at <= begin { break }
+    }
+    return false
+  }
+
+  /// Some server of a site could be reached all the time without going from site to site.
+  mutating func isDirect(_ entry: Int, site: Int32, _ begin: Int64, _ end: Int64) -> Bool {
+    let servers = positions(site)
+    let reach = window(entry, begin, end)
+    return servers.contains { reach.direct[$0] }
+  }
+
+  private func positions(_ site: Int32) -> Range<Int> {
+    let servers = network.serversOfSite[Int(site)]
+    return servers.lowerBound - network.firstServer..<servers.upperBound - network.firstServer
   }
 
   /// The site took new users of the entry, without going from site to site.
   mutating func admits(_ entry: Int, _ site: Int32, _ begin: Int64, _ end: Int64) -> Bool {
-    always(entry, begin, end) { $0.admitting[Int(site)] }
+    window(entry, begin, end).admitting[Int(site)]
+  }
+
+  /// Some site took new users of the entry, without going from site to site.
+  mutating func admitsSomewhere(_ entry: Int, _ begin: Int64, _ end: Int64) -> Bool {
+    window(entry, begin, end).admitting.contains(true)
   }
 
   /// Something changed from `begin` to `end`.
@@ -127,7 +163,7 @@ struct Truth {
     let serverCount = network.elements.count - network.firstServer
     var reach = Reach(
       any: Array(repeating: false, count: serverCount), direct: Array(repeating: false, count: serverCount),
-      admitting: Array(repeating: false, count: network.siteCount), hasAny: false, hasDirect: false)
+      admitting: Array(repeating: false, count: network.siteCount), hasAny: false)
     for director in directors(entry, snapshot) {
       let home = network.elements[Int(director)].site
       for site in 0..<network.siteCount {
@@ -140,7 +176,6 @@ struct Truth {
             reach.hasAny = true
             guard isHome else { continue }
             reach.direct[server - network.firstServer] = true
-            reach.hasDirect = true
             if snapshot.admits[Int(director)] && snapshot.admits[Int(balancer)] && snapshot.admits[server] {
               reach.admitting[site] = true
             }

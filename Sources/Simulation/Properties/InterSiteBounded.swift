@@ -2,11 +2,13 @@
 /// office and check interval (rule E4).
 ///
 /// A request counts that went from site to site although at every moment from `recovery` (as of `NoNeedlessMove`) before it
-/// began until its answer came, the server of its session (or any server, if that is lost or there is none) could be reached
-/// directly. Those that began before the last change of the network were in flight. The others are grouped by entry into waves:
-/// requests that began before the wave's first one ended, as nothing could have told the office until then. The property is
-/// violated by the first request of a wave beyond the first one and one for each check interval that has begun: beyond
-/// 2 + t / interval, t being the time since the last change, and interval the longest check interval of the entry.
+/// began until its answer came, some server of the site that its cookie names could be reached directly; or, if none of
+/// that site could be reached at all in that time or there is no cookie, any site that took new users. (Whether the session itself is lost, only its
+/// server knows.) Those that began before the last change of the network were in flight. The others are grouped by entry into waves:
+/// requests that began before the wave's first one ended, as nothing could have told a node until then. Each node on the way
+/// learns from its own first answer: the office, and the directors of each site but the first. So the property is violated by
+/// the first request of a wave beyond one for each site of the entry's order and one for each check interval that has begun:
+/// beyond sites + 1 + t / interval, t being the time since the last change, and interval the longest check interval of the entry.
 struct InterSiteBounded {
   private struct Waves {
     var since: Int64 = -1
@@ -16,6 +18,7 @@ struct InterSiteBounded {
   }
   let recovery: Int64
   private let intervals: [Int64]
+  private let siteCounts: [Int64]
   private var waves: [Waves]
   private var changedAt: Int64 = -1
   var violations = Violations()
@@ -23,19 +26,21 @@ struct InterSiteBounded {
   init(_ allowances: Allowances) {
     recovery = allowances.recovery
     intervals = allowances.interval
+    siteCounts = allowances.order.map { Int64($0.count) }
     waves = Array(repeating: Waves(), count: allowances.interval.count)
   }
 
   mutating func worldChanged(at now: Int64) { changedAt = now }
 
   /// Takes in a request that went from site to site; true: it violates the property.
-  mutating func check(_ outcome: Outcome, _ truth: inout Truth) -> Bool {
+  mutating func check(_ outcome: Outcome, _ truth: inout Truth, siteOf: [Int32]) -> Bool {
     guard outcome.begin >= changedAt else { return false }
     let begin = outcome.begin - recovery
+    let site = outcome.bound >= 0 ? siteOf[Int(outcome.bound)] : -1
     let isAvoidable =
-      outcome.bound >= 0 && outcome.boundKnows
-      ? truth.isDirect(outcome.entry, outcome.bound, begin, outcome.end)
-      : truth.hasDirect(outcome.entry, begin, outcome.end)
+      site >= 0 && truth.wasServed(outcome.entry, site: site, begin, outcome.end)
+      ? truth.isDirect(outcome.entry, site: site, begin, outcome.end)
+      : truth.admitsSomewhere(outcome.entry, begin, outcome.end)
     guard isAvoidable else { return false }
     var wave = waves[outcome.entry]
     if wave.since != changedAt { wave = Waves(since: changedAt) }
@@ -51,7 +56,7 @@ struct InterSiteBounded {
     wave.begin = outcome.begin
     wave.end = outcome.end
     let elapsed = changedAt < 0 ? outcome.begin : outcome.begin - changedAt
-    guard wave.count > 2 + elapsed / intervals[outcome.entry] else { return false }
+    guard wave.count > siteCounts[outcome.entry] + 1 + elapsed / intervals[outcome.entry] else { return false }
     violations.add(
       at: outcome.begin, user: outcome.user,
       "user \(outcome.user) went from site to site although there was a direct way, wave \(wave.count) within \(elapsed / 1_000_000_000) s"

@@ -45,6 +45,21 @@ import Testing
   }
 }
 
+extension TrialBoardTests {
+  @Test("C2: a request that was refused counts as the trial") func aRefusalCounts() {
+    let board = TrialBoard(count: 2)
+    defer { board.deallocate() }
+    board.counts(0, now: 5)
+    #expect(!board.begin(0, now: 4 + second, interval: second))
+    #expect(board.begin(0, now: 5 + second, interval: second))
+    board.counts(0, now: 6 + second)
+    board.finish(0, began: 5 + second, reached: true)
+    #expect(board.vouches(0, now: 6 + second, interval: second), "a trial under way is left alone")
+    board.counts(0, now: 7 + second)
+    #expect(board.vouches(0, now: 7 + second, interval: second), "and so is one that vouches")
+  }
+}
+
 @Suite struct HintBoardTests {
   @Test("E3: a hint stands for its time, then one request at a time renews it") func oneProbe() {
     let board = HintBoard(siteCount: 2)

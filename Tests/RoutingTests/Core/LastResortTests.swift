@@ -30,6 +30,15 @@ import Topology
     #expect(core.refuse(&exchange) == "answer destinationUnavailable")
   }
 
+  @Test("C3: an office takes a director that says itself that its site has nobody before one that is silent")
+  func heardBeforeSilent() {
+    let core = CoreFixture(PlanBuilder.office())
+    core.believe(.down, of: "SD1")
+    core.believe(.declaredDead, of: "SD2")
+    for _ in 0..<3 { #expect(core.serve() == "SD2 last-resort") }
+    #expect(core.serve(cookie: "SITE2") == "SD2 last-resort")
+  }
+
   @Test("C3: nobody left but those in maintenance is a 503")
   func onlyMaintenance() {
     let core = CoreFixture(PlanBuilder.balancer())

@@ -36,17 +36,18 @@ private let unicode = TerminalStyle(["LANG": "en_US.UTF-8"], isTerminal: false)
 
           requests       0                10m
           faults        |    ====            | kill SD1
-          SITE1         |####    ############| up to 10/s
-          SITE2         |::::####::::::::::::| up to 15/s
+          SITE1         |++++    ++++++++++++| up to 10/s
+          SITE2         |----####------------| up to 15/s
           inter-site    |    ####            | 560, up to 4.67/s
           errors        |    #               | 3, up to 0.1/s
-          sessions lost |    ##              | 2, up to 0.033/s
+          sessions lost |    ##              | 2, up to 0.0333/s
 
           ok     no user moved while the session's server could be reached
           ok     no user moved back
           ok     new users went to the first site that could serve them
           FAILED no error while a healthy server could be reached: violated 2 times
-                 first at 2m3.105s: a GET of user 12 ended with status 503 although a server could be reached
+                 first at 2m3.105s: a GET of user 12 ended with status 503 although a server could be
+                 reached
                  user 12 at OP1:
                    at 1m59.250s GET, Cookie: SITE=SITE1; JSESSIONID=W14~1
                      OP1 -> SD1 (cookie): answered 200
@@ -83,9 +84,9 @@ private let unicode = TerminalStyle(["LANG": "en_US.UTF-8"], isTerminal: false)
     let table = lines.firstIndex { $0.hasPrefix("-- all scenarios -") } ?? lines.count
     #expect(
       lines[table...].dropFirst().joined(separator: "\n") == """
-          scenario  requests  errors  lost  moved  needless  back  inter-site  99% within
-          a            2,606       3     2      2         0     0         563      12.3 s      ok
-          b            2,606       3     2      2         0     0         563      12.3 s  FAILED
+          scenario  requests  errors  lost  moved  needless  back  inter-site     p99
+          a            2,606       3     2      2         0     0         563  12.3 s      ok
+          b            2,606       3     2      2         0     0         563  12.3 s  FAILED
 
         FAILED: two-sites: 1 of 2 scenarios: b (no-avoidable-error, expected moved-back at most 0)
         """)

@@ -31,7 +31,7 @@ struct SimulationText {
 
   private var table: [String] {
     var table = NumberTable(
-      "scenario", headings: ["requests", "errors", "lost", "moved", "needless", "back", "inter-site", "99% within", ""])
+      "scenario", headings: ["requests", "errors", "lost", "moved", "needless", "back", "inter-site", "p99", ""])
     for scenario in report.scenarios {
       let counts = scenario.total.counts
       func cell(_ value: UInt64, best: UInt64) -> NumberTable.Cell {
@@ -63,7 +63,7 @@ struct SimulationText {
   }
 
   /// Long names would push the numbers off the page.
-  private static func cut(_ name: String) -> String { name.count <= 30 ? name : name.prefix(29) + "~" }
+  private static func cut(_ name: String) -> String { name.count <= 26 ? name : name.prefix(25) + "~" }
 
   /// The last line: what was found in all, and what failed.
   var conclusion: String {

@@ -69,9 +69,7 @@ extension Worker {
       case .passive:
         let dated = DatedValue(value[set.value])
         let named = pools[Int(pointer.pointee.application)].group(named: value[set.value][dated.server].rawBuffer)
-        if pointer.pointee.exchange.tellsOfAnotherSite(named, in: pools[Int(pointer.pointee.application)]) {
-          moved = true
-        }
+        if pools[Int(pointer.pointee.application)].tellsOfAnotherSite(named, server: server) { moved = true }
       case .insert:
         if cookie.preserve {
           stays = true
@@ -103,7 +101,8 @@ extension Worker {
     switch cookie.mode {
     case .passive: return
     case .insert:
-      let isNews = pointer.pointee.exchange.insertIsNews(in: pools[Int(pointer.pointee.application)])
+      let isNews = pools[Int(pointer.pointee.application)].insertIsNews(
+        pointer.pointee.exchange.binding, server: server)
       guard isNews || needsRefresh(client, cookie) else { return }
       guard let value = app.pointee.servers[Int(server)].cookieValue else {
         // The server has no value of its own: an old one must not lead elsewhere.
@@ -122,8 +121,8 @@ extension Worker {
       writer.append("\r\n")
     case .prefix:
       guard
-        pointer.pointee.exchange.prefixIsNews(
-          hasSession: pointer.pointee.sessionLength > 0, in: pools[Int(pointer.pointee.application)]),
+        pools[Int(pointer.pointee.application)].prefixIsNews(
+          pointer.pointee.exchange.binding, server: server, hasSession: pointer.pointee.sessionLength > 0),
         let value = app.pointee.servers[Int(server)].cookieValue
       else { return }
       guard let attributes = sessionAttributes(cookie, Int(pointer.pointee.application)) else {

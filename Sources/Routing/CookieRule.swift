@@ -2,25 +2,24 @@ internal import Topology
 
 /// What an answer tells the client of where it belongs (rules B4, B6), and what an office learns from that (rule E3).
 /// The proxy writes the bytes; the simulator changes its users' cookies.
-extension Exchange {
+extension Pool {
+  // Mutating though they change nothing: for a borrow of a pool behind a pointer the compiler copies all of it at each call.
+
   /// Insert mode: the server that answered is not of the group that the request's cookie names, so the client is told.
-  @inline(__always)
-  public func insertIsNews(in pool: borrowing Pool) -> Bool {
-    pool.group(of: server) != binding.group || binding.presence != .named
+  public mutating func insertIsNews(_ binding: Binding, server: Int32) -> Bool {
+    members[Int(server)].group != binding.group || binding.presence != .named
   }
 
   /// Prefix mode, where the application sets no cookie itself: a session that went on at another server than the prefix
   /// names is renamed. A session without an id has nothing to be renamed.
-  @inline(__always)
-  public func prefixIsNews(hasSession: Bool, in pool: borrowing Pool) -> Bool {
-    hasSession && pool.group(of: server) != binding.group
+  public mutating func prefixIsNews(_ binding: Binding, server: Int32, hasSession: Bool) -> Bool {
+    hasSession && members[Int(server)].group != binding.group
   }
 
   /// Passive mode: an answer that sets the cookie to the value of `group` (-1: of nobody known) shows that the site behind
   /// the server sent the user elsewhere.
-  @inline(__always)
-  public func tellsOfAnotherSite(_ group: Int32, in pool: borrowing Pool) -> Bool {
-    group >= 0 && group != pool.group(of: server)
+  public mutating func tellsOfAnotherSite(_ group: Int32, server: Int32) -> Bool {
+    group >= 0 && group != members[Int(server)].group
   }
 }
 

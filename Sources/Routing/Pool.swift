@@ -212,7 +212,7 @@ public struct Pool: ~Copyable {
   }
 
   /// Whether somebody waits for a slot given back since `takeFreed`.
-  public var hasFreed: Bool { freed != 0 }
+  public var hasFreed: Bool { mutating get { freed != 0 } }
 
   /// The workers to wake, by bit.
   public mutating func takeFreed() -> UInt64 {
@@ -227,7 +227,10 @@ public struct Pool: ~Copyable {
   }
 
   /// Whether something was learned since the last taking.
-  public var hasEvidence: Bool { !evidence.isEmpty }
+  public var hasEvidence: Bool {
+    // Mutating, as a borrow of a pool behind a pointer would copy all of it.
+    mutating get { !evidence.isEmpty }
+  }
 
   /// What was learned since the last taking.
   public mutating func takeEvidence() -> [Evidence] {

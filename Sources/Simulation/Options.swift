@@ -12,6 +12,8 @@ public struct SimulationOptions: Sendable {
   public var tracesViolations: Bool
   /// Rules that are switched off, for comparisons and to test the properties.
   public var behaviour: Behaviour
+  /// Nothing is gone through at once: for the test that this makes no difference.
+  var stepByStep = false
   /// Topologies that a scenario rolls out, by the file's name in the scenario.
   public var rollouts: [String: Topology]
   /// Told now and then how far a run has come, and when its scenario is done; called on the run's thread. It changes nothing

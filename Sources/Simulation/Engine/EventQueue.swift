@@ -45,24 +45,22 @@ struct EventQueue: ~Copyable {
   /// The furthest an event may lie ahead, in nanoseconds: 2^51, 26 days. Later ones come then.
   static let horizonNanoseconds: Int64 = 1 << 51
 
-  /// Part of a bucket. 15 events and a link fill four cache lines.
+  /// A bucket is a list of chunks of 16 events, four cache lines each.
+  private static let chunkBits = 4
+  private static let chunkLength: Int32 = 16
+
+  /// How many events of a chunk are used, and the next chunk of the bucket.
   private struct Chunk {
-    var events: InlineArray<15, Event>
     var count: Int32
     var next: Int32
-    private var padding: UInt64 = 0
-
-    init(next: Int32) {
-      events = InlineArray(repeating: Event(time: 0, payload: 0))
-      count = 0
-      self.next = next
-    }
   }
 
   private var heap: UnsafeMutablePointer<Event>
   private var heapCount = 0
   private var heapCapacity = 1024
   private var chunks: UnsafeMutablePointer<Chunk>
+  /// The events of all chunks, one chunk behind the other.
+  private var stored: UnsafeMutablePointer<Event>
   private var chunkCount = 0
   private var chunkCapacity = 1024
   private var freeChunk: Int32 = -1
@@ -79,6 +77,7 @@ struct EventQueue: ~Copyable {
   init() {
     heap = .allocate(capacity: heapCapacity)
     chunks = .allocate(capacity: chunkCapacity)
+    stored = .allocate(capacity: chunkCapacity << Self.chunkBits)
     buckets = .allocate(capacity: Self.slots * Self.levels)
     buckets.initialize(repeating: -1, count: Self.slots * Self.levels)
     used = .allocate(capacity: Self.slots / 64 * Self.levels)
@@ -90,6 +89,7 @@ struct EventQueue: ~Copyable {
   deinit {
     heap.deallocate()
     chunks.deallocate()
+    stored.deallocate()
     buckets.deallocate()
     used.deallocate()
     summary.deallocate()
@@ -182,7 +182,7 @@ struct EventQueue: ~Copyable {
   private mutating func append(_ event: Event, level: Int, slot: Int) {
     let bucket = level << Int(Self.slotBits) | slot
     var chunk = buckets[bucket]
-    if chunk < 0 || chunks[Int(chunk)].count == 15 {
+    if chunk < 0 || chunks[Int(chunk)].count == Self.chunkLength {
       let fresh = takeChunk(next: chunk)
       if chunk < 0 {
         used[bucket >> 6] |= 1 << UInt64(bucket & 63)
@@ -192,8 +192,8 @@ struct EventQueue: ~Copyable {
       chunk = fresh
     }
     let position = Int(chunks[Int(chunk)].count)
-    chunks[Int(chunk)].events[position] = event
-    chunks[Int(chunk)].count += 1
+    stored[Int(chunk) << Self.chunkBits | position] = event
+    chunks[Int(chunk)].count = Int32(position + 1)
   }
 
   @inline(__always)
@@ -208,7 +208,7 @@ struct EventQueue: ~Copyable {
     if chunkCount == chunkCapacity { growChunks() }
     let chunk = Int32(chunkCount)
     chunkCount += 1
-    (chunks + Int(chunk)).initialize(to: Chunk(next: next))
+    chunks[Int(chunk)] = Chunk(count: 0, next: next)
     return chunk
   }
 
@@ -218,6 +218,10 @@ struct EventQueue: ~Copyable {
     larger.moveInitialize(from: chunks, count: chunkCount)
     chunks.deallocate()
     chunks = larger
+    let more = UnsafeMutablePointer<Event>.allocate(capacity: chunkCapacity << (Self.chunkBits + 1))
+    more.moveInitialize(from: stored, count: chunkCount << Self.chunkBits)
+    stored.deallocate()
+    stored = more
     chunkCapacity *= 2
   }
 
@@ -266,7 +270,7 @@ struct EventQueue: ~Copyable {
     if used[bucket >> 6] == 0 { summary[level] &= ~(1 << UInt64(slot >> 6)) }
     while chunk >= 0 {
       // Placing may grow the memory of the chunks, so nothing of it is held meanwhile.
-      for position in 0..<Int(chunks[Int(chunk)].count) { place(chunks[Int(chunk)].events[position]) }
+      for position in 0..<Int(chunks[Int(chunk)].count) { place(stored[Int(chunk) << Self.chunkBits | position]) }
       let next = chunks[Int(chunk)].next
       chunks[Int(chunk)].next = freeChunk
       freeChunk = chunk

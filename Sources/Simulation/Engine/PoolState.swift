@@ -13,6 +13,8 @@ struct CandidateState {
   var isSpokenFor: Bool
   var weight: Int32
   var tier: Int32
+  /// The candidate's own pool for the application; -1: it has none.
+  var childPool: Int32
   /// When the kept connections were last used, the latest last; allocated at the first.
   var idle: UnsafeMutablePointer<IdleConnection>?
   var idleCount: Int32 = 0

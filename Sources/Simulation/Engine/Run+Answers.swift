@@ -56,12 +56,12 @@ extension Run {
     case nil: break
     case .passive:
       let named = result.site >= 0 ? state.pointee.group(result.site) : -1
-      let moved = leg.pointee.exchange.tellsOfAnotherSite(named, in: pool.pointee)
+      let moved = pool.pointee.tellsOfAnotherSite(named, server: leg.pointee.exchange.server)
       if !behaviour.contains(.withoutLearning) {
         leg.pointee.exchange.learned(moved: moved, pool: &pool.pointee, now: now)
       }
     case .insert:
-      let isNews = leg.pointee.exchange.insertIsNews(in: pool.pointee)
+      let isNews = pool.pointee.insertIsNews(leg.pointee.exchange.binding, server: leg.pointee.exchange.server)
       guard candidate.pointee.hasCookieValue else { break }
       if state.pointee.isBalancer {
         if isNews { result.prefix = candidate.pointee.element }
@@ -74,7 +74,9 @@ extension Run {
         if candidate.pointee.hasCookieValue { result.prefix = candidate.pointee.element }
       } else if candidate.pointee.hasCookieValue, !behaviour.contains(.withoutPrefixRewrite),
         state.pointee.hasPath || state.pointee.knowsAttributes,
-        leg.pointee.exchange.prefixIsNews(hasSession: leg.pointee.cookies.session != 0, in: pool.pointee)
+        pool.pointee.prefixIsNews(
+          leg.pointee.exchange.binding, server: leg.pointee.exchange.server,
+          hasSession: leg.pointee.cookies.session != 0)
       {
         result.prefix = candidate.pointee.element
       }

@@ -146,6 +146,15 @@ extension Run {
     let arrival = world.transmit(
       candidate.pointee.path, towardsCandidate: true, bytes: Int(leg.pointee.requestBytes), now: now)
     if candidate.pointee.path.link >= 0 { charge(leg, candidate.pointee.path.link, Int(leg.pointee.requestBytes)) }
+    if candidate.pointee.isServer && arrival < nextChangeAt && !options.stepByStep {
+      // Nothing that the arrival looks at changes until then, and requests reach a server in the order in which they were
+      // sent: it may be gone through at once.
+      let present = now
+      now = arrival
+      arrive(index)
+      now = present
+      return
+    }
     schedule(.arrive, index, token: leg.pointee.token, at: arrival)
   }
 
@@ -184,17 +193,16 @@ extension Run {
     if candidate.pointee.isServer {
       serve(index, target)
     } else {
-      beginChild(index, target)
+      beginChild(index, candidate.pointee.childPool)
     }
   }
 
   @inline(__always)
-  private mutating func beginChild(_ index: Int32, _ target: Int32) {
+  private mutating func beginChild(_ index: Int32, _ pool: Int32) {
     let child = takeLeg()
     let leg = legs + Int(index)
     let new = legs + Int(child)
-    let application = network.pools[Int(leg.pointee.pool)].application
-    new.pointee.pool = network.nodes[Int(target)].poolOf[application]
+    new.pointee.pool = pool
     new.pointee.user = leg.pointee.user
     new.pointee.parent = index
     new.pointee.parentToken = leg.pointee.token
@@ -316,7 +324,7 @@ extension Run {
   // MARK: Mutations
 
   /// Whether the attempt would leave the tier of the first one although that is believed to live.
-  private func staysInTier(
+  private mutating func staysInTier(
     _ leg: UnsafeMutablePointer<Leg>, _ candidate: UnsafeMutablePointer<CandidateState>
   ) -> Bool {
     guard candidate.pointee.tier != leg.pointee.firstTier else { return false }

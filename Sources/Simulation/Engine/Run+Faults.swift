@@ -7,6 +7,7 @@ extension Run {
     let plan = FaultPlan(network, scenario: scenario)
     changes = plan.changes
     record.marks = plan.marks
+    nextChangeAt = changes.first?.at ?? .max
     for (index, change) in changes.enumerated() where change.at <= end {
       schedule(.fault, Int32(index), at: max(0, change.at))
     }
@@ -15,6 +16,7 @@ extension Run {
 
   mutating func apply(_ index: Int) {
     let change = changes[index]
+    nextChangeAt = index + 1 < changes.count ? changes[index + 1].at : .max
     switch change.kind {
     case .kill: for element in change.subjects { kill(element, silently: false) }
     case .revive: for element in change.subjects { revive(element) }

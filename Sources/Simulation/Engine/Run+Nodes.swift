@@ -29,7 +29,9 @@ extension Run {
           to: CandidateState(
             element: item.element, path: item.path, site: item.site, poolSite: item.poolSite, isNode: item.isNode,
             isServer: network.elements[Int(item.element)].kind == .server, hasCookieValue: item.hasCookieValue,
-            isSpokenFor: item.isSpokenFor, weight: Int32(clamping: item.weight), tier: item.tier))
+            isSpokenFor: item.isSpokenFor, weight: Int32(clamping: item.weight), tier: item.tier,
+            childPool: Int(item.element) < network.nodeCount
+              ? network.nodes[Int(item.element)].poolOf[model.application] : -1))
         (health + candidate).initialize(
           to: ServerHealth(plan: plan(model, candidate - Int(poolStates[index].firstCandidate))))
         candidate += 1

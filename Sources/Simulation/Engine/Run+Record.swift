@@ -18,7 +18,7 @@ extension Run {
     let isError = result.status == 0 || result.status >= 500
     var site: Int32 = -1
     if result.server >= 0 {
-      site = verdicts.siteOfElement[Int(result.server)]
+      site = siteOfElement[Int(result.server)]
       record.bySite[step * record.siteCount + Int(site)] &+= 1
     }
     if !isError { record.measure(phase, done - leg.pointee.began + ModelTimes.local) }
@@ -26,7 +26,7 @@ extension Run {
       !isError && !result.lostSession && leg.pointee.flags.isDisjoint(with: [.disturbed, .crossed])
       && (!isCurrentVisit || user.pointee.current < 0 || user.pointee.current == result.server)
       && (leg.pointee.cookies.server < 0 || leg.pointee.cookies.server == result.server)
-      && (!leg.pointee.flags.contains(.isNew) || site == verdicts.newUsers.preferred(Int(user.pointee.entry)))
+      && (!leg.pointee.flags.contains(.isNew) || site == entrySites[Int(user.pointee.entry)])
     if isOrdinary {
       counts.pointee.costOracle += leg.pointee.cost
     } else {

@@ -53,10 +53,17 @@ struct Run: ~Copyable {
   let userHashes: UInt64
 
   // Application servers
-  var servers: [ServerState]
+  let servers: UnsafeMutablePointer<ServerState>
+  let siteOfElement: UnsafeMutablePointer<Int32>
+  /// By entry: the site of new users on an ordinary day.
+  let entrySites: UnsafeMutablePointer<Int32>
+  /// The user whose story is told; -1: nobody's.
+  let tracedUser: Int32
 
   // What happens and what is found
   var changes: [TimedChange] = []
+  /// When the network changes next.
+  var nextChangeAt: Int64 = .max
   var record: Recorder
   var truth: Truth
   var verdicts: Verdicts
@@ -108,11 +115,17 @@ struct Run: ~Copyable {
       let name = network.elements[network.firstServer + index].name
       states.append(ServerState(model, random: RandomStream(seed: seed, name: name)))
     }
-    servers = states
+    servers = .allocate(capacity: max(1, states.count))
+    servers.initialize(from: states, count: states.count)
+    siteOfElement = .allocate(capacity: max(1, network.elements.count))
+    for (index, element) in network.elements.enumerated() { siteOfElement[index] = element.site }
+    entrySites = .allocate(capacity: max(1, population.entries.count))
+    tracedUser = options.traceUser.map { Int32(clamping: $0) } ?? -1
     record = Recorder(network, end: end)
     truth = Truth(network, population: population)
     verdicts = Verdicts(network, population: population)
     if let traced = options.traceUser { tracer = Tracer(user: traced) }
+    for entry in population.entries.indices { entrySites[entry] = verdicts.newUsers.preferred(entry) }
     layOut()
     for node in 0..<network.nodeCount { startNode(node, isFirst: true) }
     startUsers()
@@ -139,6 +152,10 @@ struct Run: ~Copyable {
     nodeRandom.deallocate()
     legs.deallocate()
     users.deallocate()
+    servers.deinitialize(count: network.services.count)
+    servers.deallocate()
+    siteOfElement.deallocate()
+    entrySites.deallocate()
     entryHabits.deallocate()
     entryPools.deallocate()
   }

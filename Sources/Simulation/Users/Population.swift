@@ -12,6 +12,8 @@ struct Habits: Sendable {
   var parallel: Int
   /// Activity by hour, 24 factors, or empty.
   var byHour: [Double]
+  /// The same all day.
+  var isEven: Bool
 
   /// What holds where neither the file nor the scenario says anything: a request every 5 s, visits of 20 minutes, requests
   /// of 1,000 and answers of 20,000 bytes, every tenth a POST, one at a time; sessions are forgotten after 30 minutes.
@@ -24,11 +26,15 @@ struct Habits: Sendable {
     postShare = settings.postShare ?? 0.1
     parallel = min(max(settings.parallel ?? 1, 1), 16)
     byHour = settings.byHour.count == 24 ? settings.byHour : []
+    isEven = byHour.isEmpty
   }
 
   /// The mean pause at a moment of the day; the scenario begins at midnight.
-  func pause(at now: Int64) -> Int64 {
-    if byHour.isEmpty { return thinkTime }
+  @inline(__always)
+  func pause(at now: Int64) -> Int64 { isEven ? thinkTime : pauseByHour(at: now) }
+
+  @inline(never)
+  private func pauseByHour(at now: Int64) -> Int64 {
     let factor = byHour[Int(now / 3_600_000_000_000) % 24]
     return factor > 0 ? Int64(min(Double(thinkTime) / factor, 86_400e9)) : 3_600_000_000_000
   }

@@ -69,7 +69,7 @@ extension Run {
     leg.pointee.requestBytes = Int32(clamping: habits.pointee.requestBytes)
     leg.pointee.bytes = 0
     leg.pointee.cost = 0
-    if let traced = tracer?.user, traced == Int(index) { traceBegins(root) }
+    if index == tracedUser { traceBegins(root) }
     guard pool >= 0 else { return entryIsDown(root) }
     leg.pointee.pool = pool
     begin(root)

@@ -145,13 +145,14 @@ class TestJSON:
         schema = json.loads(SCHEMA.read_text())
 
         def keys(part):
-            if isinstance(part, dict):
-                yield from part.get("properties", {}) if isinstance(part.get("properties"), dict) else ()
-                for value in part.values():
-                    yield from keys(value)
-            elif isinstance(part, list):
-                for value in part:
-                    yield from keys(value)
+            """Names of members: those of `properties` where that is a word of the schema, not itself a member."""
+            for name, inner in part.get("properties", {}).items():
+                yield name
+                yield from keys(inner)
+            for word in ("items", "$defs"):
+                inner = part.get(word, {})
+                for each in inner.values() if word == "$defs" else [inner]:
+                    yield from keys(each)
 
         assert not [key for key in sorted(set(keys(schema))) if f"`{key}`" not in document]
 

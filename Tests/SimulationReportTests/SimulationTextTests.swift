@@ -61,7 +61,7 @@ private let unicode = TerminalStyle(["LANG": "en_US.UTF-8"], isTerminal: false)
                      503 after 31 ms, session lost
                      cookies then: none
           ok     failures were seen within the bound of the checks
-          ok     requests between sites stayed within rule E4
+          ok     requests crossed between sites needlessly only until nodes had learned better
           FAILED expected moved-back at most 0, found 4
           ok     expected p99 at most 800ms in phase failed-over, found 415 ms
 

@@ -24,14 +24,15 @@ extension Explainer {
       let writer = CookieWriting(
         plan: cookie, reading: way.reading, value: server.cookieValue, seconds: request.seconds)
       fields = writer.apply(
-        to: fields, insertIsNews: exchange.insertIsNews(in: pool),
-        prefixIsNews: exchange.prefixIsNews(hasSession: way.reading.session != nil, in: pool))
+        to: fields, insertIsNews: pool.insertIsNews(exchange.binding, server: exchange.server),
+        prefixIsNews: pool.prefixIsNews(
+          exchange.binding, server: exchange.server, hasSession: way.reading.session != nil))
       way.visit.setCookies = fields.filter { !(way.answered?.setCookies.contains($0) ?? false) }
       let told = fields.compactMap(CookieJar.init(setting:)).first { $0.name == cookie.name }
       if cookie.mode == .passive, let told {
         var value = told.value.split(separator: "|").first.map(String.init) ?? ""
         let group = value.withUTF8 { pool.group(named: UnsafeRawBufferPointer($0)) }
-        if exchange.tellsOfAnotherSite(group, in: pool), let check = server.liveness {
+        if pool.tellsOfAnotherSite(group, server: exchange.server), let check = server.liveness {
           way.visit.notes.append(
             "\(server.site) is passed by for \(check.interval.text): its director answered from another site")
         }

@@ -69,6 +69,6 @@ let package = Package(
     .testTarget(
       name: "SimulationReportTests", dependencies: ["geodirector", "Simulation", "Topology"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CReactor"], swiftSettings: strict),
-    .testTarget(name: "ProxyTests", dependencies: ["Proxy", "HTTPMessage"], swiftSettings: strict),
+    .testTarget(name: "ProxyTests", dependencies: ["Proxy", "Reactor", "HTTPMessage"], swiftSettings: strict),
   ]
 )

@@ -205,6 +205,9 @@ struct Upstream {
   var wasKept = false
   var isSending = false
   var isAwaiting = false
+  /// Addresses of the server tried in this attempt, this one included, and since when.
+  var tries: UInt8 = 1
+  var triedSince: Int64 = 0
   /// The response allows another exchange.
   var keepAlive = true
   /// The server has ended its direction.

@@ -84,6 +84,8 @@ struct CompiledApplication {
   var forwardedProto: Bool
   var forwardedHost: Bool
   var forwardedForExcept: [Network]
+  /// Whose X-Forwarded-For is believed (rule H).
+  var trusted: [Network]
   var retries: RetryPlan
   var queueMax: Int
   /// First of this application's waiting lists in the worker's table.
@@ -104,6 +106,7 @@ struct CompiledApplication {
     forwardedProto = plan.forwarding.forwardedProto
     forwardedHost = plan.forwarding.forwardedHost
     forwardedForExcept = plan.forwarding.forwardedForExcept
+    trusted = plan.forwarding.trusted
     retries = plan.retries
     queueMax = plan.pool.queueMax
     self.firstServer = firstServer

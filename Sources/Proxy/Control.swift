@@ -95,7 +95,7 @@ struct Control: ~Copyable {
 
   mutating func run(listeners: [Int32]) {
     // Users come first: checks have seconds, requests have not.
-    cr_thread_yield_to_others(5)
+    cr_thread_yield_to_others(10)
     _ = reactor.watch(signals, token: Kind.signal.rawValue << 56)
     listenForMonitor()
     while true {

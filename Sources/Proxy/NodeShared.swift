@@ -91,9 +91,11 @@ final class AddressBook: Sendable {
   private let entries: Mutex<[[[SocketAddress]]]>
   private let generationValue = Atomic<Int>(1)
 
-  init(plan: NodePlan) {
-    entries = Mutex(plan.applications.map { $0.pool.servers.map { Self.fixed($0.address) } })
+  convenience init(plan: NodePlan) {
+    self.init(plan.applications.map { $0.pool.servers.map { Self.fixed($0.address) } })
   }
+
+  init(_ entries: [[[SocketAddress]]]) { self.entries = Mutex(entries) }
 
   /// The socket address of an address that needs no resolver; empty for names.
   static func fixed(_ address: Address) -> [SocketAddress] {
@@ -109,11 +111,29 @@ final class AddressBook: Sendable {
 
   func all() -> [[[SocketAddress]]] { entries.withLock { $0 } }
 
-  /// New addresses of a server; an empty answer keeps the old ones.
+  /// New addresses of a server; an empty answer keeps the old ones, and the same ones keep their order.
   func update(application: Int, server: Int, _ addresses: [SocketAddress]) {
     guard !addresses.isEmpty else { return }
-    entries.withLock { $0[application][server] = addresses }
-    generationValue.wrappingAdd(1, ordering: .releasing)
+    let isNews = entries.withLock { entries in
+      let old = entries[application][server]
+      if old.count == addresses.count, addresses.allSatisfy({ old.contains($0) }) { return false }
+      entries[application][server] = addresses
+      return true
+    }
+    if isNews { generationValue.wrappingAdd(1, ordering: .releasing) }
+  }
+
+  /// An address that failed, at whatever port, goes behind the server's others, if it is the first of several.
+  func passOver(_ failed: SocketAddress, application: Int, server: Int) {
+    let parts = failed.parts
+    let hasMoved = entries.withLock { entries in
+      guard entries[application][server].count > 1 else { return false }
+      let first = entries[application][server][0].parts
+      guard first.high == parts.high && first.low == parts.low else { return false }
+      entries[application][server].append(entries[application][server].removeFirst())
+      return true
+    }
+    if hasMoved { generationValue.wrappingAdd(1, ordering: .releasing) }
   }
 }
 

@@ -16,6 +16,7 @@ struct Probe {
   var state: CheckState
   var phase: Phase = .waiting
   var socket: Reactor.Socket = .none
+  var address: SocketAddress?
   var began: Int64 = 0
   var request: [UInt8] = []
   var sent = 0
@@ -38,7 +39,8 @@ extension Control {
   private mutating func begin(_ index: Int) {
     probes[index].began = now
     let plan = probes[index].plan
-    guard let address = target(index) else {
+    probes[index].address = target(index)
+    guard let address = probes[index].address else {
       return finish(index, success: false, "\(plan.address) does not resolve")
     }
     do {
@@ -217,6 +219,10 @@ extension Control {
   private mutating func finish(_ index: Int, success: Bool, _ cause: String) {
     let probe = probes[index]
     let what = probe.check == .admission ? "admission check" : "check"
+    // The next check of a name with several addresses asks the one behind.
+    if !success, let address = probe.address {
+      shared.addresses.passOver(address, application: probe.application, server: probe.server)
+    }
     change(probe.application, probe.server, "\(what): \(cause)") {
       $0.record(probe.check, success: success, now: $1)
     }

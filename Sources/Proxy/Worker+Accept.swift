@@ -155,22 +155,21 @@ extension Worker {
     }
   }
 
-  /// Whether the server took some of what is on its way since its time was up last: a slow upload is no silence.
-  private func requestGoesOn(_ client: Int32) -> Bool {
+  /// A slow upload is no silence: the server's time runs from the last byte of the request that it acknowledged. What is left
+  /// of it; nil: the time is up.
+  private mutating func serverTimeLeft(_ client: Int32, _ timeout: Int64) -> Int64? {
     let pointer = clients + Int(client)
-    guard pointer.pointee.upstream >= 0, pointer.pointee.exchange.state == .awaitingResponse else { return false }
-    let left = reactor.unacknowledgedBytes(upstreams[Int(pointer.pointee.upstream)].socket)
+    guard pointer.pointee.upstream >= 0, pointer.pointee.exchange.state == .awaitingResponse,
+      pointer.pointee.requestBody.total > 0
+    else { return nil }
+    let socket = upstreams[Int(pointer.pointee.upstream)].socket
+    let left = reactor.unacknowledgedBytes(socket)
     defer { pointer.pointee.unacknowledged = left }
-    return left != pointer.pointee.unacknowledged
-  }
-
-  private mutating func connectExpired(_ client: Int32) {
-    let pointer = clients + Int(client)
-    if pointer.pointee.upstream >= 0 { closeUpstream(pointer.pointee.upstream) }
-    pointer.pointee.upstream = -1
-    let action = pointer.pointee.exchange.connectFailed(
-      ownFault: false, pool: &pools[Int(pointer.pointee.application)], now: now)
-    perform(action, client)
+    if left > 0 { return left == pointer.pointee.unacknowledged ? nil : timeout }
+    // All of it is with the server's kernel. Whether the application reads it there is not to be seen from here.
+    guard let since = reactor.millisecondsSinceAcknowledgement(socket) else { return nil }
+    let remaining = timeout - Int64(since) * 1_000_000
+    return remaining > 0 ? remaining : nil
   }
 
   mutating func clientExpired(_ client: Int32) {
@@ -191,10 +190,12 @@ extension Worker {
       let action = pointer.pointee.exchange.waitedTooLong(pool: &pools[application], now: now)
       stopWaiting(client)
       perform(action, client)
-    case .connect: connectExpired(client)
-    case .server where pointer.pointee.exchange.state == .connecting: connectExpired(client)
-    case .server where requestGoesOn(client): setDeadline(client, .server, applications[application].timeouts.server)
+    case .connect: connectFailed(client)
+    case .server where pointer.pointee.exchange.state == .connecting: connectFailed(client)
     case .server:
+      if let left = serverTimeLeft(client, applications[application].timeouts.server) {
+        return setDeadline(client, .server, left)
+      }
       if pointer.pointee.flags.contains(.responseBegun) {
         abort(client, termination: "sD")
       } else {

@@ -40,7 +40,17 @@ extension Worker {
       begin(client, upstream)
       return
     }
-    guard let address = addresses[slot(of: server, in: application)] else {
+    open(client, server, policy, tries: 1, since: now)
+  }
+
+  /// Opens a connection to the server, at the first of its addresses. `tries`: so many addresses of it, this one included,
+  /// were tried since `since`.
+  private mutating func open(
+    _ client: Int32, _ server: Int32, _ policy: Exchange.PooledConnections, tries: Int, since: Int64
+  ) {
+    let pointer = clients + Int(client)
+    let application = pointer.pointee.application
+    guard let address = addresses[slot(of: server, in: application)].first else {
       // The name does not resolve: as good as refused.
       perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[Int(application)], now: now), client)
       return
@@ -60,6 +70,8 @@ extension Worker {
       upstreams[Int(upstream)].application = application
       upstreams[Int(upstream)].server = server
       upstreams[Int(upstream)].client = client
+      upstreams[Int(upstream)].tries = UInt8(clamping: tries)
+      upstreams[Int(upstream)].triedSince = since
       upstreamCount += 1
       pointer.pointee.upstream = upstream
       setDeadline(client, .connect, timeouts.connect)
@@ -68,11 +80,41 @@ extension Worker {
       case EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL:  // ours, not the server's
         if evictIdle() && policy != .none { return connect(client, server, .none) }
         connectShort(client)
-      default:
-        perform(
-          pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[Int(application)], now: now), client)
+      default: addressFailed(client, server, tries: tries, since: since)
       }
     }
+  }
+
+  /// Addresses of a name are tried one after another within the attempt: a refusal costs nothing, silence the connect
+  /// timeout, and after two of these the attempt has failed. The next attempts begin with the address behind.
+  private mutating func addressFailed(_ client: Int32, _ server: Int32, tries: Int, since: Int64) {
+    let pointer = clients + Int(client)
+    let application = Int(pointer.pointee.application)
+    let list = slot(of: server, in: pointer.pointee.application)
+    let count = addresses[list].count
+    if count > 1, let failed = addresses[list].first {
+      shared.addresses.passOver(failed, application: application, server: Int(server))
+      refreshAddresses()
+      if tries < count && now - since < applications[application].timeouts.connect * 2 {
+        return open(client, server, .none, tries: tries + 1, since: since)
+      }
+    }
+    perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[application], now: now), client)
+  }
+
+  /// The connection under way is given up: refused, or nobody answered in time.
+  mutating func connectFailed(_ client: Int32) {
+    let pointer = clients + Int(client)
+    let upstream = pointer.pointee.upstream
+    guard upstream >= 0 else {
+      let action = pointer.pointee.exchange.connectFailed(
+        ownFault: false, pool: &pools[Int(pointer.pointee.application)], now: now)
+      return perform(action, client)
+    }
+    let failed = upstreams[Int(upstream)]
+    closeUpstream(upstream)
+    pointer.pointee.upstream = -1
+    addressFailed(client, failed.server, tries: Int(failed.tries), since: failed.triedSince)
   }
 
   private mutating func connectShort(_ client: Int32) {
@@ -87,12 +129,7 @@ extension Worker {
     guard client >= 0, upstreams[Int(upstream)].state == .connecting else { return }
     let pointer = clients + Int(client)
     let application = Int(pointer.pointee.application)
-    if result < 0 {
-      closeUpstream(upstream)
-      pointer.pointee.upstream = -1
-      perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[application], now: now), client)
-      return
-    }
+    if result < 0 { return connectFailed(client) }
     upstreams[Int(upstream)].state = .busy
     pointer.pointee.exchange.connected(isNew: true, pool: &pools[application])
     begin(client, upstream)
@@ -244,7 +281,7 @@ extension Worker {
   // MARK: Waiting
 
   /// Users with a session wait ahead of those without: two lists a server.
-  private func queueList(_ client: Int32, _ server: Int32) -> Int {
+  private mutating func queueList(_ client: Int32, _ server: Int32) -> Int {
     let pointer = clients + Int(client)
     let list = slot(of: server, in: pointer.pointee.application)
     return pointer.pointee.exchange.binding.group >= 0 ? list : serverTotal + list
@@ -265,35 +302,34 @@ extension Worker {
       // Marked first, looked again after: a slot given back meanwhile is not missed.
       shared.applications[Int(pointer.pointee.application)].loads.markWaiting(server, worker: index)
     }
-    pointer.pointee.waitingList = Int32(list)
-    pointer.pointee.nextWaiting = -1
-    pointer.pointee.previousWaiting = waiting[list].tail
-    if waiting[list].tail >= 0 {
-      clients[Int(waiting[list].tail)].nextWaiting = client
-    } else {
-      waiting[list].head = client
-    }
-    waiting[list].tail = client
-    waiting[list].count += 1
-    waitingTotal += 1
+    link(client, into: list, ahead: false)
     let isTrial = list >= serverTotal * 2 && list < serverTotal * 3
     setDeadline(client, .queue, isTrial ? app.pointee.timeouts.connect * 2 : app.pointee.timeouts.queue)
+  }
+
+  /// Puts a client at the end of a list, or before all others.
+  private mutating func link(_ client: Int32, into list: Int, ahead: Bool) {
+    let pointer = clients + Int(client)
+    pointer.pointee.waitingList = Int32(list)
+    pointer.pointee.previousWaiting = ahead ? -1 : waiting[list].tail
+    pointer.pointee.nextWaiting = ahead ? waiting[list].head : -1
+    join(pointer.pointee.previousWaiting, client, in: list)
+    join(client, pointer.pointee.nextWaiting, in: list)
+    waiting[list].count += 1
+    waitingTotal += 1
+  }
+
+  /// Makes two clients neighbours in a list; -1 stands for its end on that side.
+  private mutating func join(_ first: Int32, _ second: Int32, in list: Int) {
+    if first >= 0 { clients[Int(first)].nextWaiting = second } else { waiting[list].head = second }
+    if second >= 0 { clients[Int(second)].previousWaiting = first } else { waiting[list].tail = first }
   }
 
   mutating func stopWaiting(_ client: Int32) {
     let pointer = clients + Int(client)
     guard pointer.pointee.waitingList >= 0 else { return }
     let list = Int(pointer.pointee.waitingList)
-    if pointer.pointee.previousWaiting >= 0 {
-      clients[Int(pointer.pointee.previousWaiting)].nextWaiting = pointer.pointee.nextWaiting
-    } else {
-      waiting[list].head = pointer.pointee.nextWaiting
-    }
-    if pointer.pointee.nextWaiting >= 0 {
-      clients[Int(pointer.pointee.nextWaiting)].previousWaiting = pointer.pointee.previousWaiting
-    } else {
-      waiting[list].tail = pointer.pointee.previousWaiting
-    }
+    join(pointer.pointee.previousWaiting, pointer.pointee.nextWaiting, in: list)
     waiting[list].count -= 1
     waitingTotal -= 1
     pointer.pointee.waitingList = -1
@@ -341,17 +377,7 @@ extension Worker {
       guard serverTotal * 3 + Int(pointer.pointee.application) == list else { return false }
     case .connect, .answer, .relay, .nothing: return false
     }
-    pointer.pointee.waitingList = Int32(list)
-    pointer.pointee.previousWaiting = -1
-    pointer.pointee.nextWaiting = waiting[list].head
-    if waiting[list].head >= 0 {
-      clients[Int(waiting[list].head)].previousWaiting = client
-    } else {
-      waiting[list].tail = client
-    }
-    waiting[list].head = client
-    waiting[list].count += 1
-    waitingTotal += 1
+    link(client, into: list, ahead: true)
     return true
   }
 }

@@ -47,7 +47,7 @@ extension Worker {
   /// Bytes of a request line that are logged; the rest is cut.
   private static let requestLineMax = 1_024
 
-  /// Writes the request's line (HAProxy's httplog form, then the decision: tier, site, reason).
+  /// Writes the request's line (HAProxy's httplog form, then the decision: tier, site, reason, and attempts at later tiers).
   mutating func logRequest(_ client: Int32) {
     let pointer = clients + Int(client)
     guard log.isOn, !pointer.pointee.flags.contains(.logged) else { return }
@@ -105,11 +105,15 @@ extension Worker {
     if hasServer { writer.append(app.pointee.servers[Int(server)].site) } else { writer.append("-") }
     writer.append(" why=")
     writer.append(hasServer ? pointer.pointee.exchange.reason.text : Reason.none.text)
+    writer.append(" away=")
+    writer.append(decimal: UInt64(pointer.pointee.exchange.attempts > 0 ? pointer.pointee.exchange.attemptsAway : 0))
     writer.append("\n")
     log.commit(writer.position)
   }
 
-  private func cookieValue(_ app: UnsafeMutablePointer<CompiledApplication>, _ application: Int32, group: Int32)
+  private mutating func cookieValue(
+    _ app: UnsafeMutablePointer<CompiledApplication>, _ application: Int32, group: Int32
+  )
     -> ByteView?
   {
     for server in 0..<app.pointee.servers.count where pools[Int(application)].group(of: Int32(server)) == group {
@@ -119,7 +123,7 @@ extension Worker {
   }
 
   /// `TR/Tw/Tc/Tr/Ta` in milliseconds: request, waiting, connect, response, all; -1 for what was not reached.
-  private func appendTimes(_ client: Int32, into writer: inout ByteWriter) {
+  private mutating func appendTimes(_ client: Int32, into writer: inout ByteWriter) {
     let pointer = clients + Int(client)
     let head = pointer.pointee.headComplete
     appendMilliseconds(pointer.pointee.started, head, into: &writer)
@@ -133,12 +137,12 @@ extension Worker {
     appendMilliseconds(pointer.pointee.started, now, into: &writer)
   }
 
-  private func appendMilliseconds(_ from: Int64, _ to: Int64, into writer: inout ByteWriter) {
+  private mutating func appendMilliseconds(_ from: Int64, _ to: Int64, into writer: inout ByteWriter) {
     if from == 0 || to < from { writer.append("-1") } else { writer.append(decimal: UInt64((to - from) / 1_000_000)) }
   }
 
   /// `actconn/feconn/beconn/srvconn/retries srvqueue/bequeue`.
-  private func appendCounts(_ client: Int32, _ hasServer: Bool, into writer: inout ByteWriter) {
+  private mutating func appendCounts(_ client: Int32, _ hasServer: Bool, into writer: inout ByteWriter) {
     let pointer = clients + Int(client)
     let connections = UInt64(max(0, shared.connections.load(ordering: .relaxed)))
     let loads = shared.applications[Int(pointer.pointee.application)].loads
@@ -154,7 +158,7 @@ extension Worker {
     writer.append(" 0/0 \"")
   }
 
-  private func appendRequestLine(_ client: Int32, into writer: inout ByteWriter) {
+  private mutating func appendRequestLine(_ client: Int32, into writer: inout ByteWriter) {
     let pointer = clients + Int(client)
     let length = Int(pointer.pointee.requestLine)
     guard length > 0, pointer.pointee.request.isHeld else {

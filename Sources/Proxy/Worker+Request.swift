@@ -136,16 +136,16 @@ extension Worker {
     // The next connection's bytes come into the same memory, which the processor still has at hand.
     if pointer.pointee.input.count == 0 { buffers.giveBack(&pointer.pointee.input) }
     pointer.pointee.state = .exchange
+    let from = clientAddress(client, view, app)
     let key = SelectionKey(
-      clientHash: StableHash.hash(high: pointer.pointee.peerHigh, low: pointer.pointee.peerLow),
-      sessionHash: binding.sessionHash)
+      clientHash: StableHash.hash(high: from.high, low: from.low), sessionHash: binding.sessionHash)
     let request = Exchange.Request(isIdempotent: head.method.isIdempotent, binding: binding, key: key)
     let action = pointer.pointee.exchange.begin(
       request, attemptsMax: app.pointee.retries.attemptsMax, pool: &pools[Int(pointer.pointee.application)], now: now)
     perform(action, client)
   }
 
-  private func chooseApplication(_ view: ByteView, _ head: RequestHead) -> Int {
+  private mutating func chooseApplication(_ view: ByteView, _ head: RequestHead) -> Int {
     if applicationCount == 1 && applications[0].hosts.isEmpty && applications[0].suffixes.isEmpty { return 0 }
     var host = view[head.host]
     // The port plays no part; an IPv6 literal has colons of its own.
@@ -159,7 +159,7 @@ extension Worker {
     return -1
   }
 
-  private func isLoop(_ view: ByteView, from first: Int) -> Bool {
+  private mutating func isLoop(_ view: ByteView, from first: Int) -> Bool {
     var index: Int? = first
     while let field = index {
       if Via.contains(view[fields[field].value], pseudonym: viaName) { return true }

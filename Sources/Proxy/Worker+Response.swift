@@ -58,8 +58,9 @@ extension Worker {
     pointer.pointee.isAwaiting = false
     let client = pointer.pointee.client
     if client < 0 || clients[Int(client)].flags.contains(.responseBegun) { return false }
-    let result = reactor.receive(
-      pointer.pointee.socket, into: pointer.pointee.input.free, count: pointer.pointee.input.room)
+    // Asked of the kernel itself: that something can be read may be among the events not yet taken up.
+    let result = cr_receive(
+      reactor.descriptor(of: pointer.pointee.socket), pointer.pointee.input.free, pointer.pointee.input.room)
     guard result > 0 else { return false }
     pointer.pointee.input.end += result
     parseResponse(client, upstream)
@@ -190,7 +191,8 @@ extension Worker {
   }
 
   /// What the hop says of itself, if it is one of our own nodes and the last to have written (rule D3).
-  private func refusal(_ view: ByteView, _ head: ResponseHead, _ server: Int32, _ application: Int) -> Exchange.Refusal
+  private mutating func refusal(_ view: ByteView, _ head: ResponseHead, _ server: Int32, _ application: Int)
+    -> Exchange.Refusal
   {
     guard head.status == 503 || head.status == 502, let field = head.lastProxyStatus, pools[application].isNode(server)
     else { return .none }

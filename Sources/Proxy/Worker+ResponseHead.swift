@@ -145,7 +145,7 @@ extension Worker {
     if cookie.noCache || cookie.mode == .prefix { writer.append("Cache-Control: private\r\n") }
   }
 
-  private func needsRefresh(_ client: Int32, _ cookie: CompiledCookie) -> Bool {
+  private mutating func needsRefresh(_ client: Int32, _ cookie: CompiledCookie) -> Bool {
     guard cookie.maxIdle > 0 else { return false }
     // Dates have a grain of four seconds: within it there is nothing new to tell.
     let seconds = UInt32(truncatingIfNeeded: (now + realtimeOffset) / 1_000_000_000)
@@ -153,7 +153,9 @@ extension Worker {
   }
 
   /// `|last|first` as far as limits are set; the first date of a cookie that goes on is kept.
-  private func appendDates(_ client: Int32, isNews: Bool, _ cookie: CompiledCookie, into writer: inout ByteWriter) {
+  private mutating func appendDates(
+    _ client: Int32, isNews: Bool, _ cookie: CompiledCookie, into writer: inout ByteWriter
+  ) {
     let seconds = UInt32(truncatingIfNeeded: (now + realtimeOffset) / 1_000_000_000)
     writer.append(byte: 0x7C)
     writer.append(cookieDate: seconds)

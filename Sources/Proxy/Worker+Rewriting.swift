@@ -53,7 +53,7 @@ extension Worker {
     return best
   }
 
-  private func readPrefixed(
+  private mutating func readPrefixed(
     _ value: ByteView, at start: Int, _ application: Int, _ route: inout CookieRoute
   ) -> Binding {
     let parts = PrefixedValue(value)
@@ -70,7 +70,7 @@ extension Worker {
       sessionHash: parts.session.isEmpty ? 0 : StableHash.hash(value[parts.session].rawBuffer) | 1)
   }
 
-  private func readDated(
+  private mutating func readDated(
     _ value: ByteView, _ application: Int, _ cookie: CompiledCookie, _ route: inout CookieRoute
   ) -> Binding {
     let dated = DatedValue(value)
@@ -203,7 +203,34 @@ extension Worker {
     }
   }
 
-  private func isExcepted(_ high: UInt64, _ low: UInt64, _ app: UnsafeMutablePointer<CompiledApplication>) -> Bool {
+  /// Where the request comes from, for algorithms that choose by it: the last address in X-Forwarded-For that no trusted proxy
+  /// has, as far as trusted proxies say so, else the peer (rule H).
+  mutating func clientAddress(
+    _ client: Int32, _ view: ByteView, _ app: UnsafeMutablePointer<CompiledApplication>
+  ) -> AddressBits {
+    var address = AddressBits(high: clients[Int(client)].peerHigh, low: clients[Int(client)].peerLow)
+    guard pools[app - applications].usesClientAddress else { return address }
+    var index = fields.count
+    while index > 0 {
+      index -= 1
+      guard fields[index].id == .xForwardedFor, !fields[index].isDropped else { continue }
+      var members = ForwardedForScanner(view[fields[index].value])
+      while isTrusted(address, app), let member = members.next() {
+        guard let further = AddressBits(forwarded: member) else { return address }
+        address = further
+      }
+    }
+    return address
+  }
+
+  private mutating func isTrusted(_ address: AddressBits, _ app: UnsafeMutablePointer<CompiledApplication>) -> Bool {
+    for network in app.pointee.trusted where network.contains(address.high, address.low) { return true }
+    return false
+  }
+
+  private mutating func isExcepted(_ high: UInt64, _ low: UInt64, _ app: UnsafeMutablePointer<CompiledApplication>)
+    -> Bool
+  {
     for network in app.pointee.forwardedForExcept where network.contains(high, low) { return true }
     return false
   }

@@ -8,6 +8,8 @@ internal import Topology
 /// One thread's share of a node: its connections, buffers, timers and view of the pools. Nothing of it is touched by
 /// another thread; what is shared is in `NodeShared`.
 ///
+/// Its methods are mutating also where they change nothing: a method that borrows would be handed a copy of the whole.
+///
 /// The extensions hold the life of a request in its order: `+Accept`, `+Request`, `+Exchange`, `+Response`, `+Answer`.
 struct Worker: ~Copyable {
   /// What a token's upper byte says the completion is about.
@@ -39,7 +41,8 @@ struct Worker: ~Copyable {
   let waiting: UnsafeMutablePointer<WaitingList>
   let serverTotal: Int
   var waitingTotal = 0
-  let addresses: UnsafeMutablePointer<SocketAddress?>
+  /// Addresses of each server, the one to try first in front; several only of host names.
+  let addresses: UnsafeMutablePointer<[SocketAddress]>
   var addressGeneration = 0
 
   var fields: FieldTable
@@ -91,7 +94,9 @@ struct Worker: ~Copyable {
       (pools + position).initialize(
         to: Pool(
           application: application, shared: shared.applications[position], timeScale: plan.timeScale, workers: workers,
-          seed: UInt64(truncatingIfNeeded: cr_realtime()) &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15))
+          seed: UInt64(truncatingIfNeeded: cr_realtime()) &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15,
+          now: cr_monotonic()))
+      pools[position].realtimeOffset = cr_realtime() - cr_monotonic()
     }
     now = cr_monotonic()
     realtimeOffset = cr_realtime() - now
@@ -109,7 +114,7 @@ struct Worker: ~Copyable {
     waiting = .allocate(capacity: max(1, lists))
     waiting.initialize(repeating: WaitingList(), count: max(1, lists))
     addresses = .allocate(capacity: max(1, serverTotal))
-    addresses.initialize(repeating: nil, count: max(1, serverTotal))
+    addresses.initialize(repeating: [], count: max(1, serverTotal))
     fields = FieldTable(capacity: max(1, plan.limits.fieldsMax))
     editor = HeadEditor(capacity: max(1, plan.limits.fieldsMax) * 2 + 16)
     scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
@@ -140,6 +145,7 @@ struct Worker: ~Copyable {
     idleHeads.deallocate()
     idleCounts.deallocate()
     waiting.deallocate()
+    addresses.deinitialize(count: max(1, serverTotal))
     addresses.deallocate()
     scratch.deallocate()
     isOutermost.deallocate()
@@ -169,7 +175,7 @@ struct Worker: ~Copyable {
       if phase != .running || acceptPausedUntil > 0 { timeout = min(timeout, 20) }
       reactor.wait(milliseconds: timeout)
       now = cr_monotonic()
-      for application in 0..<applicationCount { pools[application].refreshIfNeeded() }
+      for application in 0..<applicationCount { pools[application].refreshIfNeeded(now: now) }
       if shared.addresses.generation != addressGeneration { refreshAddresses() }
       while let completion = reactor.next() { handle(completion) }
       while let key = wheel.nextExpired(now: now) { expired(key) }
@@ -216,6 +222,7 @@ struct Worker: ~Copyable {
 
   private mutating func wokenUp() {
     realtimeOffset = cr_realtime() - now
+    for application in 0..<applicationCount { pools[application].realtimeOffset = realtimeOffset }
     let next = shared.phase
     if next != phase {
       phase = next
@@ -271,12 +278,12 @@ struct Worker: ~Copyable {
     }
   }
 
-  private mutating func refreshAddresses() {
+  mutating func refreshAddresses() {
     addressGeneration = shared.addresses.generation
     let all = shared.addresses.all()
     for (application, servers) in all.enumerated() {
       for (server, found) in servers.enumerated() {
-        addresses[applications[application].firstServer + server] = found.first
+        addresses[applications[application].firstServer + server] = found
       }
     }
   }

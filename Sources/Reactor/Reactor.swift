@@ -78,11 +78,13 @@ public struct Reactor: ~Copyable {
     var bytes: UnsafeMutableRawPointer?
     var byteCount = 0
     var nextFree: UInt32 = .max
-    var parts: InlineArray<4, iovec> = .init(repeating: iovec())
   }
+  /// What a pending send still has to send: kept apart, so that a slot is less than a cache line.
+  private typealias Parts = InlineArray<4, iovec>
 
   private let epoll: Int32
   private let slots: UnsafeMutablePointer<Slot>
+  private let parts: UnsafeMutablePointer<Parts>
   private let capacity: Int
   private var freeHead: UInt32
   /// Slots that were ever used: memory beyond them is not touched.
@@ -111,6 +113,7 @@ public struct Reactor: ~Copyable {
     self.wakeDescriptor = wakeDescriptor
     self.capacity = capacity + 1
     slots = .allocate(capacity: capacity + 1)
+    parts = .allocate(capacity: capacity + 1)
     freeHead = .max
     events = .allocate(capacity: Self.eventsMax)
     scratch = .allocate(byteCount: Self.eventsMax * cr_epoll_event_size(), alignment: 16)
@@ -128,6 +131,7 @@ public struct Reactor: ~Copyable {
     _ = cr_close(wakeDescriptor)
     _ = cr_close(epoll)
     slots.deallocate()
+    parts.deallocate()
     events.deallocate()
     scratch.deallocate()
   }
@@ -205,17 +209,17 @@ public struct Reactor: ~Copyable {
 
   /// Changes how long sent bytes may stay unacknowledged before the connection is given up (TCP_USER_TIMEOUT); 0: as the
   /// system does. Nothing for Unix sockets.
-  public func setUserTimeout(_ socket: Socket, milliseconds: Int32) {
+  public mutating func setUserTimeout(_ socket: Socket, milliseconds: Int32) {
     if isCurrent(socket) { cr_set_user_timeout(slots[Int(socket.index)].descriptor, milliseconds) }
   }
 
   /// Bytes sent that the peer has not acknowledged yet; 0 also when that is not known.
-  public func unacknowledgedBytes(_ socket: Socket) -> Int32 {
+  public mutating func unacknowledgedBytes(_ socket: Socket) -> Int32 {
     isCurrent(socket) ? max(0, cr_unacknowledged(slots[Int(socket.index)].descriptor)) : 0
   }
 
   /// The descriptor of a socket, for questions the reactor does not answer (its local address); -1 when it is closed.
-  public func descriptor(of socket: Socket) -> Int32 {
+  public mutating func descriptor(of socket: Socket) -> Int32 {
     isCurrent(socket) ? slots[Int(socket.index)].descriptor : -1
   }
 
@@ -250,8 +254,8 @@ public struct Reactor: ~Copyable {
     slots[Int(socket.index)].flags.subtract([.receiving, .awaiting])
   }
 
-  /// Whether a receive would find bytes, the end of the stream or an error, as far as known.
-  public func mayReceive(_ socket: Socket) -> Bool {
+  /// Whether a receive would find bytes, the end of the stream or an error, as far as known. Mutating, so that no copy is made.
+  public mutating func mayReceive(_ socket: Socket) -> Bool {
     isCurrent(socket) && slots[Int(socket.index)].flags.contains(.readable)
   }
 
@@ -265,7 +269,8 @@ public struct Reactor: ~Copyable {
       if result != Self.pending { return result }
       slot.pointee.flags.remove(.writable)
     }
-    for part in 0..<count { slot.pointee.parts[part] = parts[part] }
+    let kept = UnsafeMutableRawPointer(self.parts + Int(socket.index)).assumingMemoryBound(to: iovec.self)
+    kept.update(from: parts, count: count)
     slot.pointee.partCount = UInt8(count)
     slot.pointee.flags.insert(.sending)
     return Self.pending
@@ -330,11 +335,9 @@ public struct Reactor: ~Copyable {
       return completion(slot, .connect, Int(error))
     }
     if flags.contains(.sending) && flags.contains(.writable) {
-      let result = withUnsafePointer(to: slot.pointee.parts) {
-        cr_send(
-          slot.pointee.descriptor, UnsafeRawPointer($0).assumingMemoryBound(to: iovec.self),
-          Int32(slot.pointee.partCount))
-      }
+      let result = cr_send(
+        slot.pointee.descriptor, UnsafeRawPointer(parts + (slot - slots)).assumingMemoryBound(to: iovec.self),
+        Int32(slot.pointee.partCount))
       if result != Self.pending {
         slot.pointee.flags.remove(.sending)
         return completion(slot, .send, result)
@@ -412,7 +415,10 @@ public struct Reactor: ~Copyable {
     let isNew = freeHead == .max
     let index = isNew ? UInt32(used) : freeHead
     guard index < UInt32(capacity - 1) else { return nil }
-    if isNew { (slots + used).initialize(to: Slot()) }
+    if isNew {
+      (slots + used).initialize(to: Slot())
+      (parts + used).initialize(to: Parts(repeating: iovec()))
+    }
     let generation = slots[Int(index)].generation
     guard cr_epoll_add(epoll, descriptor, UInt64(generation) << 32 | UInt64(index), listener) >= 0 else { return nil }
     if isNew { used += 1 } else { freeHead = slots[Int(index)].nextFree }

@@ -106,6 +106,8 @@ public struct Exchange: Sendable {
   public private(set) var reason: Reason = .none
   /// Attempts made, the current one included.
   public private(set) var attempts: Int = 0
+  /// Attempts among them that went to a tier behind the first: at a director, to another site.
+  public private(set) var attemptsAway: Int = 0
   /// The request's binding.
   public private(set) var binding: Binding = .none
   private var key = SelectionKey(clientHash: 0, sessionHash: 0)
@@ -142,8 +144,9 @@ public struct Exchange: Sendable {
     key = request.key
     isIdempotent = request.isIdempotent
     self.attemptsMax = min(max(1, attemptsMax), TriedServers.capacity)
-    exclusions = Pool.Exclusions()
+    exclusions.reset()
     attempts = 0
+    attemptsAway = 0
     server = -1
     reason = .none
     isReplayable = true
@@ -361,6 +364,7 @@ public struct Exchange: Sendable {
     }
     holdsSlot = true
     attempts += 1
+    if pool.tier(of: server) > 0 { attemptsAway += 1 }
     exclusions.tried.insert(server)
     state = .connecting
     return .connect(server, pooled == .any && !isIdempotent ? .recentlyUsed : pooled)

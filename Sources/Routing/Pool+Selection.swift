@@ -36,6 +36,14 @@ extension Pool {
     /// Nothing tried yet.
     public init() {}
 
+    /// As new; what is left in memory of earlier requests is not looked at.
+    mutating func reset() {
+      tried.removeAll()
+      sites = 0
+      lastResorts = 0
+      awaited = 0
+    }
+
     func rules(out member: Member, _ server: Int32) -> Bool {
       tried.contains(server) || (member.site < 64 && sites & (1 << UInt64(member.site)) != 0)
     }
@@ -52,7 +60,9 @@ extension Pool {
   public mutating func select(
     _ binding: Binding, key: SelectionKey, excluding exclusions: inout Exclusions, now: Int64
   ) -> Selection {
-    if failsBackAtOnce, let home = selectHome(binding, key, exclusions) { return .server(home, .failback, .plain) }
+    if failbackDelay < .max, let home = selectHome(binding, key, exclusions, now) {
+      return .server(home, .failback, .plain)
+    }
     var passBy: Int32 = -1
     if binding.group >= 0 {
       let site = groups[Int(binding.group)].site
@@ -71,11 +81,14 @@ extension Pool {
     return selectAny(binding, key, &exclusions, passingBy: passBy, now)
   }
 
-  /// `failback: immediate` (rule F1): a user of a later tier goes back as soon as an earlier one admits.
-  private mutating func selectHome(_ binding: Binding, _ key: SelectionKey, _ exclusions: Exclusions) -> Int32? {
+  /// `failback: immediate` and `after` (rule F1): a user of a later tier goes back as soon as an earlier one admits, or
+  /// once it has admitted without a break for so long.
+  private mutating func selectHome(
+    _ binding: Binding, _ key: SelectionKey, _ exclusions: Exclusions, _ now: Int64
+  ) -> Int32? {
     guard binding.group >= 0 else { return nil }
     let bound = groups[Int(binding.group)].members.map { Int(members[Int($0)].tier) }.min() ?? 0
-    for tier in 0..<bound {
+    for tier in 0..<bound where isStable(tier: tier, now) {
       let chosen = admitting(tier, key, exclusions)
       if chosen >= 0 { return chosen }
     }
@@ -91,7 +104,7 @@ extension Pool {
     // Without a director that lives there is nobody to pass by: trials decide.
     for index in 0..<serverCount
     where (group >= 0 ? members[index].group == group : members[index].site == site)
-      && members[index].health.takesOwnUsers
+      && members[index].takesOwnUsers
     {
       return shared.hints.verdict(site: Int(site), for: audience, now: now, interval: members[index].hintInterval)
     }
@@ -111,11 +124,12 @@ extension Pool {
     for position in group.pointee.members.indices {
       let server = group.pointee.members[position]
       let member = members[Int(server)]
-      guard member.health.enabled != .maintenance, !exclusions.rules(out: member, server) else { continue }
+      guard member.mayBeTried, !exclusions.rules(out: member, server) else { continue }
       if member.health.liveness == .alive { return .server(server, .cookie, .plain) }
       if shared.trials.vouches(server, now: now, interval: member.trialInterval) {
         return .server(server, .trial, .plain)
       }
+      if isSpared(member, now) { continue }
       if shared.trials.begin(server, now: now, interval: trialInterval(of: member)) {
         return .server(server, .trial, .trial)
       }
@@ -162,7 +176,7 @@ extension Pool {
         for position in tiers[tier].members.indices {
           let server = tiers[tier].members[position]
           let member = members[Int(server)]
-          guard member.health.takesOwnUsers, member.health.enabled == state, !exclusions.rules(out: member, server)
+          guard member.takesOwnUsers, member.health.enabled == state, !exclusions.rules(out: member, server)
           else { continue }
           let score = StableHash.combine(hash, UInt64(server))
           if best < 0 || score > bestScore {
@@ -224,7 +238,7 @@ extension Pool {
     for offset in 0..<count {
       let server = tiers[tier].members[(start + offset) % count]
       let member = members[Int(server)]
-      guard member.health.takesNewUsers, !exclusions.rules(out: member, server) else { continue }
+      guard member.health.takesNewUsers, !member.isDrained, !exclusions.rules(out: member, server) else { continue }
       if !(mindsLoad && shared.loads.isFull(server)) { return server }
       if found < 0 { found = server }
     }

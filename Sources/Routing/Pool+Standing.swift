@@ -4,7 +4,7 @@ internal import Topology
 public struct Standing: Sendable, Equatable {
   /// Why a candidate is, or is not, a choice. The cases that are one come first, in the order in which `select` takes them.
   public enum Rank: UInt8, Sendable, CaseIterable {
-    /// `failback: immediate`: it admits, in an earlier tier than those the cookie names (rule F1).
+    /// `failback: immediate` or `after`: it admits, in an earlier tier than those the cookie names (rule F1).
     case home
     /// The cookie names it, and it is believed alive.
     case named
@@ -47,15 +47,16 @@ extension Pool {
   /// Where every candidate stands for the next attempt of a request, in the pool's order. Reads only; `select` then takes
   /// the candidate of the lowest rank, within a rank the lowest tier, and within a tier the algorithm's choice.
   public func standings(_ binding: Binding, excluding exclusions: Exclusions, now: Int64) -> [Standing] {
-    var home: Int32 = 0
-    if failsBackAtOnce, binding.group >= 0 {
-      home = groups[Int(binding.group)].members.map { members[Int($0)].tier }.min() ?? 0
+    var bound: Int32 = 0
+    if failbackDelay < .max, binding.group >= 0 {
+      bound = groups[Int(binding.group)].members.map { members[Int($0)].tier }.min() ?? 0
     }
     return (0..<Int32(serverCount)).map { server in
       let member = members[Int(server)]
       let isNamed = binding.group >= 0 && member.group == binding.group
       var rank = rank(server, member, isNamed: isNamed, exclusions, now)
-      if member.tier < home && (rank == .admitting || rank == .hinted) { rank = .home }
+      let isHome = member.tier < bound && isStable(tier: Int(member.tier), now)
+      if isHome && (rank == .admitting || rank == .hinted) { rank = .home }
       return Standing(
         server: server, tier: member.tier, isNamed: isNamed, rank: rank, isFull: shared.loads.isFull(server),
         liveness: member.health.liveness)
@@ -71,12 +72,12 @@ extension Pool {
     let audience: HintBoard.Audience = isNamed ? .ownUsers : .newUsers
     let isHinted = mode == .passive && shared.hints.passesBy(site: Int(member.site), for: audience, now: now)
     if isNamed && !isHinted {
-      if member.health.takesOwnUsers { return .named }
-      if mayTry(server, member, exclusions, now) { return .namedOnTrial }
+      if member.takesOwnUsers { return .named }
+      if member.mayBeTried && mayTry(server, member, exclusions, now) { return .namedOnTrial }
     }
     if member.health.takesNewUsers { return isHinted ? .hinted : .admitting }
     switch member.health.liveness {
-    case .alive: return member.health.enabled == .drain ? .draining : .living
+    case .alive: return member.health.enabled == .drain || member.isDrained ? .draining : .living
     case .unreachable: return .down
     case .declaredDead: return .declaredDead
     }
@@ -85,9 +86,24 @@ extension Pool {
   /// Whether `select` would try a server of the cookie that is believed down, or await another's trial of it.
   private func mayTry(_ server: Int32, _ member: Member, _ exclusions: Exclusions, _ now: Int64) -> Bool {
     let interval = trialInterval(of: member)
-    return persist || shared.trials.vouches(server, now: now, interval: member.trialInterval)
-      || shared.trials.isDue(server, now: now, interval: interval)
+    if shared.trials.vouches(server, now: now, interval: member.trialInterval) { return true }
+    if isSpared(member, now) { return false }
+    return persist || shared.trials.isDue(server, now: now, interval: interval)
       || (mode != .passive && !exclusions.hasAwaited(server) && trialIsPending(server, now: now))
+  }
+
+  /// An earlier tier that has admitted new users for as long as `failback` asks for (rule F1).
+  func isStable(tier: Int, _ now: Int64) -> Bool { tiers[tier].admittingSince <= now - failbackDelay }
+
+  /// A node that says itself that it has nobody, and is not even to be tried: at an office until a check interval after it
+  /// said so (rule E4), and at a director if it stands at another site, as no request is to cross in vain (rule E2).
+  func isSpared(_ member: Member, _ now: Int64) -> Bool {
+    guard member.health.liveness == .declaredDead else { return false }
+    return switch mode {
+    case .insert: member.tier > 0
+    case .passive: now - member.hintInterval < member.deadSince
+    case .prefix, nil: false
+    }
   }
 
   /// Between two trials of a server: a node that says itself that it has nobody is asked again by its checks, and a

@@ -17,6 +17,14 @@ public struct Pool: ~Copyable {
     /// The share of the plan, 0 to 256.
     var weight: Int32
     var health: HealthSnapshot
+    /// Since when it says itself that it has nobody to serve with.
+    var deadSince: Int64 = .min
+    /// The deadline of its drain has passed: its own users are moved, too (rule F2).
+    var isDrained = false
+    /// May be given its own users.
+    var takesOwnUsers: Bool { health.takesOwnUsers && !isDrained }
+    /// A request that belongs there may try it, whatever is believed of its life.
+    var mayBeTried: Bool { health.enabled != .maintenance && !isDrained }
     /// Connects that failed here since one succeeded.
     var hasFailures = false
   }
@@ -30,6 +38,8 @@ public struct Pool: ~Copyable {
   struct Tier {
     var members: [Int32]
     var admitting: TierBalancer
+    /// Since when, without a break, one of them has admitted new users; `.max`: none does.
+    var admittingSince: Int64
   }
 
   /// Candidates in the plan's order.
@@ -46,12 +56,18 @@ public struct Pool: ~Copyable {
   let mode: CookiePlan.Mode?
   let persist: Bool
   let spill: Bool
-  let failsBackAtOnce: Bool
+  /// How long an earlier tier must have admitted new users before those of later ones go back to it (rule F1): 0 at once,
+  /// `.max` never.
+  let failbackDelay: Int64
   let algorithm: BalanceAlgorithm
   let capacity: Int
   let connectTimeout: Int64
   var random: SplitMix64
   private var seenGeneration: UInt64 = .max
+  /// When the view changes by itself, by the deadline of a drain.
+  private var nextDeadline: Int64 = .max
+  /// Nanoseconds from the clock of `now` to the time of day since 1970; drains end by the time of day.
+  public var realtimeOffset: Int64 = 0
   private let siteNames: [String]
   /// What this worker learned since `takeEvidence`; bounded by one entry a server and kind being enough.
   var evidence: [Evidence] = []
@@ -61,15 +77,22 @@ public struct Pool: ~Copyable {
   /// Evidence kept at most between two takings; more of the same says nothing new.
   private static let evidenceMax = 256
 
-  /// A worker's view of an application's pool. `seed` makes its random choices repeatable.
-  public init(application: ApplicationPlan, shared: PoolShared, timeScale: Double, workers: Int, seed: UInt64) {
+  /// A worker's view of an application's pool as of `now`. `seed` makes its random choices repeatable.
+  public init(
+    application: ApplicationPlan, shared: PoolShared, timeScale: Double, workers: Int, seed: UInt64, now: Int64 = 0
+  ) {
     let plan = application.pool
     serverCount = plan.servers.count
     self.shared = shared
     mode = application.cookie?.mode
     persist = plan.persist
     spill = plan.spill
-    failsBackAtOnce = plan.failback == .immediate
+    failbackDelay =
+      switch plan.failback {
+      case .session: .max
+      case .immediate: 0
+      case .after(let duration): duration.nanosecondsClamped
+      }
     algorithm = plan.algorithm
     capacity = plan.capacity
     connectTimeout = application.timeouts.connect.nanosecondsClamped
@@ -118,10 +141,12 @@ public struct Pool: ~Copyable {
     for tier in 0..<tierCount {
       let inside = plan.servers.indices.filter { plan.servers[$0].tier == tier }.map { Int32($0) }
       (tiers + tier).initialize(
-        to: Tier(members: inside, admitting: TierBalancer(algorithm: plan.algorithm, identities: identities)))
+        to: Tier(
+          members: inside, admitting: TierBalancer(algorithm: plan.algorithm, identities: identities),
+          admittingSince: now))
     }
     replacements = TierBalancer(algorithm: .rendezvous, identities: identities)
-    refresh()
+    refresh(now)
   }
 
   deinit {
@@ -151,17 +176,38 @@ public struct Pool: ~Copyable {
   /// The tier of a server.
   public func tier(of server: Int32) -> Int32 { members[Int(server)].tier }
 
-  /// Takes over newly published health; cheap when nothing changed. Call it before a batch of requests.
-  @inline(__always)
-  public mutating func refreshIfNeeded() {
-    if shared.health.generation != seenGeneration { refresh() }
+  /// Whether the client's address has a part in choices.
+  public var usesClientAddress: Bool {
+    switch algorithm {
+    case .source, .rendezvous: true
+    case .roundRobin, .staticRoundRobin, .leastConnections, .first, .random: false
+    }
   }
 
-  private mutating func refresh() {
+  /// Takes over newly published health and deadlines that have passed; cheap when nothing changed. Call it before a batch
+  /// of requests.
+  @inline(__always)
+  public mutating func refreshIfNeeded(now: Int64) {
+    if shared.health.generation != seenGeneration || now >= nextDeadline { refresh(now) }
+  }
+
+  private mutating func refresh(_ now: Int64) {
     seenGeneration = shared.health.generation
-    for index in 0..<serverCount { members[index].health = shared.health.snapshot(Int32(index)) }
+    nextDeadline = .max
+    for index in 0..<serverCount {
+      let wasDead = members[index].health.liveness == .declaredDead
+      members[index].health = shared.health.snapshot(Int32(index))
+      if !wasDead && members[index].health.liveness == .declaredDead { members[index].deadSince = now }
+      members[index].isDrained = isOver(members[index].health, now)
+    }
     for tier in 0..<tierCount {
-      tiers[tier].admitting.rebuild(weighted(tiers[tier].members) { $0.takesNewUsers })
+      let admitting = weighted(tiers[tier].members) { $0.health.takesNewUsers && !$0.isDrained }
+      if admitting.isEmpty {
+        tiers[tier].admittingSince = .max
+      } else if tiers[tier].admittingSince == .max {
+        tiers[tier].admittingSince = now
+      }
+      tiers[tier].admitting.rebuild(admitting)
     }
     for group in 0..<groupCount {
       groups[group].balancer.rebuild(weighted(groups[group].members) { $0.takesOwnUsers })
@@ -169,26 +215,39 @@ public struct Pool: ~Copyable {
     if mode == .prefix {
       // By the plan's weights: those of a slow start differ between balancers and grow, and would move sessions again.
       replacements.rebuild(
-        (0..<Int32(serverCount)).filter { members[Int($0)].health.takesNewUsers }.map { index in
+        (0..<Int32(serverCount)).filter {
+          members[Int($0)].health.takesNewUsers && !members[Int($0)].isDrained
+        }.map { index in
           WeightedServer(index: index, weight: max(1, members[Int(index)].weight))
         })
     }
   }
 
-  private func weighted(_ indices: [Int32], where usable: (HealthSnapshot) -> Bool) -> [WeightedServer] {
-    indices.filter { usable(members[Int($0)].health) }.map { index in
+  /// Whether the deadline of a drain has passed; one that has not is remembered. A deadline alone drains nobody.
+  private mutating func isOver(_ health: HealthSnapshot, _ now: Int64) -> Bool {
+    guard let deadline = health.drainDeadline, !(health.enabled == .ready && health.admit) else { return false }
+    let (nanoseconds, isFar) = deadline.multipliedReportingOverflow(by: 1_000_000_000)
+    if isFar { return false }
+    let ends = nanoseconds - realtimeOffset
+    if now >= ends { return true }
+    nextDeadline = min(nextDeadline, ends)
+    return false
+  }
+
+  private func weighted(_ indices: [Int32], where usable: (Member) -> Bool) -> [WeightedServer] {
+    indices.filter { usable(members[Int($0)]) }.map { index in
       WeightedServer(index: index, weight: max(1, Int32(members[Int(index)].health.weight)))
     }
   }
 
   /// Whether a server of the group may take its own users, as far as is believed.
   public func isUsable(group: Int32) -> Bool {
-    for server in groups[Int(group)].members where members[Int(server)].health.takesOwnUsers { return true }
+    for server in groups[Int(group)].members where members[Int(server)].takesOwnUsers { return true }
     return false
   }
 
   /// Whether the server may still take users who are bound to it.
-  public func servesOwnUsers(_ server: Int32) -> Bool { members[Int(server)].health.takesOwnUsers }
+  public func servesOwnUsers(_ server: Int32) -> Bool { members[Int(server)].takesOwnUsers }
 
   /// Whether the operator has taken the server out: not even a trial may reach it.
   func isInMaintenance(_ server: Int32) -> Bool { members[Int(server)].health.enabled == .maintenance }

@@ -66,9 +66,12 @@ extension Diagnostic: CustomStringConvertible {
     return message + "; " + mend
   }
 
-  /// `file:line:column: severity: what; mend`, the form editors know.
+  /// `file:line:column: severity: what; mend`, the form editors know; without line and column for a whole file.
   public var description: String {
-    "\(location.file):\(location.line):\(location.column): \(severity.rawValue): \(text)"
+    var place = location.file
+    if location.line > 0 { place += ":\(location.line)" }
+    if location.column > 0 { place += ":\(location.column)" }
+    return "\(place): \(severity.rawValue): \(text)"
   }
 }
 

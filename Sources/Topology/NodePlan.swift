@@ -284,6 +284,9 @@ public struct RetryPlan: Sendable, Equatable {
   public var budgetPercent: Int
   /// Retries always allowed beside the share.
   public var budgetMinimum: Int
+
+  /// The longest body that can be held: what a buffer has beside the largest head.
+  public static let bodyBytesBound = 64 * 1024
 }
 
 /// Limits of a process.
@@ -302,4 +305,7 @@ public struct LimitPlan: Sendable, Equatable {
   public var pooledPerServerMax: Int
   /// Worker threads; 0: one per core.
   public var workers: Int = 0
+
+  /// The largest head a node can be told to take: heads are kept in buffers of one size.
+  public static let headBytesBound = 16 * 1024
 }

@@ -1,7 +1,27 @@
 extension Topology {
   /// What works but is likely not meant.
   func warnings() -> [Diagnostic] {
-    cookieWarnings() + nodeWarnings() + settingsWarnings() + scenarioWarnings()
+    cookieWarnings() + nodeWarnings() + settingsWarnings() + scenarioWarnings() + notAvailable()
+  }
+
+  /// What the language has and nodes do not do yet: it is kept, and has no effect.
+  private func notAvailable() -> [Diagnostic] {
+    var found: [Diagnostic] = []
+    for office in offices where office.order == .clientLocation {
+      let order = siteOrder(of: office).map(\.name).joined(separator: ", ")
+      found.append(
+        Diagnostic(
+          .warning, at: office.location,
+          "office \"\(office.name)\" prefers sites by client-location, which is not available yet: every client gets the order \(order)",
+          mend: "write \"by: list\" or \"by: nearest\" if one order for all is meant"))
+    }
+    for relay in relays {
+      found.append(
+        Diagnostic(
+          .warning, at: relay.location, "relay \"\(relay.name)\" is not served: relays are not available yet",
+          mend: "remove it, or keep it for later"))
+    }
+    return found
   }
 
   private func cookieWarnings() -> [Diagnostic] {
@@ -71,7 +91,7 @@ extension Topology {
       if case .after(let duration)? = settings.failback?.value, let place = settings.failback?.location {
         warn(
           place,
-          "failback after \(duration.text) is not in effect yet (users stay, as with \"session\"); it will end sessions that live at another site",
+          "failback after \(duration.text) ends the sessions of users who are at another site when home has been back that long",
           "\"failback: session\" ends none")
       }
       if let grace = settings.grace, let window, grace.value < window {

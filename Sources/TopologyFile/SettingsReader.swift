@@ -86,8 +86,8 @@ struct SettingsReader {
     var limits = LimitSettings()
     guard let object = Object(tree, "limits", keys: keys, findings: findings) else { return limits }
     limits.connections = object.integer("connections", 1...10_000_000)
-    limits.head = object.value("head") { text throws(TextError) in try size(text, 1024...(1 << 20)) }
-    limits.target = object.value("target") { text throws(TextError) in try size(text, 256...(1 << 20)) }
+    limits.head = object.value("head") { text throws(TextError) in try size(text, 1024...LimitPlan.headBytesBound) }
+    limits.target = object.value("target") { text throws(TextError) in try size(text, 256...LimitPlan.headBytesBound) }
     limits.fields = object.integer("fields", 8...10_000)
     limits.body = object.size("body")
     limits.pooledPerServer = object.integer("pooled-per-server", 0...100_000)
@@ -108,7 +108,7 @@ struct SettingsReader {
     var retries = RetrySettings()
     guard let object = Object(tree, "retries", keys: keys, findings: findings) else { return retries }
     retries.attempts = object.integer("attempts", 1...16)
-    retries.body = object.value("body") { text throws(TextError) in try size(text, 0...(1 << 24)) }
+    retries.body = object.value("body") { text throws(TextError) in try size(text, 0...RetryPlan.bodyBytesBound) }
     retries.budgetPercent = object.integer("budget-percent", 0...100)
     retries.budgetMinimum = object.integer("budget-minimum", 0...1_000_000)
     return retries

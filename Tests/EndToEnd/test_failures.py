@@ -1,8 +1,11 @@
 """Nodes are killed (connections refused) and started again under two hundred users."""
 
+import time
+
 import pytest
 
 from harness.judges.crossings import crossings_after
+from harness.judges.logged_crossings import logged_crossings
 from scenarios import OFFICE_INTERVAL, crowd, verdict
 
 pytestmark = pytest.mark.scenario
@@ -49,6 +52,13 @@ def test_all_servers_of_a_site_killed_sends_its_users_to_the_other_site_for_good
     assert crossings.kept, (
         f"{len(crossings.crossed)} requests crossed between the sites, in waves {crossings.waves}, allowed "
         f"{crossings.allowed_waves} an office; {crossings.in_flight} were in flight at the failure")
+    if network.system.name == "geodirector":
+        # The logs tell the time of day.
+        wall = time.time() - time.monotonic()
+        failed = network.timeline.completed(failure)
+        logged = logged_crossings(network.logged(len(result.records)), network.specs, "SITE1", failure + wall, failed + wall,
+                                  healed + wall, OFFICE_INTERVAL)
+        assert logged.kept, str(logged)
 
 
 def test_a_balancer_killed_and_restarted_moves_nobody(start, two_sites):

@@ -5,10 +5,12 @@ The rules are those of docs/architecture.md.
 """
 
 import re
+import socket
 import time
 
 import pytest
 
+from harness.raw import get
 from harness.single import Single
 
 @pytest.fixture(params=["haproxy", "geodirector"])
@@ -44,8 +46,6 @@ class Proxy:
 
     def ask(self, cookies: str = "", method: str = "GET", headers=()):
         """The answer, the origin that gave it, and the Cookie header that arrived there."""
-        from harness.raw import get
-
         before = {name: len(origin.received) for name, origin in self.origins.items()}
         answer = get(self.address, "/", method, [*headers, *([("Cookie", cookies)] if cookies else [])])
         for name, origin in self.origins.items():
@@ -380,3 +380,35 @@ class TestRedispatchAndBackups:
         proxy.down("A")
         proxy.down("B")
         assert proxy.ask()[0].status == 503
+
+
+class TestSlowUploads:
+    """From when the server's time-out counts while a server is slow to take a request's body."""
+
+    SECONDS = 1.0
+    TAIL = 300_000
+
+    def ask(self, one, read_late: float, answer_late: float):
+        """A server that reads the body but for its tail, that after a while, and answers after another."""
+        proxy = one("timeout server 1s\nserver A @A", names=("A",), timeouts={"server": "1s", "unacknowledged": "5s"})
+
+        def slow(exchange):
+            # What is left unread must wait in the proxy's kernel, not in the server's.
+            exchange.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            size = int(exchange.request.first("Content-Length"))
+            exchange.stream.read(size - self.TAIL)
+            time.sleep(read_late)  # The case itself, both times.
+            exchange.stream.read(self.TAIL)
+            time.sleep(answer_late)
+            exchange.answer()
+        slow.reads_itself = True
+        proxy.origins["A"].handler = slow
+        answer = get(proxy.address, method="POST", body=bytes(2_000_000))
+        return answer.status
+
+    def test_silence_after_the_whole_body_was_taken(self, one):
+        assert self.ask(one, 0, 2 * self.SECONDS) == 504
+
+    def test_a_tail_in_the_kernels_that_the_server_goes_on_to_take(self, one, side):
+        """HAProxy counts from when its own kernel had all of it, geodirector from when the server's kernel had."""
+        assert self.ask(one, 0.7 * self.SECONDS, 0.7 * self.SECONDS) == (504 if side == "haproxy" else 200)

@@ -3,10 +3,13 @@
 import pytest
 
 from harness.judges.crossings import crossings_after, crosses
+from harness.access_log import parse
 from harness.judges.errors import avoidable_errors
+from harness.judges.logged_crossings import logged_crossings
 from harness.judges.moves import needless_moves
 from harness.judges.new_users import strayed_new_users
 from harness.judges.returns import returns
+from harness.judges.sessions import lost_sessions
 from harness.records import Record
 from harness.timeline import Timeline
 from harness.topology import Topology
@@ -103,11 +106,30 @@ class TestReturns:
         timeline.down("W12", at=2.5)
         assert not returns([record(1, "W11"), record(2, "W12"), record(3, "W11")], timeline)
 
+    def test_a_move_by_an_answer_without_a_page_is_judged_by_when_it_may_have_been(self, timeline):
+        timeline.down("W12", at=2.5)
+        timeline.up("W12", at=4)
+        moved = [record(1, "W11"), record(2, "W12"), record(3, None, sent=bound("W12"), method="HEAD")]
+        assert not returns([*moved, record(6, "W11", sent=bound("W11"))], timeline)
+        # Nobody moved the user while W12 was away, or W12 never was.
+        assert returns([*moved, record(6, "W11", sent=bound("W12"))], timeline)
+        assert returns([record(5, "W11"), record(6, "W12"), record(7, "W11", sent=bound("W11"))], timeline)
+
     def test_an_older_request_that_ends_later_is_not_a_return(self, timeline):
         assert not returns([record(1, "W11"), record(2, "W12"), record(1.5, "W11", end=2.5)], timeline)
 
     def test_users_are_told_apart(self, timeline):
         assert not returns([record(1, "W11", user=1), record(2, "W12", user=2), record(3, "W11", user=1)], timeline)
+
+
+class TestLostSessions:
+    def test_a_session_sent_and_not_known_any_more_is_lost_once(self):
+        lost = [record(1, sent="SITE=SITE1; JSESSIONID=W11~1", new=True), record(2, sent="JSESSIONID=1", new=True)]
+        assert lost_sessions([*lost, record(3, sent="JSESSIONID=W12~2", new=True)]) == {"1", "2"}
+
+    def test_not_by_an_error_nor_by_being_new(self):
+        assert not lost_sessions([record(1, new=True), record(2, sent=bound("W11")),
+                                  record(3, None, sent=bound("W11"), status=503, new=True)])
 
 
 class TestNewUsers:
@@ -149,3 +171,50 @@ class TestCrossings:
 
     def test_what_was_in_flight_is_counted(self, timeline):
         assert crossings_after([record(9, end=10.5), record(8)], timeline, 10, 15, 3.0).in_flight == 1
+
+
+class TestLoggedCrossings:
+    @staticmethod
+    def line(node, server, seconds, tier=0, retries=0, away=0, took=10):
+        entry = parse(f"127.0.0.1:4711 [21/Nov/2026:04:00:{seconds:06.3f}] {node} shop/{server} 0/0/0/{took}/{took} 200 45 - - ---- "
+                      f'1/1/0/0/{retries} 0/0 "GET / HTTP/1.1" tier={tier} site=SITE{server[2] if server[0] == "S" else 1} '
+                      f"why=new away={away}")
+        assert entry
+        return entry
+
+    def judge(self, timeline, *lines):
+        begin = self.line("OP1", "SD1", 0).begin
+        return logged_crossings(list(lines), timeline.specs, "SITE1", begin + 9.9, begin + 10, begin + 15, 3.0)
+
+    def test_one_wave_at_once_and_one_an_interval(self, timeline):
+        def sent(*moments):
+            return self.judge(timeline, *(self.line("OP1", "SD1", moment) for moment in moments))
+
+        assert sent(10.0, 10.005, 13.1).kept
+        assert sent(10.0, 10.005, 13.1).by_office == {"OP1": 3}
+        assert not sent(10.0, 10.5, 11.0).kept
+
+    def test_a_failed_attempt_counts_although_the_user_was_served_elsewhere(self, timeline):
+        found = self.judge(timeline, *(self.line("OP1", "SD2", moment, tier=1, retries=1, away=1) for moment in (10, 11, 12)))
+        assert found.by_office == {"OP1": 3} and not found.kept
+        # OP3 prefers the other site: here the failed one is the tier behind.
+        found = self.judge(timeline, self.line("OP3", "SD2", 10, retries=1, away=1), self.line("OP3", "SD2", 11))
+        assert found.by_office == {"OP3": 1} and found.kept
+
+    def test_who_goes_straight_to_the_other_site_does_not_count(self, timeline):
+        found = self.judge(timeline, *(self.line("OP1", "SD2", moment, tier=1, away=1) for moment in (10, 11, 12)))
+        assert found.by_office == {} and found.kept
+
+    def test_directors_send_one_request_an_office_and_interval_and_what_was_in_flight(self, timeline):
+        crossing = [self.line("SD1", "S2L1", 12, tier=1, retries=2, away=1)]
+        # A director of the other site that tries the dead one in vain crosses, too; two attempts of one request count once.
+        crossing.append(self.line("SD2", "S2L1", 12.5, retries=2, away=2))
+        offices = 3
+        assert self.judge(timeline, *crossing * offices).kept
+        assert self.judge(timeline, *crossing * offices).by_director == 2 * offices
+        more = [*crossing * offices, crossing[1]]
+        assert not self.judge(timeline, *more).kept
+        assert self.judge(timeline, *more, self.line("OP1", "SD1", 9.8, took=3000)).kept
+        assert not self.judge(timeline, *more, self.line("OP1", "SD1", 9.8, took=10)).kept
+        # Before the failure directors may do as they like.
+        assert self.judge(timeline, *[self.line("SD1", "S2L1", 9, tier=1, away=1)] * 20).kept

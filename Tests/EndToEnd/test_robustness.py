@@ -18,6 +18,7 @@ from harness.topology import NodeSpec, Topology
 
 pytestmark = [pytest.mark.own, pytest.mark.timeout(30)]
 
+FIN_WAIT2 = 5
 PREFIX = {"name": "S", "mode": "prefix"}
 SITE = {"name": "SITE"}
 MALFORMED = b"POST / HTTP/1.1\r\nHost: a\r\nAccept: x\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n"
@@ -72,6 +73,14 @@ def unread(address: tuple[str, int]) -> int:
     return sum(int(row[4].split(":")[1], 16) for row in rows if row[1] == local and row[3] != "0A")
 
 
+def connecting(address: tuple[str, int]) -> int:
+    """Handshakes begun towards an address and not ended."""
+    remote = "{:08X}:{:04X}".format(int.from_bytes(socket.inet_aton(address[0]), "little"), address[1])
+    with open("/proc/net/tcp") as table:
+        rows = [row.split() for row in list(table)[1:]]
+    return sum(1 for row in rows if row[2] == remote and row[3] == "02")
+
+
 class TestMalformedBodies:
     @pytest.mark.parametrize("pooled", [False, True])
     def test_a_malformed_chunk_in_the_segment_of_the_head_is_400(self, node, pooled):
@@ -113,23 +122,23 @@ class TestManyCopiesOfACookie:
 
 
 class TestUploads:
-    def test_a_body_that_was_given_up_leaves_no_room_for_another_users(self, node):
-        """The first client's bytes wait at a server that does not read when its request is given up. What then waits in
-        the node for the second client must not go where the first one's went on."""
-        single = node(timeouts={"client": "5s", "server": "700ms", "unacknowledged": "10s"},
-                      limits={"body": "100MiB"})
-        secret, given_up, at_first = b"SECRET-OF-B ", threading.Event(), []
+    def test_bytes_on_their_way_to_a_server_that_does_not_read_stay_their_own_users(self, node):
+        """The server takes nothing for longer than the client may be silent. The client is not to blame: its request is not
+        given up, and what of it waits in the node is not written over by the next user's request."""
+        client_timeout = 0.8
+        single = node(timeouts={"client": f"{client_timeout}s", "server": "20s", "unacknowledged": "20s"},
+                      limits={"body": "100MiB"}, options={"workers": 1})
+        size, secret, release, at_first = 20_000_000, b"SECRET-OF-B ", threading.Event(), []
         seen_whole = threading.Event()
 
         def handler(exchange):
             if exchange.request.line.startswith("POST /first"):
                 narrow(exchange)
-                given_up.wait(20)
+                release.wait(20)
                 with contextlib.suppress(OSError):
-                    exchange.socket.settimeout(5)
-                    while data := exchange.socket.recv(1 << 20):
+                    while sum(map(len, at_first)) < size and (data := exchange.stream.read1(1 << 20)):
                         at_first.append(data)
-                exchange.close()
+                    exchange.answer()
                 seen_whole.set()
             else:
                 exchange.request.body = exchange.stream.read(int(exchange.request.first("Content-Length")))
@@ -138,23 +147,24 @@ class TestUploads:
         single.origin.handler = handler
         with contextlib.ExitStack() as stack:
             first = stack.enter_context(RawConnection(single.address))
-            first.send("POST /first HTTP/1.1\r\nHost: a\r\nAccept: x\r\nContent-Length: 90000000\r\n\r\n")
-            # The pause: the node has passed on the head, and waits for the body.
+            first.send(f"POST /first HTTP/1.1\r\nHost: a\r\nAccept: x\r\nContent-Length: {size}\r\n\r\n")
+            # The pause: the node has passed on the head, and waits for the body with the client's time running.
             single.origin.wait_received(1)
-            flood = send_beside(first, b"A" * 90_000_000)
-            with contextlib.suppress(ConnectionError):
-                assert first.answer().status in (408, 504)
+            send_beside(first, b"A" * size)
+            time.sleep(1.5 * client_timeout)  # The case itself: a server that is slower than its client's time-out.
             body = secret * 5000
             second = stack.enter_context(RawConnection(single.address))
             second.send(b"POST /second HTTP/1.1\r\nHost: a\r\nAccept: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:-12])
-            waiting.until(lambda: unread(single.address) == 0 or not flood.is_alive(), "the node having the second body")
             single.origin.wait_received(2)
-            given_up.set()
-            assert seen_whole.wait(5), "the first upload's connection to the server is still open"
+            release.set()
+            assert seen_whole.wait(10), "the first upload does not come to an end"
             second.send(body[-12:])
             assert second.answer().status == 200
-        assert single.origin.received[1].body == body
-        assert secret not in b"".join(at_first)
+            assert single.origin.received[1].body == body
+            taken = b"".join(at_first)
+            assert secret not in taken, "bytes of the second user went to the first one's server connection"
+            assert taken == b"A" * size, f"{len(taken)} of {size} bytes of the first user arrived"
+            assert first.answer().status == 200
 
     def test_a_server_that_pauses_longer_than_bytes_may_stay_unacknowledged_gets_the_whole_upload(self, node):
         unacknowledged = 0.7
@@ -175,8 +185,8 @@ class TestUploads:
         assert single.origin.received[0].body == body
 
     def test_an_upload_may_take_longer_than_every_timeout_while_it_goes_on(self, node):
-        size, rate = 21_000_000, 7_000_000
-        single = node(timeouts={"client": "1s", "server": "1s", "unacknowledged": "1s"}, limits={"body": "32MiB"})
+        size, rate = 9_000_000, 3_000_000
+        single = node(timeouts={"client": "1s", "server": "1s", "unacknowledged": "1s"}, limits={"body": "10MiB"})
 
         def slow(exchange):
             narrow(exchange)
@@ -196,6 +206,120 @@ class TestUploads:
             seconds, answer = elapsed(client.answer)
         assert answer.status == 200 and seconds > 2.5
         assert single.origin.received[0].body == body
+
+
+    TIMEOUT = 1.0
+
+    @staticmethod
+    def uploading(read_late: float, answer_late: float, late: int = 300_000):
+        """A server that reads all but the last bytes, these after a while, and answers after another."""
+        def handler(exchange):
+            narrow(exchange, 65536)
+            size = int(exchange.request.first("Content-Length"))
+            exchange.request.body = exchange.stream.read(size - late)
+            time.sleep(read_late)  # The case itself, both times: a server that takes its time.
+            exchange.request.body += exchange.stream.read(late)
+            time.sleep(answer_late)
+            exchange.answer()
+        handler.reads_itself = True
+        return handler
+
+    def test_the_servers_time_runs_from_the_last_byte_it_acknowledged(self, node):
+        """Its tail waits in the kernels' buffers when the upload has left the node."""
+        single = node(timeouts={"client": "1s", "server": f"{self.TIMEOUT:g}s", "unacknowledged": "5s"})
+        single.origin.handler = self.uploading(0.8 * self.TIMEOUT, 0.7 * self.TIMEOUT)
+        body = random.Random(8).randbytes(2_000_000)
+        with RawConnection(single.address) as client:
+            send_beside(client, request("POST", body=body))
+            assert client.answer().status == 200
+        assert single.origin.received[0].body == body
+
+    def test_a_server_that_has_the_whole_upload_and_stays_silent_has_no_more_time_than_with_a_small_request(self, node):
+        single = node(timeouts={"client": "1s", "server": f"{self.TIMEOUT:g}s", "unacknowledged": "5s"})
+        single.origin.handler = self.uploading(0, 3 * self.TIMEOUT)
+        with RawConnection(single.address) as client:
+            begin = time.monotonic()
+            send_beside(client, request("POST", body=bytes(2_000_000)))
+            assert client.answer().status == 504
+            assert self.TIMEOUT <= time.monotonic() - begin < 1.8 * self.TIMEOUT
+
+
+class TestHalfClosedClients:
+    """A client that has sent its request and closes its direction still waits for the answer, as the reference has it
+    unless told otherwise (`option abortonclose`)."""
+
+    BACKEND = "timeout queue 10s\noption redispatch\ncookie S prefix\nserver A @A cookie A maxconn 1"
+
+    @staticmethod
+    def asked(single, stack, target, headers=()):
+        client = stack.enter_context(RawConnection(single.address))
+        client.send(request(target=target, headers=headers))
+        return client
+
+    @staticmethod
+    def half_close(single, *clients):
+        # All of them first: an end of stream that nobody has read counts as unread.
+        waiting.until(lambda: unread(single.address) == 0, "the node having the requests")
+        for client in clients:
+            client.socket.shutdown(socket.SHUT_WR)
+            state = waiting.until(
+                lambda: (state := client.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]) > 4 and state,
+                "the end of the stream having arrived")
+            assert state == FIN_WAIT2, "the node has ended the connection, too"
+
+    @pytest.mark.parametrize("side", ["geodirector", "haproxy"])
+    def test_is_served_from_a_queue_and_while_the_answer_is_awaited(self, node, side):
+        def one_slot(single):
+            single.data["sites"][0]["servers"][0]["max-connections"] = 1
+
+        single = node(one_slot, session=PREFIX, timeouts={"queue": "10s", "server": "10s"})
+        if side == "haproxy":
+            single.address = single.haproxy(self.BACKEND)
+        released = threading.Event()
+
+        def held(exchange):
+            released.wait(10)
+            exchange.answer()
+        single.origin.handler = held
+        with contextlib.ExitStack() as stack:
+            holder = self.asked(single, stack, "/holder")
+            single.origin.wait_received(1)
+            queued = self.asked(single, stack, "/queued")
+            self.half_close(single, holder, queued)
+            assert len(single.origin.received) == 1, "nobody waits"
+            released.set()
+            for client in (holder, queued):
+                assert client.answer().status == 200
+                assert client.closed()
+        assert [received.line.split()[1] for received in single.origin.received] == ["/holder", "/queued"]
+
+    def test_is_served_when_the_trial_it_awaits_succeeds(self, node):
+        single = node(names=("A", "B"), session=PREFIX, timeouts={"connect": "5s", "server": "5s"})
+        single.origin.stop()
+        process = single.nodes["geodirector"]
+        waiting.until(lambda: "A is down" in process.tail(), "A being believed down")
+        with contextlib.ExitStack() as stack:
+            # A server that is there and takes no connection: its queue is full, so nobody's handshake ends.
+            silent = stack.enter_context(socket.socket())
+            silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            silent.bind(single.origin.address)
+            silent.listen(0)
+            for _ in range(3):
+                filler = stack.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(single.origin.address)
+            session = [("Cookie", "S=A~1")]
+            waiting.until(lambda: connecting(single.origin.address) >= 2, "a full queue")
+            clients = [self.asked(single, stack, "/trial", session)]
+            waiting.until(lambda: unread(single.address) == 0, "the trial")
+            clients.append(self.asked(single, stack, "/waits", session))
+            self.half_close(single, clients[1])
+            silent.close()
+            single.origin.start()
+            answers = [client.answer() for client in clients]
+            assert [(answer.status, answer.first("X-Origin")) for answer in answers] == [(200, "A")] * 2
+            assert clients[1].closed()
+        assert not single.origins["B"].received
 
 
 class TestResponsesBesideUploads:

@@ -31,6 +31,8 @@ enum {
 int cr_address_ipv4(cr_address *out, uint32_t address, uint16_t port);
 int cr_address_ipv6(cr_address *out, uint64_t high, uint64_t low, uint16_t port);
 int cr_address_unix(cr_address *out, const char *path, size_t length);
+/// 1: the two are the same, port or path included; 0: they differ.
+int cr_address_equal(const cr_address *first, const cr_address *second);
 /// The address in the IPv4-mapped 128-bit form and its port; a Unix socket is all zero.
 void cr_address_parts(const cr_address *address, uint64_t *high, uint64_t *low, uint16_t *port);
 /// Resolves a name (blocking) to at most `count` stream addresses; returns how many, or -1 when it does not resolve.
@@ -50,6 +52,8 @@ int cr_connect(const cr_address *address, int userTimeoutMilliseconds, int *fd);
 int cr_connect_error(int fd);
 /// Bytes the peer has not acknowledged yet, unsent ones included.
 int cr_unacknowledged(int fd);
+/// Milliseconds since the peer acknowledged something last; -errno when that is not known.
+int cr_since_acknowledgement(int fd);
 void cr_set_user_timeout(int fd, int milliseconds);
 ssize_t cr_receive(int fd, void *bytes, size_t count);
 ssize_t cr_send(int fd, const struct iovec *parts, int count);

@@ -31,6 +31,10 @@ public struct TriedServers: Sendable {
     return true
   }
 
+  /// Forgets all servers.
+  @inline(__always)
+  public mutating func removeAll() { used = 0 }
+
   /// Whether the server is in it.
   @inline(__always)
   public func contains(_ server: Int32) -> Bool {

@@ -24,7 +24,7 @@ extension Run {
     guard world.returns(candidate.pointee.path, from: target, to: state.pointee.node) else {
       return repeatResponse(index, leg, candidate)
     }
-    pool.pointee.refreshIfNeeded()
+    pool.pointee.refreshIfNeeded(now: now)
     var result = leg.pointee.result
     let action = leg.pointee.exchange.responseHead(
       candidate.pointee.isNode ? result.refusal : .none, pool: &pool.pointee, now: now)

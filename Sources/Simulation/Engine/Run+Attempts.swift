@@ -127,7 +127,7 @@ extension Run {
     traceOutcome(index, how)
     leg.pointee.token &+= 1
     leg.pointee.flags.remove(.connecting)
-    pools[Int(pool)].refreshIfNeeded()
+    pools[Int(pool)].refreshIfNeeded(now: now)
     perform(leg.pointee.exchange.connectFailed(ownFault: false, pool: &pools[Int(pool)], now: now), index)
     settle(pool)
   }
@@ -284,7 +284,7 @@ extension Run {
     disturb(index)
     traceOutcome(index, "connection lost")
     leg.pointee.token &+= 1
-    pools[Int(pool)].refreshIfNeeded()
+    pools[Int(pool)].refreshIfNeeded(now: now)
     let action = leg.pointee.exchange.connectionLost(
       responseBegun: false, wasKept: leg.pointee.flags.contains(.wasKept), pool: &pools[Int(pool)], now: now)
     perform(action, index)

@@ -87,7 +87,7 @@ extension Run {
       (pools + pool).initialize(
         to: Pool(
           application: planned, shared: shared[pool], timeScale: model.plan.timeScale, workers: 1,
-          seed: nodeRandom[node].next()))
+          seed: nodeRandom[node].next(), now: now))
       let first = Int(poolStates[pool].firstCandidate)
       if !isFirst {
         for server in 0..<Int(poolStates[pool].candidateCount) {

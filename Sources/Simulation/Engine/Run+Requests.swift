@@ -48,7 +48,7 @@ extension Run {
     let state = poolStates + Int(leg.pointee.pool)
     leg.pointee.firstTier = -1
     leg.pointee.attempt = -1
-    pool.pointee.refreshIfNeeded()
+    pool.pointee.refreshIfNeeded(now: now)
     let binding = binding(leg, state, pool)
     let request = Exchange.Request(
       isIdempotent: !leg.pointee.flags.contains(.isPost), binding: binding,

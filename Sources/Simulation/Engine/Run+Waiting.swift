@@ -57,7 +57,7 @@ extension Run {
     let pool = legs[Int(index)].pool
     removeWaiting(index, pool)
     legs[Int(index)].token &+= 1
-    pools[Int(pool)].refreshIfNeeded()
+    pools[Int(pool)].refreshIfNeeded(now: now)
     perform(legs[Int(index)].exchange.waitedTooLong(pool: &pools[Int(pool)], now: now), index)
     settle(pool)
   }
@@ -74,7 +74,7 @@ extension Run {
     guard !isRetrying else { return }
     isRetrying = true
     defer { isRetrying = false }
-    pools[Int(pool)].refreshIfNeeded()
+    pools[Int(pool)].refreshIfNeeded(now: now)
     for rank in 0..<4 {
       // Servers, by number, that turned the first of their list away.
       var full = TriedServers()

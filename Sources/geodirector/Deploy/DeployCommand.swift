@@ -15,6 +15,7 @@ struct DeployCommand: ParsableCommand {
       for a while.
       """,
     subcommands: [
-      DeployOfficeProxy.self, DeploySiteDirector.self, DeploySiteBalancer.self, DeployDemoServer.self, DeployAll.self,
+      DeployProxyNode<OfficeProxyRole>.self, DeployProxyNode<SiteDirectorRole>.self,
+      DeployProxyNode<SiteBalancerRole>.self, DeployDemoServer.self, DeployAll.self,
     ])
 }

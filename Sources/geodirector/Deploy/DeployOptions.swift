@@ -19,9 +19,15 @@ struct TopologyOptions: ParsableArguments {
 
   /// The file's path from the option or the environment.
   func path() throws -> String {
-    if let topology { return topology }
-    if let value = getenv("GEODIRECTOR_TOPOLOGY") { return String(cString: value) }
+    if let path = TopologyFiles.path(topology) { return path }
     throw DeployFailure.usage("which topology? Name its file with --topology FILE, or set GEODIRECTOR_TOPOLOGY")
+  }
+
+  /// Reads the topology; a file with errors is refused with all of them, warnings are left to `topology check`.
+  func load() throws -> Topology {
+    var topology = try TopologyFiles.load(path(), warnings: false)
+    if let timeScale { topology.timeScale = timeScale }
+    return topology
   }
 }
 
@@ -72,7 +78,7 @@ enum DeployFailure: Error, Equatable {
   var exitCode: ExitCode {
     switch self {
     case .usage: ExitCode(64)
-    case .configuration: ExitCode(78)
+    case .configuration: .configuration
     case .runtime: ExitCode(1)
     }
   }

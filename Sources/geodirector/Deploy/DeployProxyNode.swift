@@ -2,59 +2,59 @@ import ArgumentParser
 import Proxy
 import Topology
 
-/// `geodirector deploy office-proxy NAME`
-struct DeployOfficeProxy: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "office-proxy", abstract: "Run the proxy of an office.",
-    discussion: "  geodirector deploy office-proxy OP1 --topology topologies/two-sites.yaml")
+/// What the commands of the three proxy roles differ in.
+protocol DeployedRole {
+  static var role: NodeRole { get }
+  static var abstract: String { get }
+  static var nameHelp: ArgumentHelp { get }
+  /// A node of the ready-made network.
+  static var example: String { get }
+}
 
-  @Argument(help: "The office's name in the topology.") var name: String
+enum OfficeProxyRole: DeployedRole {
+  static let role = NodeRole.officeProxy
+  static let abstract = "Run the proxy of an office."
+  static let nameHelp: ArgumentHelp = "The office's name in the topology."
+  static let example = "OP1"
+}
+
+enum SiteDirectorRole: DeployedRole {
+  static let role = NodeRole.siteDirector
+  static let abstract = "Run a director of a site."
+  static let nameHelp: ArgumentHelp = "The director's name in the topology."
+  static let example = "SD1"
+}
+
+enum SiteBalancerRole: DeployedRole {
+  static let role = NodeRole.siteBalancer
+  static let abstract = "Run a balancer of a site."
+  static let nameHelp: ArgumentHelp = "The balancer's name in the topology."
+  static let example = "S1L1"
+}
+
+/// `geodirector deploy office-proxy|site-director|site-balancer NAME`
+struct DeployProxyNode<Role: DeployedRole>: AsyncParsableCommand {
+  static var configuration: CommandConfiguration {
+    CommandConfiguration(
+      commandName: Role.role.rawValue, abstract: Role.abstract,
+      discussion: "  geodirector deploy \(Role.role.rawValue) \(Role.example) --topology topologies/two-sites.yaml")
+  }
+
+  @Argument(help: Role.nameHelp) var name: String
   @OptionGroup var topology: TopologyOptions
   @OptionGroup var node: NodeRunOptions
 
-  func run() async throws { try await ProxyDeployment.run(name, role: .officeProxy, topology: topology, node: node) }
-}
-
-/// `geodirector deploy site-director NAME`
-struct DeploySiteDirector: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "site-director", abstract: "Run a director of a site.",
-    discussion: "  geodirector deploy site-director SD1 --topology topologies/two-sites.yaml")
-
-  @Argument(help: "The director's name in the topology.") var name: String
-  @OptionGroup var topology: TopologyOptions
-  @OptionGroup var node: NodeRunOptions
-
-  func run() async throws { try await ProxyDeployment.run(name, role: .siteDirector, topology: topology, node: node) }
-}
-
-/// `geodirector deploy site-balancer NAME`
-struct DeploySiteBalancer: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "site-balancer", abstract: "Run a balancer of a site.",
-    discussion: "  geodirector deploy site-balancer S1L1 --topology topologies/two-sites.yaml")
-
-  @Argument(help: "The balancer's name in the topology.") var name: String
-  @OptionGroup var topology: TopologyOptions
-  @OptionGroup var node: NodeRunOptions
-
-  func run() async throws { try await ProxyDeployment.run(name, role: .siteBalancer, topology: topology, node: node) }
-}
-
-/// What the three proxy roles have in common: all of it.
-enum ProxyDeployment {
-  static func run(_ name: String, role: DeployRole, topology options: TopologyOptions, node: NodeRunOptions)
-    async throws
-  {
+  func run() async throws {
     try await DeployFailure.reported {
-      let topology = try options.load()
-      if let problem = NodeLookup(topology).problem(name: name, role: role, topologyPath: try options.path()) {
+      let loaded = try topology.load()
+      let role = DeployRole(Role.role)
+      if let problem = NodeLookup(loaded).problem(name: name, role: role, topologyPath: try topology.path()) {
         throw DeployFailure.usage(problem)
       }
       if node.supervised { Supervision.stopWithSupervisor() }
       let plan: NodePlan
       do {
-        plan = try topology.plan(for: name)
+        plan = try loaded.plan(for: name)
       } catch {
         throw DeployFailure.configuration("\(error)")
       }

@@ -21,7 +21,7 @@ struct TopologyCheck: ParsableCommand {
   func run() throws {
     let path = try topology.path()
     let (topology, diagnostics) = TopologyLoader.load(path)
-    printDiagnostics(diagnostics)
+    TopologyFiles.print(diagnostics)
     let errors = diagnostics.count { $0.severity == .error }
     let warnings = diagnostics.count - errors
     guard let topology else {

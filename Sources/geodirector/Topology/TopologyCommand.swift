@@ -1,7 +1,4 @@
 import ArgumentParser
-import Foundation
-import Topology
-import TopologyFile
 
 /// `geodirector topology ...`
 struct TopologyCommand: ParsableCommand {
@@ -20,33 +17,7 @@ struct TopologyFileArgument: ParsableArguments {
 
   /// The path given, or that of the environment; without either, wrong usage.
   func path() throws -> String {
-    if let path = file ?? ProcessInfo.processInfo.environment["GEODIRECTOR_TOPOLOGY"], !path.isEmpty { return path }
+    if let path = TopologyFiles.path(file) { return path }
     throw ValidationError("No topology: give FILE, or set GEODIRECTOR_TOPOLOGY.")
   }
-}
-
-extension ExitCode {
-  /// EX_CONFIG of sysexits.h: the topology is wrong.
-  static let configuration = ExitCode(78)
-}
-
-/// Writes findings to standard error, one a line, in colour on a terminal.
-func printDiagnostics(_ diagnostics: [Diagnostic]) {
-  let colours = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
-  for diagnostic in diagnostics {
-    var line = diagnostic.description
-    if colours, let range = line.range(of: " \(diagnostic.severity.rawValue): ") {
-      let colour = diagnostic.severity == .error ? "31" : "33"
-      line.replaceSubrange(range, with: " \u{1B}[1;\(colour)m\(diagnostic.severity.rawValue):\u{1B}[0m ")
-    }
-    FileHandle.standardError.write(Data((line + "\n").utf8))
-  }
-}
-
-/// Reads the topology, writes what is wrong to standard error, and ends the command with 78 when there is an error.
-func loadTopology(_ path: String) throws -> Topology {
-  let (topology, diagnostics) = TopologyLoader.load(path)
-  printDiagnostics(diagnostics)
-  guard let topology else { throw ExitCode.configuration }
-  return topology
 }

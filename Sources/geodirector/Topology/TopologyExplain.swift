@@ -41,7 +41,7 @@ struct TopologyExplain: ParsableCommand {
   @Option(help: "text or json.") var format = Format.text
 
   func run() throws {
-    let topology = try loadTopology(self.topology.path())
+    let topology = try TopologyFiles.load(self.topology.path(), warnings: true)
     let explanation: Explanation
     do {
       var faults = NetworkFaults()

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Topology
-import TopologyFile
 
 /// `geodirector topology show FILE`
 struct TopologyShow: ParsableCommand {
@@ -31,7 +30,7 @@ struct TopologyShow: ParsableCommand {
   }
 
   func run() throws {
-    let topology = try loadTopology(self.topology.path())
+    let topology = try TopologyFiles.load(self.topology.path(), warnings: true)
     guard let node else {
       switch format {
       case .text: print(NetworkText(topology).text)

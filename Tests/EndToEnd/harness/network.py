@@ -5,6 +5,7 @@ import pathlib
 import signal
 
 from . import waiting
+from .access_log import entries
 from .addresses import LoopbackRange, NamespaceRange
 from .namespaces import Fabric
 from .process import Node, stop_all
@@ -136,6 +137,14 @@ class Network(contextlib.AbstractContextManager):
         if both:
             self.fabric.heal(other, one)
         self.timeline.heal(one, other)
+
+    def logged(self, requests: int) -> list:
+        """Lines of every node's access log, once the offices have logged so many requests."""
+        def lines():
+            found = [entry for node in self.nodes.values() for entry in entries(node.log_lines())]
+            return sum(self.specs[entry.node].role == "office-proxy" for entry in found) >= requests and found
+
+        return waiting.until(lines, f"{requests} requests in the offices' logs")
 
     def names(self, role: str, site: str | None = None) -> list[str]:
         return [name for name, spec in self.specs.items() if spec.role == role and site in (None, spec.site)]

@@ -42,6 +42,8 @@ class Single(contextlib.AbstractContextManager):
             cookies["session"] = session
         self.data = self._topology(cookies, timeouts or {}, limits or {}, options or {})
         self.nodes: dict[str, Node] = {}
+        # Put before the commands of the nodes, as `unshare` would be.
+        self.wrapped_in: list[str] = []
 
     def _topology(self, cookies, timeouts, limits, options) -> dict:
         def address(name):
@@ -110,13 +112,15 @@ class Single(contextlib.AbstractContextManager):
         return self._run("haproxy", spec, [haproxy.program(), "-db", "-f", str(path)])
 
     def _run(self, name: str, spec: NodeSpec, command: list[str]) -> tuple[str, int]:
-        node = self.nodes[name] = Node(spec, command, self.folder)
+        node = self.nodes[name] = Node(spec, [*self.wrapped_in, *command], self.folder)
         node.start().wait_ready()
         return spec.service
 
     def administer(self, command: str) -> str:
         """A line for the reference's admin socket."""
         with socket.socket(socket.AF_UNIX) as line:
+            # Put in its place when everything else listens already.
+            waiting.until((self.folder / "reference.sock").exists, "the reference's admin socket")
             line.connect(str(self.folder / "reference.sock"))
             line.sendall(command.encode() + b"\n")
             return line.makefile().read()

@@ -43,6 +43,10 @@ class Timeline:
         begin, _ = self._unrest[-1]
         self._unrest[-1] = (begin, time.monotonic() if at is None else at)
 
+    def completed(self, change: float) -> float:
+        """When the change that began at `change` had come to its end."""
+        return next(end for begin, end in self._unrest if begin == change)
+
     def changed(self, begin: float, end: float) -> bool:
         """Whether something was failing or healing at some moment of the interval."""
         return any(first <= end and last >= begin for first, last in self._unrest)

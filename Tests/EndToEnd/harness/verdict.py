@@ -7,6 +7,7 @@ from .judges.errors import avoidable_errors
 from .judges.moves import needless_moves
 from .judges.new_users import strayed_new_users
 from .judges.returns import returns
+from .judges.sessions import lost_sessions
 from .topology import REPOSITORY
 
 
@@ -39,6 +40,7 @@ class Verdict:
             "errors": len(errors), "users with errors": len({record.user for record in errors}),
             **{key: len({record.user for record in found}) for key, found in self.findings.items()
                if key != "avoidable errors"},
+            "sessions lost": len(lost_sessions(self.records)),
             "requests between sites": self.crossed,
             "slowest ms": round(max((record.end - record.begin for record in self.records), default=0) * 1000),
         }

@@ -46,7 +46,7 @@ final class CoreFixture {
     self.plan = plan
     ownsShared = other == nil
     shared = other?.shared ?? PoolShared(plan: plan.pool)
-    pool = Pool(application: plan, shared: shared, timeScale: 1, workers: workers, seed: seed)
+    pool = Pool(application: plan, shared: shared, timeScale: 1, workers: workers, seed: seed, now: now)
   }
 
   deinit { if ownsShared { shared.deallocate() } }
@@ -59,7 +59,7 @@ final class CoreFixture {
       let weight = Int32(plan.pool.servers[Int(index)].weight) * Int32(ServerHealth.weightScale)
       shared.health.publish(index, belief.snapshot(weight: weight))
     }
-    pool.refreshIfNeeded()
+    pool.refreshIfNeeded(now: now)
   }
 
   func server(_ name: String) -> Int32 {

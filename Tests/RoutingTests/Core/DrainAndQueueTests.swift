@@ -171,17 +171,7 @@ import Topology
     let otherWorker = CoreFixture(core.plan, sharing: core)
     core.believe(.down, of: "SD1")
     #expect(otherWorker.serve() == "SD1 new")
-    otherWorker.pool.refreshIfNeeded()
+    otherWorker.pool.refreshIfNeeded(now: otherWorker.now)
     #expect(otherWorker.serve() == "SD2 new")
-  }
-
-  @Test("F1: with failback immediate users of a backup tier go home as soon as it admits, and with session they stay")
-  func failback() {
-    for (failback, expected) in [(Failback.session, "S2L"), (.immediate, "S1L")] {
-      let core = CoreFixture(PlanBuilder.director { $0.pool.failback = failback })
-      #expect(core.serve(cookie: "SITE2").hasPrefix(expected))
-      core.believe(.declaredDead, of: "S1L1", "S1L2")
-      #expect(core.serve(cookie: "SITE2").hasPrefix("S2L"))
-    }
   }
 }

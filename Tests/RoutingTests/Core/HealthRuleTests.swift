@@ -10,7 +10,7 @@ import Topology
     let core = CoreFixture(PlanBuilder.office())
     let otherWorker = CoreFixture(core.plan, sharing: core)
     core.believe(.down, of: "SD1")
-    otherWorker.pool.refreshIfNeeded()
+    otherWorker.pool.refreshIfNeeded(now: otherWorker.now)
     var trial = Exchange()
     #expect(core.begin(&trial, cookie: "SITE1") == "connect SD1")
     #expect(trial.reason == .trial)

@@ -20,6 +20,8 @@ import Topology
     let core = CoreFixture(PlanBuilder.office())
     core.believe(.declaredDead, of: "SD1")
     #expect(core.serve() == "SD2 new")
+    #expect(core.serve(cookie: "SITE1") == "SD2 failover", "it has just said so")
+    core.now += interval
     #expect(core.serve(cookie: "SITE1", movedTo: "SITE2") == "SD1 trial")
     core.now += interval - 1
     #expect(core.serve(cookie: "SITE1") == "SD2 failover")
@@ -33,6 +35,10 @@ import Topology
     core.believe(.declaredDead, of: "S2L1", "S2L2")
     core.believe(.maintenance, of: "S1L1", "S1L2")
     #expect(core.serve().hasSuffix("last-resort"), "only before an error")
+    core.believe(.up, of: "S1L2")
+    core.now += 100 * CoreFixture.second
+    #expect((0..<5).allSatisfy { _ in core.serve(cookie: "SITE2") == "S1L2 failover" }, "not even its own users")
+    core.believe(.maintenance, of: "S1L2")
     core.believe(.up, of: "S1L1")
     #expect((0..<5).allSatisfy { _ in core.serve() == "S1L1 new" })
   }

@@ -36,11 +36,16 @@ def crossings_after(records: list[Record], timeline: Timeline, failure: float, u
     in_flight = sum(1 for record in records if record.begin < failure <= record.end)
     crossed = sorted((record for record in records if failure <= record.begin < until and crosses(record, timeline)),
                      key=lambda record: record.begin)
+    allowed = 1 + int((until - failure) / interval)
+    return Crossings(in_flight, crossed, waves_of((record.entry, record.begin, record.end) for record in crossed), allowed)
+
+
+def waves_of(crossed) -> dict[str, int]:
+    """Waves by office of (office, begin, end)."""
     waves: dict[str, int] = {}
     ends: dict[str, float] = {}
-    for record in crossed:
-        if record.begin >= ends.get(record.entry, float("-inf")):
-            waves[record.entry] = waves.get(record.entry, 0) + 1
-            ends[record.entry] = record.end
-    allowed = 1 + int((until - failure) / interval)
-    return Crossings(in_flight, crossed, waves, allowed)
+    for office, begin, end in sorted(crossed, key=lambda one: one[1]):
+        if begin >= ends.get(office, float("-inf")):
+            waves[office] = waves.get(office, 0) + 1
+            ends[office] = end
+    return waves

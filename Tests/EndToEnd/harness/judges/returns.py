@@ -22,7 +22,9 @@ def returns(records: list[Record], timeline: Timeline, recovery: float = 0.0) ->
             # Began before the user was where the user is now: of the same page, or older.
             continue
         gone = left.setdefault(record.user, set())
-        if record.server in gone and timeline.reachable(record.entry, server, record.begin - recovery, record.end):
+        # A cookie that names the server already: an answer without a page (to HEAD) may have moved the user before.
+        begin = min(since, record.begin - recovery) if record.bound == record.server else record.begin - recovery
+        if record.server in gone and timeline.reachable(record.entry, server, begin, record.end):
             back.append(record)
         gone.add(server)
         gone.discard(record.server)

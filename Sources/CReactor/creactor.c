@@ -173,7 +173,8 @@ int cr_connect(const cr_address *address, int userTimeoutMilliseconds, int *out)
       setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
       // The time limit counts only while something is unacknowledged. Who has acknowledged a request and then lost power
       // would be waited for in vain: so the kernel asks again and again when nothing comes.
-      int idle = 2, interval = 1;
+      // Each second, so that within the three seconds of the usual limit two questions are lost before the path counts as dead.
+      int idle = 1, interval = 1;
       setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
       setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
       setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
@@ -200,10 +201,10 @@ int cr_unacknowledged(int fd) {
   return ioctl(fd, SIOCOUTQ, &count) < 0 ? -errno : count;
 }
 
-int cr_since_acknowledgement(int fd) {
+int cr_since_data_sent(int fd) {
   struct tcp_info info;
   socklen_t length = sizeof info;
-  return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ? -errno : (int)info.tcpi_last_ack_recv;
+  return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ? -errno : (int)info.tcpi_last_data_sent;
 }
 
 void cr_set_user_timeout(int fd, int milliseconds) {

@@ -195,6 +195,22 @@ enum UpstreamState: UInt8 {
 
 /// A connection to a server: a slot of the worker's slab.
 struct Upstream {
+  /// An address without its port.
+  struct Place: Equatable {
+    var high: UInt64
+    var low: UInt64
+
+    init(high: UInt64, low: UInt64) {
+      self.high = high
+      self.low = low
+    }
+
+    init(_ address: SocketAddress) {
+      let parts = address.parts
+      self.init(high: parts.high, low: parts.low)
+    }
+  }
+
   var socket: Reactor.Socket = .none
   var state: UpstreamState = .free
   var application: Int32 = 0
@@ -208,6 +224,8 @@ struct Upstream {
   /// Addresses of the server tried in this attempt, this one included, and since when.
   var tries: UInt8 = 1
   var triedSince: Int64 = 0
+  /// The address tried or connected to.
+  var place = Place(high: 0, low: 0)
   /// The response allows another exchange.
   var keepAlive = true
   /// The server has ended its direction.

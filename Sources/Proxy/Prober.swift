@@ -219,8 +219,9 @@ extension Control {
   private mutating func finish(_ index: Int, success: Bool, _ cause: String) {
     let probe = probes[index]
     let what = probe.check == .admission ? "admission check" : "check"
-    // The next check of a name with several addresses asks the one behind.
-    if !success, let address = probe.address {
+    // The next check of a name with several addresses asks the one behind. An answer that refuses new users is no failure of
+    // the address: the server's own users stay with it.
+    if !success, probe.check == .liveness, let address = probe.address {
       shared.addresses.passOver(address, application: probe.application, server: probe.server)
     }
     change(probe.application, probe.server, "\(what): \(cause)") {

@@ -18,14 +18,17 @@ public enum ProxyNode {
     let cores = Int(cr_cpu_count())
     let workers = min(
       64, max(1, options.workers > 0 ? options.workers : plan.limits.workers > 0 ? plan.limits.workers : cores))
+    let lock = try lockName(plan)
+    defer { _ = cr_close(lock) }
+    // Names first: nobody can connect yet, and a signal ends the process while a name server is silent.
+    let shared = NodeShared(plan: plan, workers: workers)
+    Resolver.resolveAll(plan, into: shared.addresses, logger: logger)
     // From the first moment somebody can connect, a signal has to stop the node in order.
     let watched: [Int32] = [SIGTERM, SIGINT, SIGUSR1]
     let signals = cr_signal_watch(watched, Int32(watched.count))
     guard signals >= 0 else {
       throw NodeError(kind: .system, description: "signals cannot be watched: \(SystemError(code: signals))")
     }
-    let lock = try lockName(plan)
-    defer { _ = cr_close(lock) }
     let listeners = try plan.listeners.map { (listener) throws(NodeError) in try listen(listener.address, plan) }
     let monitor = try plan.monitor.map { (address) throws(NodeError) in try listen(address, plan) }
     var compiled: [CompiledApplication] = []
@@ -38,8 +41,6 @@ public enum ProxyNode {
     applications.initialize(from: compiled, count: compiled.count)
 
     let log = try openLog(options.accessLog)
-    let shared = NodeShared(plan: plan, workers: workers)
-    Resolver.resolveAll(plan, into: shared.addresses, logger: logger)
     let descriptors = Int(cr_descriptor_limit()) - 64 - firstServer
     let slots = max(64, min(plan.limits.connectionsMax + 8, max(1, descriptors / 2)))
     shared.working.store(workers, ordering: .releasing)

@@ -167,7 +167,7 @@ extension Worker {
     defer { pointer.pointee.unacknowledged = left }
     if left > 0 { return left == pointer.pointee.unacknowledged ? nil : timeout }
     // All of it is with the server's kernel. Whether the application reads it there is not to be seen from here.
-    guard let since = reactor.millisecondsSinceAcknowledgement(socket) else { return nil }
+    guard let since = reactor.millisecondsSinceDataSent(socket) else { return nil }
     let remaining = timeout - Int64(since) * 1_000_000
     return remaining > 0 ? remaining : nil
   }

@@ -40,17 +40,21 @@ extension Worker {
       begin(client, upstream)
       return
     }
-    open(client, server, policy, tries: 1, since: now)
+    open(client, server, policy, tries: 1, since: now, after: nil)
   }
 
-  /// Opens a connection to the server, at the first of its addresses. `tries`: so many addresses of it, this one included,
-  /// were tried since `since`.
+  /// Opens a connection to the server, at the first of its addresses other than the one that just failed. `tries`: so many
+  /// addresses of it, this one included, were tried since `since`.
   private mutating func open(
-    _ client: Int32, _ server: Int32, _ policy: Exchange.PooledConnections, tries: Int, since: Int64
+    _ client: Int32, _ server: Int32, _ policy: Exchange.PooledConnections, tries: Int, since: Int64,
+    after failed: Upstream.Place?
   ) {
     let pointer = clients + Int(client)
     let application = pointer.pointee.application
-    guard let address = addresses[slot(of: server, in: application)].first else {
+    let list = slot(of: server, in: application)
+    guard
+      let address = addresses[list].first(where: { Upstream.Place($0) != failed }) ?? addresses[list].first
+    else {
       // The name does not resolve: as good as refused.
       perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[Int(application)], now: now), client)
       return
@@ -72,6 +76,7 @@ extension Worker {
       upstreams[Int(upstream)].client = client
       upstreams[Int(upstream)].tries = UInt8(clamping: tries)
       upstreams[Int(upstream)].triedSince = since
+      upstreams[Int(upstream)].place = Upstream.Place(address)
       upstreamCount += 1
       pointer.pointee.upstream = upstream
       setDeadline(client, .connect, timeouts.connect)
@@ -80,23 +85,25 @@ extension Worker {
       case EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL:  // ours, not the server's
         if evictIdle() && policy != .none { return connect(client, server, .none) }
         connectShort(client)
-      default: addressFailed(client, server, tries: tries, since: since)
+      default: addressFailed(client, server, address, tries: tries, since: since)
       }
     }
   }
 
   /// Addresses of a name are tried one after another within the attempt: a refusal costs nothing, silence the connect
   /// timeout, and after two of these the attempt has failed. The next attempts begin with the address behind.
-  private mutating func addressFailed(_ client: Int32, _ server: Int32, tries: Int, since: Int64) {
+  private mutating func addressFailed(
+    _ client: Int32, _ server: Int32, _ failed: SocketAddress, tries: Int, since: Int64
+  ) {
     let pointer = clients + Int(client)
     let application = Int(pointer.pointee.application)
     let list = slot(of: server, in: pointer.pointee.application)
     let count = addresses[list].count
-    if count > 1, let failed = addresses[list].first {
+    if count > 1 {
       shared.addresses.passOver(failed, application: application, server: Int(server))
       refreshAddresses()
       if tries < count && now - since < applications[application].timeouts.connect * 2 {
-        return open(client, server, .none, tries: tries + 1, since: since)
+        return open(client, server, .any, tries: tries + 1, since: since, after: Upstream.Place(failed))
       }
     }
     perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[application], now: now), client)
@@ -114,7 +121,10 @@ extension Worker {
     let failed = upstreams[Int(upstream)]
     closeUpstream(upstream)
     pointer.pointee.upstream = -1
-    addressFailed(client, failed.server, tries: Int(failed.tries), since: failed.triedSince)
+    let list = slot(of: failed.server, in: pointer.pointee.application)
+    let address = addresses[list].first { Upstream.Place($0) == failed.place }
+    addressFailed(
+      client, failed.server, address ?? addresses[list][0], tries: Int(failed.tries), since: failed.triedSince)
   }
 
   private mutating func connectShort(_ client: Int32) {

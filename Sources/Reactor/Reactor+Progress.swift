@@ -2,12 +2,12 @@ internal import CReactor
 
 /// What the kernel knows of the other side's progress.
 extension Reactor {
-  /// Milliseconds since the peer acknowledged something last; nil when that is not known, as of a Unix socket.
+  /// Milliseconds since data left for the peer last; nil when that is not known, as of a Unix socket.
   ///
-  /// While bytes of ours are unacknowledged this counts answers to the kernel's own questions, too; afterwards it is the time
-  /// since the last byte was acknowledged.
-  public mutating func millisecondsSinceAcknowledgement(_ socket: Socket) -> Int32? {
-    let milliseconds = cr_since_acknowledgement(descriptor(of: socket))
+  /// When nothing is unacknowledged the last byte was acknowledged one round trip later. The kernel's own questions whether the
+  /// peer lives do not count, nor do the answers to them.
+  public mutating func millisecondsSinceDataSent(_ socket: Socket) -> Int32? {
+    let milliseconds = cr_since_data_sent(descriptor(of: socket))
     return milliseconds < 0 ? nil : milliseconds
   }
 }

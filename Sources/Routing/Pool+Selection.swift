@@ -60,9 +60,7 @@ extension Pool {
   public mutating func select(
     _ binding: Binding, key: SelectionKey, excluding exclusions: inout Exclusions, now: Int64
   ) -> Selection {
-    if failbackDelay < .max, let home = selectHome(binding, key, exclusions, now) {
-      return .server(home, .failback, .plain)
-    }
+    if failbackDelay < .max, let home = selectHome(binding, key, exclusions, now) { return home }
     var passBy: Int32 = -1
     if binding.group >= 0 {
       let site = groups[Int(binding.group)].site
@@ -82,15 +80,19 @@ extension Pool {
   }
 
   /// `failback: immediate` and `after` (rule F1): a user of a later tier goes back as soon as an earlier one admits, or
-  /// once it has admitted without a break for so long.
+  /// once it has admitted without a break for so long. A site that just sent users elsewhere (rule E3) is not gone back to.
   private mutating func selectHome(
     _ binding: Binding, _ key: SelectionKey, _ exclusions: Exclusions, _ now: Int64
-  ) -> Int32? {
+  ) -> Selection? {
     guard binding.group >= 0 else { return nil }
     let bound = groups[Int(binding.group)].members.map { Int(members[Int($0)].tier) }.min() ?? 0
     for tier in 0..<bound where isStable(tier: tier, now) {
       let chosen = admitting(tier, key, exclusions)
-      if chosen >= 0 { return chosen }
+      guard chosen >= 0 else { continue }
+      let verdict =
+        mode == .passive ? hintVerdict(members[Int(chosen)].site, .newUsers, -1, exclusions, now) : .clear
+      if verdict == .passBy { continue }
+      return .server(chosen, .failback, verdict == .probe ? .probe : .plain)
     }
     return nil
   }

@@ -56,7 +56,7 @@ extension Pool {
       let isNamed = binding.group >= 0 && member.group == binding.group
       var rank = rank(server, member, isNamed: isNamed, exclusions, now)
       let isHome = member.tier < bound && isStable(tier: Int(member.tier), now)
-      if isHome && (rank == .admitting || rank == .hinted) { rank = .home }
+      if isHome && rank == .admitting { rank = .home }
       return Standing(
         server: server, tier: member.tier, isNamed: isNamed, rank: rank, isFull: shared.loads.isFull(server),
         liveness: member.health.liveness)

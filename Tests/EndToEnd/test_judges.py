@@ -110,10 +110,20 @@ class TestReturns:
         timeline.down("W12", at=2.5)
         timeline.up("W12", at=4)
         moved = [record(1, "W11"), record(2, "W12"), record(3, None, sent=bound("W12"), method="HEAD")]
+        moved[1].after = bound("W12")
         assert not returns([*moved, record(6, "W11", sent=bound("W11"))], timeline)
         # Nobody moved the user while W12 was away, or W12 never was.
         assert returns([*moved, record(6, "W11", sent=bound("W12"))], timeline)
         assert returns([record(5, "W11"), record(6, "W12"), record(7, "W11", sent=bound("W11"))], timeline)
+
+    def test_a_cookie_left_behind_by_a_failover_is_not_excused_by_a_later_outage(self, timeline):
+        timeline.down("W11", at=1.5)
+        timeline.up("W11", at=2.4)
+        timeline.down("W12", at=2.5)
+        timeline.up("W12", at=4)
+        stale = bound("W11")
+        assert returns([record(1, "W11", sent=stale, after=stale), record(2, "W12", sent=stale, after=stale),
+                        record(6, "W11", sent=stale, after=stale)], timeline)
 
     def test_an_older_request_that_ends_later_is_not_a_return(self, timeline):
         assert not returns([record(1, "W11"), record(2, "W12"), record(1.5, "W11", end=2.5)], timeline)

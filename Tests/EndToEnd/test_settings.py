@@ -1,7 +1,9 @@
 """Settings that change where requests go, each seen from outside: a node acts as its file says."""
 
 import contextlib
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -122,6 +124,27 @@ class TestForwardedAddresses:
 
 
 class TestNamesWithSeveralAddresses:
+    def test_requests_that_meet_a_silent_address_together_all_go_on_to_the_living_one(self, node, tmp_path):
+        def named(single):
+            silent, living = (single.range.map(f"127.1.2.{10 + index}") for index in range(2))
+            hosts = tmp_path / "hosts"
+            hosts.write_text(f"{silent} app.test\n{living} app.test\n")
+            single.wrapped_in = ["unshare", "--mount", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh"]
+            single.origin = node.stack.enter_context(Origin("A", (living, 8080)))
+            # A listener whose queue is full answers nothing.
+            full = node.stack.enter_context(socket.socket())
+            full.bind((silent, 8080))
+            full.listen(0)
+            for _ in range(4):
+                waits = node.stack.enter_context(socket.socket())
+                waits.setblocking(False)
+                waits.connect_ex((silent, 8080))
+            single.data["sites"][0]["servers"][0]["address"] = "app.test:8080"
+
+        single = node(named, names=("A",), check="20s", timeouts={"server": "10s", "connect": "500ms"})
+        with ThreadPoolExecutor(6) as pool:
+            assert list(pool.map(lambda _: single.ask(), range(6))) == ["A"] * 6
+
     @pytest.mark.parametrize("living", [0, 1, 2])
     def test_the_next_address_is_tried_within_the_attempt(self, node, tmp_path, living):
         def named(single):

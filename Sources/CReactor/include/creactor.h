@@ -52,8 +52,8 @@ int cr_connect(const cr_address *address, int userTimeoutMilliseconds, int *fd);
 int cr_connect_error(int fd);
 /// Bytes the peer has not acknowledged yet, unsent ones included.
 int cr_unacknowledged(int fd);
-/// Milliseconds since the peer acknowledged something last; -errno when that is not known.
-int cr_since_acknowledgement(int fd);
+/// Milliseconds since data left for the peer last; -errno when that is not known.
+int cr_since_data_sent(int fd);
 void cr_set_user_timeout(int fd, int milliseconds);
 ssize_t cr_receive(int fd, void *bytes, size_t count);
 ssize_t cr_send(int fd, const struct iovec *parts, int count);

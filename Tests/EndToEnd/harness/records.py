@@ -33,11 +33,7 @@ class Record:
     @property
     def bound(self) -> str | None:
         """The server that the cookies sent named."""
-        for part in (self.sent or "").split(";"):
-            name, _, value = part.strip().partition("=")
-            if name == "JSESSIONID" and "~" in value:
-                return value.split("~", 1)[0]
-        return None
+        return named(self.sent)
 
     @property
     def cookieless(self) -> bool:
@@ -49,3 +45,12 @@ class Record:
             what += f" ({self.failure})"
         return (f"{self.begin:.3f}+{(self.end - self.begin) * 1000:.0f}ms user {self.user} at {self.entry} {self.method} "
                 f"[{self.sent or 'no cookies'}] -> {what} {'>'.join(self.path)} [{self.after}]")
+
+
+def named(cookies: str | None) -> str | None:
+    """The server that cookies name."""
+    for part in (cookies or "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == "JSESSIONID" and "~" in value:
+            return value.split("~", 1)[0]
+    return None

@@ -44,6 +44,7 @@ class Single(contextlib.AbstractContextManager):
         self.nodes: dict[str, Node] = {}
         # Put before the commands of the nodes, as `unshare` would be.
         self.wrapped_in: list[str] = []
+        self.workers = 1
 
     def _topology(self, cookies, timeouts, limits, options) -> dict:
         def address(name):
@@ -98,7 +99,9 @@ class Single(contextlib.AbstractContextManager):
         spec = NodeSpec("N", self.role, None, (self.range.map("127.0.1.1"), 8080), None)
         system = Geodirector()
         system.prepare(topology, self.folder)
-        return self._run("geodirector", spec, system.command(spec, topology, self.folder))
+        command = system.command(spec, topology, self.folder)
+        command[command.index("--workers") + 1] = str(self.workers)
+        return self._run("geodirector", spec, command)
 
     def haproxy(self, backend: str) -> tuple[str, int]:
         """Starts the reference with the lines of `backend`; @NAME there stands for an origin's address."""

@@ -43,6 +43,19 @@ import Topology
     #expect(core.serve(cookie: "SITE2").hasPrefix("S1L1"))
   }
 
+  @Test(
+    "F1, E3: nobody goes home to a site that just sent a user on, until its hint is over",
+    arguments: [Failback.immediate, .after(.seconds(1))])
+  func hinted(failback: Failback) {
+    let core = CoreFixture(PlanBuilder.office { $0.pool.failback = failback })
+    core.now += 2 * CoreFixture.second
+    #expect(core.serve(cookie: "SITE2").hasPrefix("SD1"), "home is stable")
+    #expect(core.serve(movedTo: "SITE2").hasPrefix("SD1"))
+    for _ in 0..<10 { #expect(core.serve(cookie: "SITE2").hasPrefix("SD2")) }
+    core.now += 61 * CoreFixture.second
+    #expect(core.serve(cookie: "SITE2").hasPrefix("SD1"))
+  }
+
   @Test("F1: one of several that comes and goes does not break the stability of home")
   func oneOfSeveral() {
     let core = director(.after(.seconds(60)))

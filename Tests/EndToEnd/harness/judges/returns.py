@@ -1,6 +1,6 @@
 """No user who was moved moves back when what failed has come back, while the session lasts (rule F1)."""
 
-from ..records import Record
+from ..records import Record, named
 from ..timeline import Timeline
 
 
@@ -15,18 +15,20 @@ def returns(records: list[Record], timeline: Timeline, recovery: float = 0.0) ->
     for record in sorted((record for record in records if record.good and record.server), key=lambda r: r.end):
         before = current.get(record.user)
         if before is None or before[0] == record.server:
-            current[record.user] = (record.server, record.end)
+            current[record.user] = (record.server, record.end, named(record.after) == record.server)
             continue
-        server, since = before
+        server, since, was_named = before
         if record.begin < since:
             # Began before the user was where the user is now: of the same page, or older.
             continue
         gone = left.setdefault(record.user, set())
-        # A cookie that names the server already: an answer without a page (to HEAD) may have moved the user before.
-        begin = min(since, record.begin - recovery) if record.bound == record.server else record.begin - recovery
+        # The jar named the page's server, and now the cookie names this one: an answer without a page (to HEAD) has moved the
+        # user in between. A cookie that never named the page's server was left behind by a failover: nothing excuses that.
+        moved_between = was_named and record.bound == record.server
+        begin = min(since, record.begin - recovery) if moved_between else record.begin - recovery
         if record.server in gone and timeline.reachable(record.entry, server, begin, record.end):
             back.append(record)
         gone.add(server)
         gone.discard(record.server)
-        current[record.user] = (record.server, record.end)
+        current[record.user] = (record.server, record.end, named(record.after) == record.server)
     return back

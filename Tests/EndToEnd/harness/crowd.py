@@ -42,8 +42,9 @@ class User:
         for connection in self.connections:
             connection.close()
 
-    async def request(self, connection: Connection):
-        method = self.random.choices(("GET", "HEAD", "POST"), (70, 15, 15))[0] if self.answered else "GET"
+    async def request(self, connection: Connection, method: str | None = None):
+        if not method:
+            method = self.random.choices(("GET", "HEAD", "POST"), (70, 15, 15))[0] if self.answered else "GET"
         number = self.crowd.next_number()
         body = self.random.randbytes(self.random.randint(1, 2000)) if method == "POST" else b""
         target, identity = "/page", f"u{self.number}-{number}"

@@ -1,0 +1,108 @@
+"""What `topology simulate` says is what running nodes do: the same users, cookies, requests and faults in both."""
+
+import pytest
+
+from harness.population import population
+from harness.rehearsal import Fault, modelled, play, simulate
+from harness.verdict import keep
+
+pytestmark = [pytest.mark.scenario, pytest.mark.own]
+
+SITE1 = ["W11", "W12", "W13", "W14"]
+SITE2 = ["W21", "W22", "W23", "W24"]
+# Most users sit where they prefer to be, some at the other site, as after an earlier failover.
+OFFICES = {"OP1": [*SITE1, "W21"], "OP2": [*SITE1, "W22"], "OP3": [*SITE2, "W13"]}
+LOCAL = {"SD1": SITE1, "OP1": [*SITE1, "W21"], "OP3": [*SITE2, "W13"]}
+USERS = 180
+
+# Seconds in which nobody asks, so that chance decides nothing. Before a failure: a request in flight, or a connection just
+# used, on which a POST would be lost. Before its end: attempts that may or may not outlast it. After its end: a process
+# needs a moment to start, and so do the first trials of servers that came back.
+BEFORE, ENDING, AFTER = 0.3, 0.4, 0.6
+
+
+def quiet(faults):
+    return [(fault.at - BEFORE, fault.at + 0.1) for fault in faults] + [
+        (fault.until - ENDING, fault.until + AFTER) for fault in faults]
+
+
+def agree(start, topology, folder, name, faults, seconds, entries=OFFICES, apart=None):
+    network = start(modelled(topology), apart=apart)
+    users = population(entries, USERS, seconds, quiet(faults))
+    live, records = play(network, users, faults)
+    simulated = simulate(network, users, faults, seconds + 30, folder)
+    counts = {what: (live.count(what), simulated.count(what)) for what in ("requests", "errors", "crossed")}
+    keep({"scenario": f"simulated and live: {name}", "users moved": (len(live.moved), len(simulated.moved)),
+          "users with sessions lost": (len(live.lost), len(simulated.lost)), **counts})
+    print(name, len(live.moved), len(simulated.moved), len(live.lost), len(simulated.lost), counts)
+
+    def told(names):
+        lines = []
+        for name in sorted(names)[:5]:
+            number = next(index for index, user in enumerate(users) if user.name == name)
+            lines.append(f"  {users[number]}: live {live.users[name]}, simulated {simulated.users[name]}")
+            lines += [f"    {record}" for record in records if record.user == number][:20]
+        return "\n".join(lines)
+
+    assert live.lost == simulated.lost, f"sessions lost by others\n{told(live.lost ^ simulated.lost)}"
+    assert live.moved == simulated.moved, f"others moved\n{told(live.moved ^ simulated.moved)}"
+    for what, (seen, said) in counts.items():
+        assert abs(seen - said) <= max(2, 0.05 * seen), f"{what}: {seen} live, {said} simulated"
+    return live, simulated
+
+
+def test_an_application_server_killed_and_restarted(start, two_sites, tmp_path):
+    live, simulated = agree(start, two_sites, tmp_path, "an application server", [Fault("kill", ["W11"], 2, 4.5)], 7)
+    assert live.moved and live.count("crossed") == 0
+
+
+def test_all_servers_of_a_site(start, two_sites, tmp_path):
+    live, _ = agree(start, two_sites, tmp_path, "all servers of a site", [Fault("kill", SITE1, 2, 5)], 8)
+    assert len(live.lost) > USERS / 2
+
+
+def test_a_balancer(start, two_sites, tmp_path):
+    live, _ = agree(start, two_sites, tmp_path, "a balancer", [Fault("kill", ["S1L1"], 2, 4.5)], 6)
+    assert not live.moved and not live.lost and live.count("errors") == 0
+
+
+def test_a_director_of_two(start, two_sites, tmp_path):
+    live, _ = agree(
+        start, two_sites.with_two_directors(), tmp_path, "a director of two", [Fault("kill", ["SD1"], 2, 4.5)], 6)
+    assert not live.moved and not live.lost and live.count("errors") == 0
+
+
+def test_a_whole_site(start, two_sites, tmp_path):
+    # The entry first: a site that loses its power does not pass requests on while it dies.
+    names = ["SD1", "S1L1", "S1L2", *SITE1]
+    live, _ = agree(start, two_sites, tmp_path, "a whole site", [Fault("kill", names, 2, 5)], 8)
+    assert len(live.lost) > USERS / 2
+
+
+def test_local_users_of_a_site_whose_director_and_servers_fail(start, two_sites, tmp_path):
+    faults = [Fault("kill", SITE1, 1.5, 3), Fault("kill", ["SD1"], 5, 6.5)]
+    live, _ = agree(start, two_sites, tmp_path, "local users", faults, 8, entries=LOCAL)
+    # Without their director they get nothing: that counts, too.
+    assert live.count("errors") > 50
+
+
+def test_nobody_left_to_serve(start, two_sites, tmp_path):
+    live, _ = agree(start, two_sites, tmp_path, "both sites' servers", [Fault("kill", SITE1 + SITE2, 2, 3.5)], 6)
+    assert live.count("errors") > 50
+
+
+def test_an_office_that_cannot_reach_its_site(start, two_sites, tmp_path):
+    live, _ = agree(
+        start, two_sites, tmp_path, "an office cut off", [Fault("cut", ["OP1", "SITE1"], 2, 5)], 7.5, apart=[])
+    assert not live.moved and not live.lost
+    assert live.count("crossed") > 50
+
+
+# A balancer's check of a server being alive: every 0.4 s, down after 3 failures.
+DETECTION = 3 * 0.4
+
+
+def test_an_outage_as_long_as_its_detection(start, two_sites, tmp_path):
+    faults = [Fault("cut", ["SITE1", server], at, at + DETECTION) for at in (1.5, 5) for server in ("W11", "W12")]
+    live, _ = agree(start, two_sites, tmp_path, "an outage as long as its detection", faults, 8, apart=["W11", "W12"])
+    assert live.moved

@@ -343,29 +343,31 @@ int cr_thread_start(void *(*body)(void *), void *argument, const char *name) {
   return 0;
 }
 
-void cr_thread_yield_to_others(int increment) {
-  // On Linux policy and priority are the thread's own. Batch work is not run ahead of what runs when it wakes.
-  pid_t thread = (pid_t)syscall(SYS_gettid);
-  struct sched_param parameter = {0};
-  sched_setscheduler(thread, SCHED_BATCH, &parameter);
-  setpriority(PRIO_PROCESS, (id_t)thread, getpriority(PRIO_PROCESS, (id_t)thread) + increment);
+// The first version of the kernel's structure; C libraries of old systems have none at all.
+struct scheduling {
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+};
+
+// Short turns: nanoseconds. The kernel takes no less.
+enum { short_turn = 100000 };
+
+static void set_scheduling(uint32_t policy, int increment) {
+  struct scheduling now;
+  memset(&now, 0, sizeof now);
+  if (syscall(SYS_sched_getattr, 0, &now, sizeof now, 0) < 0 || now.policy != SCHED_OTHER) return;
+  now.size = sizeof now;
+  now.policy = policy;
+  now.nice = now.nice + increment > 19 ? 19 : now.nice + increment;
+  now.runtime = short_turn;
+  syscall(SYS_sched_setattr, 0, &now, 0);
 }
 
-void cr_thread_be_prompt(void) {
-  // The version of the kernel's structure that has no clamps: the C library of old systems has none at all.
-  struct {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime, deadline, period;
-  } attributes;
-  memset(&attributes, 0, sizeof attributes);
-  if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) < 0 || attributes.policy != SCHED_OTHER) return;
-  attributes.size = sizeof attributes;
-  attributes.runtime = 100000;
-  syscall(SYS_sched_setattr, 0, &attributes, 0);
-}
+void cr_thread_yield_to_others(int increment) { set_scheduling(SCHED_BATCH, increment); }
+void cr_thread_be_prompt(void) { set_scheduling(SCHED_OTHER, 0); }
 
 int cr_own_descriptors(void) {
   // Nothing is closed: the range is empty of descriptors. unshare(2) would do the same, but sandboxes often forbid it.

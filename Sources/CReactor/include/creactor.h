@@ -83,7 +83,7 @@ int64_t cr_realtime(void);
 void cr_local_time(int64_t seconds, int out[6]);
 
 int cr_thread_start(void *(*body)(void *), void *argument, const char *name);
-/// Lets others run before the calling thread: batch scheduling, and a lower priority.
+/// Lets others run before the calling thread: batch scheduling in short turns, and a lower priority.
 void cr_thread_yield_to_others(int increment);
 /// Asks for short turns of the processor, and so for an early one after each wait (Linux 6.12; nothing before).
 void cr_thread_be_prompt(void);

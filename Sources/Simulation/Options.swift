@@ -40,8 +40,9 @@ public struct SimulationOptions: Sendable {
 public struct SimulationProgress: Sendable {
   /// The scenario's name.
   public var scenario: String
-  /// Virtual time that has passed, and the scenario's length, in nanoseconds.
+  /// Virtual time that has passed, in nanoseconds.
   public var nowNanoseconds: Int64
+  /// The scenario's length.
   public var endNanoseconds: Int64
   /// Requests simulated so far in this run.
   public var requests: UInt64

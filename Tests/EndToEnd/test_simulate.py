@@ -149,10 +149,8 @@ class TestJSON:
             for name, inner in part.get("properties", {}).items():
                 yield name
                 yield from keys(inner)
-            for word in ("items", "$defs"):
-                inner = part.get(word, {})
-                for each in inner.values() if word == "$defs" else [inner]:
-                    yield from keys(each)
+            for inner in (*part.get("$defs", {}).values(), *([part["items"]] if "items" in part else [])):
+                yield from keys(inner)
 
         assert not [key for key in sorted(set(keys(schema))) if f"`{key}`" not in document]
 

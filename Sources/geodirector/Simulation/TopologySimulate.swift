@@ -10,9 +10,9 @@ struct TopologySimulate: ParsableCommand {
     commandName: "simulate",
     abstract: "Show what the network does under failures, before anyone builds it.",
     discussion: """
-      Runs the file's scenarios in virtual time, with the routing code of the proxy; without scenarios each element fails
-      once, in turn. The same file, seed and version give the same output.
-      Exit status: 0 every property and expectation holds, 1 one does not, 64 wrong usage, 78 errors in the file.
+      Runs the file's scenarios in virtual time, with the routing code of the proxy; without scenarios each element fails \
+      once, in turn. The same file, seed and version give the same output. Exit status: 0 every property and expectation \
+      holds, 1 one does not, 64 wrong usage, 78 errors in the file.
 
       Examples:
         geodirector topology simulate topologies/two-sites.yaml
@@ -53,7 +53,7 @@ struct TopologySimulate: ParsableCommand {
   }
 
   func run() throws {
-    let topology = try TopologyFiles.load(try topology.path(), warnings: true)
+    let topology = try TopologyFiles.load(self.topology.path(), warnings: true)
     let scenarios = topology.scenarios.isEmpty ? BuiltInScenarios.scenarios(of: topology) : topology.scenarios
     let names = scenarios.map(\.name)
     if let scenario, !names.contains(scenario) {

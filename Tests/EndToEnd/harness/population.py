@@ -95,6 +95,10 @@ class _Visitor(User):
         self.connections = [type(self.connections[0])(address, PATIENCE) for _ in range(self.parallel)]
         self.jar.put(listed.cookies)
 
+    def target(self, identity: str) -> str:
+        # So that the access logs tell which request they speak of.
+        return f"/page?{identity}"
+
     async def live(self):
         for page in self.pages:
             while not self.crowd.leaving and (left := self.crowd.begin + page.at - time.monotonic()) > 0:

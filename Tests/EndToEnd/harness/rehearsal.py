@@ -6,8 +6,9 @@ import pathlib
 import subprocess
 import time
 
+from . import waiting
+from .access_log import entries
 from .geodirector import binary
-from .judges.crossings import crosses
 from .network import Network
 from .population import Listed, ListedCrowd, assign_cookies, write
 from .topology import Topology
@@ -93,17 +94,37 @@ def _turn(network: Network, fault: Fault, begins: bool):
         (network.cut if begins else network.heal)(*fault.subjects)
 
 
+def _crossed(crowd: ListedCrowd, network: Network) -> set[str]:
+    """Requests that a balancer had from a director of another site, whatever came of it: by the access logs."""
+    def logged(name):
+        lines = entries(network.nodes[name].log_lines())
+        return [(entry.request.split(" ")[1].partition("?")[2], entry.away) for entry in lines]
+
+    # Logs are written a moment after the answer.
+    last = {record.identity for record in crowd.records if record.good and record.end > time.monotonic() - 2}
+    waiting.until(lambda: last <= {identity for name in network.names("site-balancer") for identity, _ in logged(name)},
+                  "the last requests in the balancers' logs")
+    crossed = set()
+    for director in network.names("site-director"):
+        away = {identity for identity, tries in logged(director) if tries}
+        for balancer in network.names("site-balancer"):
+            if network.specs[balancer].site != network.specs[director].site:
+                crossed |= away & {identity for identity, _ in logged(balancer)}
+    return crossed
+
+
 def _seen(crowd: ListedCrowd, network: Network) -> Outcome:
+    crossed = _crossed(crowd, network)
     found = {user.name: Met() for user in crowd.listed}
     at = {user.name: user.server for user in crowd.listed}
     for record in sorted(crowd.records, key=lambda record: record.end):
         name = crowd.listed[record.user].name
         met = found[name]
         met.requests += 1
+        met.crossed += record.identity in crossed
         if not record.good:
             met.errors += 1
             continue
-        met.crossed += crosses(record, network.timeline)
         met.lost |= record.new and "JSESSIONID=" in (record.sent or "")
         if record.server != at[name]:
             met.moves.append((at[name], record.server))

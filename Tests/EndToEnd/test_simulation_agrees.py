@@ -26,9 +26,10 @@ def quiet(faults):
         (fault.until - ENDING, fault.until + AFTER) for fault in faults]
 
 
-def agree(start, topology, folder, name, faults, seconds, entries=OFFICES, apart=None):
+def agree(start, topology, folder, name, faults, seconds, entries=OFFICES, apart=None,
+          staggered=False, counted=("requests", "errors", "crossed")):
     network = start(modelled(topology), apart=apart)
-    users = population(entries, USERS, seconds, quiet(faults))
+    users = population(entries, USERS, seconds, quiet(faults), [fault.at + 0.1 for fault in faults] if staggered else [])
     live, records = play(network, users, faults)
     simulated = simulate(network, users, faults, seconds + 30, folder)
     counts = {what: (live.count(what), simulated.count(what)) for what in ("requests", "errors", "crossed")}
@@ -46,7 +47,8 @@ def agree(start, topology, folder, name, faults, seconds, entries=OFFICES, apart
 
     assert live.lost == simulated.lost, f"sessions lost by others\n{told(live.lost ^ simulated.lost)}"
     assert live.moved == simulated.moved, f"others moved\n{told(live.moved ^ simulated.moved)}"
-    for what, (seen, said) in counts.items():
+    for what in counted:
+        seen, said = counts[what]
         assert abs(seen - said) <= max(2, 0.05 * seen), f"{what}: {seen} live, {said} simulated"
     return live, simulated
 
@@ -57,7 +59,7 @@ def test_an_application_server_killed_and_restarted(start, two_sites, tmp_path):
 
 
 def test_all_servers_of_a_site(start, two_sites, tmp_path):
-    live, _ = agree(start, two_sites, tmp_path, "all servers of a site", [Fault("kill", SITE1, 2, 5)], 8)
+    live, _ = agree(start, two_sites, tmp_path, "all servers of a site", [Fault("kill", SITE1, 2, 5)], 8, staggered=True)
     assert len(live.lost) > USERS / 2
 
 
@@ -75,19 +77,22 @@ def test_a_director_of_two(start, two_sites, tmp_path):
 def test_a_whole_site(start, two_sites, tmp_path):
     # The entry first: a site that loses its power does not pass requests on while it dies.
     names = ["SD1", "S1L1", "S1L2", *SITE1]
-    live, _ = agree(start, two_sites, tmp_path, "a whole site", [Fault("kill", names, 2, 5)], 8)
+    live, _ = agree(start, two_sites, tmp_path, "a whole site", [Fault("kill", names, 2, 5)], 8, staggered=True)
     assert len(live.lost) > USERS / 2
 
 
 def test_local_users_of_a_site_whose_director_and_servers_fail(start, two_sites, tmp_path):
     faults = [Fault("kill", SITE1, 1.5, 3), Fault("kill", ["SD1"], 5, 6.5)]
-    live, _ = agree(start, two_sites, tmp_path, "local users", faults, 8, entries=LOCAL)
+    live, _ = agree(start, two_sites, tmp_path, "local users", faults, 8, entries=LOCAL, staggered=True)
     # Without their director they get nothing: that counts, too.
     assert live.count("errors") > 50
 
 
 def test_nobody_left_to_serve(start, two_sites, tmp_path):
-    live, _ = agree(start, two_sites, tmp_path, "both sites' servers", [Fault("kill", SITE1 + SITE2, 2, 3.5)], 6)
+    # Each director tries each balancer of the other site now and then; how many of those trials fall upon the same request
+    # is chance, and with it the number of requests that cross.
+    live, _ = agree(start, two_sites, tmp_path, "both sites' servers", [Fault("kill", SITE1 + SITE2, 2, 5)], 7,
+                    staggered=True, counted=("requests", "errors"))
     assert live.count("errors") > 50
 
 
@@ -106,3 +111,19 @@ def test_an_outage_as_long_as_its_detection(start, two_sites, tmp_path):
     faults = [Fault("cut", ["SITE1", server], at, at + DETECTION) for at in (1.5, 5) for server in ("W11", "W12")]
     live, _ = agree(start, two_sites, tmp_path, "an outage as long as its detection", faults, 8, apart=["W11", "W12"])
     assert live.moved
+
+
+@pytest.mark.long
+def test_the_walk(start, two_sites, tmp_path):
+    faults = [Fault("cut", ["OP1", "SITE1"], 2, 4.5), Fault("cut", ["OP1", "SITE2"], 7, 9.5), Fault("kill", SITE1, 12, 15)]
+    live, _ = agree(start, two_sites, tmp_path, "the walk", faults, 18, apart=[], staggered=True)
+    assert live.count("crossed") > 50 and len(live.lost) > USERS / 2
+
+
+@pytest.mark.long
+def test_soft_restarts_of_balancers_and_a_director(start, two_sites, tmp_path):
+    # A director serves on until its farthest checker has seen it go: 18 s.
+    faults = [Fault("rolling-restart", [name], at, until)
+              for name, at, until in (("S1L1", 1.5, 5.5), ("S2L2", 7, 11), ("SD1", 8, 28))]
+    live, _ = agree(start, two_sites.with_two_directors(), tmp_path, "soft restarts", faults, 30)
+    assert not live.moved and not live.lost and live.count("errors") == 0

@@ -34,10 +34,16 @@ class Listed:
     cookies: str = ""
 
 
-def population(entries: dict[str, list[str]], count: int, seconds: float, quiet, seed: int = 1) -> list[Listed]:
+# After a failure the first pages come one by one, this many and so many seconds apart.
+FIRST, APART = 12, 0.05
+
+
+def population(entries: dict[str, list[str]], count: int, seconds: float, quiet, dawns=(), seed: int = 1) -> list[Listed]:
     """`count` users spread over the entries, and those of an entry over its servers, as if they had come long ago.
 
     No page is asked for in the intervals of `quiet`: the moments in which chance decides between two right outcomes.
+    From each moment of `dawns` on the first few pages come one by one: what a node learns of a failure, and whom it tells,
+    takes milliseconds, in which more requests may or may not take the same way.
     """
     chance = random.Random(seed)
     users, names = [], list(entries)
@@ -53,7 +59,25 @@ def population(entries: dict[str, list[str]], count: int, seconds: float, quiet,
             pages.append(Page(round(at, 4), "POST" if chance.random() < 0.15 else "GET", parallel))
             at += chance.uniform(0.4, 0.8) * (3 if parallel > 1 else 1)
         users.append(Listed(f"u{number}", entry, servers[number // len(names) % len(servers)], pages))
+    for dawn in dawns:
+        _stagger(users, dawn, chance)
     return users
+
+
+def _stagger(users: list[Listed], dawn: float, chance: random.Random):
+    day = dawn + FIRST * APART
+    first = sorted((page.at, number) for number, user in enumerate(users) for page in user.pages if dawn <= page.at < day)
+    alone = {}
+    for _, number in first:
+        if len(alone) < FIRST:
+            alone.setdefault(number, round(dawn + len(alone) * APART, 4))
+    for number, user in enumerate(users):
+        # A user's first page in the meantime keeps its place or waits for the day, as do all others.
+        for index, page in enumerate(user.pages):
+            if dawn <= page.at < day:
+                at = alone.pop(number, None) or round(day + chance.uniform(0, 0.4), 4)
+                user.pages[index] = dataclasses.replace(page, at=at, parallel=1 if at < day else page.parallel)
+        user.pages.sort(key=lambda page: page.at)
 
 
 def assign_cookies(network: Network, users: list[Listed]):

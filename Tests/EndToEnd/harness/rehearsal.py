@@ -30,7 +30,9 @@ class Fault:
         def milliseconds(seconds):
             return f"{round(seconds * 1000, 2):g}ms"
 
-        return {"at": milliseconds(self.at), "for": milliseconds(self.until - self.at), self.kind: self.subjects}
+        step = {"at": milliseconds(self.at), self.kind: self.subjects}
+        # A soft stop ends by itself.
+        return step if self.kind == "rolling-restart" else step | {"for": milliseconds(self.until - self.at)}
 
 
 @dataclasses.dataclass
@@ -88,10 +90,14 @@ def play(network: Network, users: list[Listed], faults: list[Fault]) -> tuple[Ou
 
 
 def _turn(network: Network, fault: Fault, begins: bool):
-    if fault.kind == "kill":
-        (network.kill if begins else network.start)(*fault.subjects)
-    else:
-        (network.cut if begins else network.heal)(*fault.subjects)
+    match fault.kind:
+        case "kill":
+            (network.kill if begins else network.start)(*fault.subjects)
+        case "cut":
+            (network.cut if begins else network.heal)(*fault.subjects)
+        case "rolling-restart":
+            for name in fault.subjects:
+                (network.soft_stop if begins else network.start_again)(name)
 
 
 def _crossed(crowd: ListedCrowd, network: Network) -> set[str]:

@@ -45,7 +45,9 @@ struct PopulationReader {
 
   private func user(_ tree: Tree) -> ListedUser? {
     let mend = "write \"- {name: anna, entry: OP1, requests: [0s, 5s]}\""
-    guard let object = Object(tree, "user", keys: Self.userKeys, shortForm: mend, findings: findings) else { return nil }
+    guard let object = Object(tree, "user", keys: Self.userKeys, shortForm: mend, findings: findings) else {
+      return nil
+    }
     var user = ListedUser(name: object.requiredName(example: "anna").value, entry: entry(of: object))
     if let application = object.located("application", parseName) { user.application = number(of: application) }
     if let cookies = object["cookies"] { read(cookies, into: &user, object) }

@@ -92,7 +92,10 @@ struct PopulationLoaderTests {
 
   @Test(arguments: [
     ("", "1:1: error: the file is empty; begin with \"population: 1\""),
-    ("population: 2\nusers: [{name: a, entry: HOME, requests: 0}]", "1:13: error: population: 2 is out of range; 1 to 1"),
+    (
+      "population: 2\nusers: [{name: a, entry: HOME, requests: 0}]",
+      "1:13: error: population: 2 is out of range; 1 to 1"
+    ),
     (
       "population: 1",
       "1:1: error: population has no users; add \"users:\" and a list of {name, entry, cookies, requests}"

@@ -163,7 +163,8 @@ extension SimulationJSON.User {
   init(_ report: UserReport) {
     self.init(
       user: report.user, name: report.name, entry: report.entry, requests: report.requests, errors: report.errors,
-      interSiteRequests: report.interSite, sessionsLostAtMilliseconds: report.sessionsLostAtNanoseconds.map(milliseconds),
+      interSiteRequests: report.interSite,
+      sessionsLostAtMilliseconds: report.sessionsLostAtNanoseconds.map(milliseconds),
       moves: report.moves.map {
         SimulationJSON.Move(atMilliseconds: milliseconds($0.atNanoseconds), from: $0.from, to: $0.to)
       })

@@ -13,7 +13,7 @@ from .network import Network
 from .population import Listed, ListedCrowd, assign_cookies, write
 from .topology import Topology
 
-# Beside "no latency" of loopback and network namespaces.
+# What loopback and network namespaces take.
 LATENCY, SERVICE = "0.1ms", "1ms"
 
 
@@ -70,72 +70,85 @@ def modelled(topology: Topology) -> Topology:
     return Topology(kept | {"links": links, "service": {"time": SERVICE}})
 
 
-def play(network: Network, users: list[Listed], faults: list[Fault]) -> tuple[Outcome, list]:
+class Play:
     """On running nodes. The times of `faults` become those measured."""
-    assign_cookies(network, users)
-    turns = sorted([(fault.at, True, fault) for fault in faults] + [(fault.until, False, fault) for fault in faults],
-                   key=lambda turn: turn[0])
-    with ListedCrowd(network, users) as crowd:
-        for at, begins, fault in turns:
-            crowd.until(at)
-            began = time.monotonic()
-            _turn(network, fault, begins)
-            if begins:
-                # Between the order and its completion.
-                fault.at = (began + time.monotonic()) / 2 - crowd.begin
-            else:
-                fault.until = time.monotonic() - crowd.begin
-        crowd.finish()
-    return _seen(crowd, network), crowd.records
 
+    def __init__(self, network: Network, users: list[Listed], faults: list[Fault]):
+        self.network = network
+        assign_cookies(network, users)
+        first = min(fault.at for fault in faults)
+        turns = sorted([(fault.at, True, fault) for fault in faults] + [(fault.until, False, fault) for fault in faults],
+                       key=lambda turn: turn[0])
+        with ListedCrowd(network, users) as crowd:
+            for at, begins, fault in turns:
+                crowd.until(at)
+                began = time.monotonic()
+                self._turn(fault, begins)
+                if begins:
+                    # Between the order and its completion.
+                    fault.at = (began + time.monotonic()) / 2 - crowd.begin
+                else:
+                    fault.until = time.monotonic() - crowd.begin
+            crowd.finish()
+        self.crowd = crowd
+        # The longest that anybody waited before anything failed.
+        self.lateness = max((record.end - record.begin for record in crowd.records if record.end < crowd.begin + first),
+                            default=0.0)
+        self.outcome = self._outcome()
 
-def _turn(network: Network, fault: Fault, begins: bool):
-    match fault.kind:
-        case "kill":
-            (network.kill if begins else network.start)(*fault.subjects)
-        case "cut":
-            (network.cut if begins else network.heal)(*fault.subjects)
-        case "rolling-restart":
-            for name in fault.subjects:
-                (network.soft_stop if begins else network.start_again)(name)
+    def of(self, name: str) -> list:
+        """The records of a user."""
+        return [record for record in self.crowd.records if self.crowd.listed[record.user].name == name]
 
+    def _turn(self, fault: Fault, begins: bool):
+        network = self.network
+        match fault.kind:
+            case "kill":
+                (network.kill if begins else network.start)(*fault.subjects)
+            case "cut":
+                (network.cut if begins else network.heal)(*fault.subjects)
+            case "rolling-restart":
+                for name in fault.subjects:
+                    (network.soft_stop if begins else network.start_again)(name)
 
-def _crossed(crowd: ListedCrowd, network: Network) -> set[str]:
-    """Requests that a balancer had from a director of another site, whatever came of it: by the access logs."""
-    def logged(name):
-        lines = entries(network.nodes[name].log_lines())
-        return [(entry.request.split(" ")[1].partition("?")[2], entry.away) for entry in lines]
+    def _crossed(self) -> set[str]:
+        """Requests that a balancer had from a director of another site, whatever came of it: by the access logs."""
+        network = self.network
+        directors, balancers = network.names("site-director"), network.names("site-balancer")
 
-    # Logs are written a moment after the answer.
-    last = {record.identity for record in crowd.records if record.good and record.end > time.monotonic() - 2}
-    waiting.until(lambda: last <= {identity for name in network.names("site-balancer") for identity, _ in logged(name)},
-                  "the last requests in the balancers' logs")
-    crossed = set()
-    for director in network.names("site-director"):
-        away = {identity for identity, tries in logged(director) if tries}
-        for balancer in network.names("site-balancer"):
-            if network.specs[balancer].site != network.specs[director].site:
-                crossed |= away & {identity for identity, _ in logged(balancer)}
-    return crossed
+        def logged(name):
+            lines = entries(network.nodes[name].log_lines())
+            return [(entry.request.split(" ")[1].partition("?")[2], entry.away) for entry in lines]
 
+        # Logs are written a moment after the answer.
+        last = {record.identity for record in self.crowd.records if record.good and record.end > time.monotonic() - 2}
+        waiting.until(lambda: last <= {identity for name in balancers for identity, _ in logged(name)},
+                      "the last requests in the balancers' logs")
+        crossed = set()
+        for director in directors:
+            away = {identity for identity, tries in logged(director) if tries}
+            for balancer in balancers:
+                if network.specs[balancer].site != network.specs[director].site:
+                    crossed |= away & {identity for identity, _ in logged(balancer)}
+        return crossed
 
-def _seen(crowd: ListedCrowd, network: Network) -> Outcome:
-    crossed = _crossed(crowd, network)
-    found = {user.name: Met() for user in crowd.listed}
-    at = {user.name: user.server for user in crowd.listed}
-    for record in sorted(crowd.records, key=lambda record: record.end):
-        name = crowd.listed[record.user].name
-        met = found[name]
-        met.requests += 1
-        met.crossed += record.identity in crossed
-        if not record.good:
-            met.errors += 1
-            continue
-        met.lost |= record.new and "JSESSIONID=" in (record.sent or "")
-        if record.server != at[name]:
-            met.moves.append((at[name], record.server))
-            at[name] = record.server
-    return Outcome(found)
+    def _outcome(self) -> Outcome:
+        crossed, listed = self._crossed(), self.crowd.listed
+        found = {user.name: Met() for user in listed}
+        at = {user.name: user.server for user in listed}
+        for record in sorted(self.crowd.records, key=lambda record: record.end):
+            name = listed[record.user].name
+            met = found[name]
+            met.requests += 1
+            met.crossed += record.identity in crossed
+            if not record.good:
+                met.errors += 1
+                continue
+            met.lost |= record.new and "JSESSIONID=" in (record.sent or "")
+            if record.server != at[name]:
+                met.moves.append((at[name], record.server))
+                at[name] = record.server
+        return Outcome(found)
 
 
 def simulate(network: Network, users: list[Listed], faults: list[Fault], seconds: float, folder: pathlib.Path,

@@ -72,21 +72,21 @@ struct PopulationLoaderTests {
     #expect(roll == nil)
     #expect(
       findings == [
-        "3:27: error: no office or site is named \"OFICE\"; did you mean \"OFFICE\"?",
-        "3:50: error: requests are not in order of time; put the earlier first",
+        "3:25: error: no office or site is named \"OFICE\"; did you mean \"OFFICE\"?",
+        "3:47: error: requests are not in order of time; put the earlier first",
         "4:5: error: user \"anna\" stands twice; give each user a name",
         "4:42: error: cookies: no site has the value \"HOM\"; there are: H",
         "4:42: error: cookies: \"W1\" names no server and session; write \"JSESSIONID=SERVER~ID\"",
-        "4:82: error: requests: duration \"5\" has no unit; write \"5s\" or \"5ms\"",
+        "4:80: error: requests: duration \"5\" has no unit; write \"5s\" or \"5ms\"",
         "5:5: error: user has no name; add \"name: anna\"",
-        "5:22: error: unknown key \"cookie\" in user; did you mean \"cookies\"?",
-        "5:44: error: request does not say when; add \"at: 5s\"",
-        "5:53: error: method: unknown value \"PUT\"; values: GET, HEAD, POST",
-        "5:68: error: parallel: 17 is out of range; 1 to 16",
+        "5:21: error: unknown key \"cookie\" in user; did you mean \"cookies\"?",
+        "5:43: error: request does not say when; add \"at: 5s\"",
+        "5:52: error: method: unknown value \"PUT\"; values: GET, HEAD, POST",
+        "5:67: error: parallel: 17 is out of range; 1 to 16",
         "6:5: error: user has no entry; add \"entry:\" with an office, or the site of a local user",
         "6:5: error: user has no requests; add \"requests: [0s, 5s]\"",
-        "6:28: error: cookies: no server has the value \"W3\"; did you mean \"W1\"?",
-        "6:60: error: no application is named \"shopp\"; did you mean \"shop\"?",
+        "6:27: error: cookies: no server has the value \"W3\"; did you mean \"W1\"?",
+        "6:59: error: no application is named \"shopp\"; did you mean \"shop\"?",
       ])
   }
 

@@ -107,8 +107,8 @@ def test_local_users_of_a_site_whose_director_and_servers_fail(start, two_sites,
 
 
 def test_nobody_left_to_serve(start, two_sites, tmp_path):
-    # Each director tries each balancer of the other site now and then; how many of those trials fall upon the same request
-    # is chance, and with it the number of requests that cross.
+    # Each director tries each balancer of the other site every 0.1 s, as often as simulated; how many of those trials fall
+    # upon the same request is chance, and with it the number of requests that cross.
     live, _ = agree(start, two_sites, tmp_path, "both sites' servers", [Fault("kill", SITE1 + SITE2, 2, 5)], 7,
                     staggered=True, counted=("requests", "errors"))
     assert live.count("errors") > 50

@@ -4,6 +4,11 @@ public import Topology
 public struct SimulationOptions: Sendable {
   /// Users at the same time; nil: as the scenario or the file says, else 140.
   public var users: Int?
+  /// The users one by one, in place of numbers and habits; `users` has no meaning then. Entries and servers are those of the
+  /// topology, as `PopulationLoader` sees to.
+  public var roll: UserRoll?
+  /// The report tells what each user met.
+  public var tellsUsers: Bool
   /// The seed of scenarios that name none.
   public var seed: UInt64
   /// The user, from 0, whose every request is told; nil: nobody.
@@ -26,6 +31,7 @@ public struct SimulationOptions: Sendable {
     tracesViolations = true
     behaviour = []
     rollouts = [:]
+    tellsUsers = false
     progress = nil
   }
 }

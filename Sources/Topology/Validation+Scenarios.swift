@@ -35,6 +35,7 @@ extension Topology {
       found += nameErrors(names, of: [.office, .director, .balancer, .site], "a server has no topology to read")
     case .rollout(_, let order, _):
       found += nameErrors(order, of: [.office, .director, .balancer, .site], "a server has no topology to read")
+    case .cut(let ends, _) where isWithinSite(ends): break
     case .cut(let ends, _), .lossy(let ends, _), .slow(.link(let ends), _, _): found += linkErrors(ends)
     }
     return found
@@ -71,6 +72,15 @@ extension Topology {
       seen += inside
     }
     return found
+  }
+
+  /// An element and the site it stands at: the element falls silent there, and loses nothing.
+  private func isWithinSite(_ ends: LinkEnds) -> Bool {
+    func stands(_ name: String, at site: String) -> Bool {
+      guard let element = element(named: name), element.kind != .site else { return false }
+      return element.site?.name == site
+    }
+    return stands(ends.from.value, at: ends.to.value) || stands(ends.to.value, at: ends.from.value)
   }
 
   private func linkErrors(_ ends: LinkEnds) -> [Diagnostic] {

@@ -18,9 +18,12 @@ struct YAMLReader {
   /// The real keys of the repeated ones, by their stand-in.
   private var standIns: [String: String] = [:]
 
-  init(file: String, findings: Findings) {
+  private let nodesMax: Int
+
+  init(file: String, findings: Findings, nodesMax: Int = Self.nodesMax) {
     self.file = file
     self.findings = findings
+    self.nodesMax = nodesMax
   }
 
   /// The document; nil when the file is no YAML (reported) or is empty.
@@ -84,9 +87,9 @@ struct YAMLReader {
   private mutating func convert(_ node: Node, depth: Int) -> Tree {
     let location = place(node.mark)
     nodeCount += 1
-    guard nodeCount <= Self.nodesMax, depth <= Self.depthMax else {
-      if nodeCount == Self.nodesMax + 1 { findings.error("file has more than \(Self.nodesMax) values", at: location) }
-      if nodeCount <= Self.nodesMax { findings.error("nested more than \(Self.depthMax) deep", at: location) }
+    guard nodeCount <= nodesMax, depth <= Self.depthMax else {
+      if nodeCount == nodesMax + 1 { findings.error("file has more than \(nodesMax) values", at: location) }
+      if nodeCount <= nodesMax { findings.error("nested more than \(Self.depthMax) deep", at: location) }
       return Tree(content: .null, location: location)
     }
     switch node {

@@ -161,6 +161,46 @@ class TestJSON:
             assert f"`{verdict['property']}`" in document and verdict["statement"] in document
 
 
+USERS = """
+population: 1
+users:
+  - {name: anna, entry: OFFICE, cookies: SERVERID=W, requests: [10s, 70s, {at: 100s, method: POST}]}
+  - {name: ben, entry: HOME, requests: [10s]}
+"""
+
+
+class TestPopulation:
+    def test_each_listed_user_is_told(self, small, tmp_path):
+        users = written(tmp_path / "users.yaml", USERS)
+        done = simulate(small, "--population", users, "--per-user", "--format", "json", code=1)
+        scenario = validate(done.stdout)["scenarios"][0]
+        assert scenario["users"] == 2 and scenario["total"]["requests"] == 4
+        anna, ben = scenario["perUser"]
+        # W is dead from 1m to 1m20s, and has forgotten her then.
+        assert (anna["name"], anna["errors"], anna["sessionsLostAtMilliseconds"], anna["moves"]) == ("anna", 1, [100_000], [])
+        assert ben == {"user": 1, "name": "ben", "entry": "HOME", "requests": 1, "errors": 0, "interSiteRequests": 0,
+                       "sessionsLostAtMilliseconds": [], "moves": []}
+        text = simulate(small, "--population", users, "--per-user", code=1).stdout
+        assert re.search(r"^    anna +OFFICE +3 +1 +1 +0$", text, re.M) and "ben" not in text
+
+    def test_users_by_number_are_told_too(self, small):
+        found = validate(simulate(small, "--users", 3, "--per-user", "--format", "json", code=None).stdout)
+        users = found["scenarios"][0]["perUser"]
+        assert [user["user"] for user in users] == [0, 1, 2] and "name" not in users[0]
+        assert sum(user["requests"] for user in users) == found["scenarios"][0]["total"]["requests"]
+
+    def test_what_is_wrong_with_it_is_told_with_its_place(self, small, tmp_path):
+        users = written(tmp_path / "users.yaml", USERS.replace("entry: OFFICE", "entry: OFICE").replace("=W", "=X"))
+        done = simulate(small, "--population", users, code=CONFIGURATION)
+        assert "users.yaml:4:25: error: no office or site is named \"OFICE\"; did you mean \"OFFICE\"?" in done.stderr
+        assert "no server has the value \"X\"" in done.stderr and not done.stdout
+        assert "no such file" in simulate(small, "--population", tmp_path / "none", code=CONFIGURATION).stderr
+
+    def test_numbers_and_lists_exclude_each_other(self, small, tmp_path):
+        users = written(tmp_path / "users.yaml", USERS)
+        assert "--users has no meaning" in simulate(small, "--population", users, "--users", 3, code=USAGE).stderr
+
+
 class TestPlot:
     def test_it_is_one_drawing_of_all_scenarios(self, tmp_path):
         simulate(TWO_SITES, "--plot", tmp_path / "plot.svg", code=None)

@@ -57,6 +57,24 @@ private func load(_ text: String) throws -> Topology {
     #expect(topology.links[0].loss == 0.001)
   }
 
+  @Test func anElementMayBeCutOffWithinItsSite() throws {
+    let topology = try load(
+      """
+      scenarios:
+        - name: silent
+          steps:
+            - {at: 1m, for: 5s, cut: [SITE1, W1]}
+            - {at: 2m, for: 5s, cut: "L1>SITE1"}
+      """)
+    #expect(topology.scenarios[0].steps.count == 2)
+    let (_, diagnostics) = TopologyLoader.load(
+      text: base + "scenarios: [{name: far, steps: [{at: 1m, cut: [SITE2, W1]}, {at: 2m, cut: [SITE1, SITE1]}]}]",
+      file: "test.yaml")
+    let errors = diagnostics.filter { $0.severity == .error }.map(\.message)
+    #expect(errors.contains("\"W1\" is a server: links are between offices and sites"))
+    #expect(errors.count == 2)
+  }
+
   @Test func everyFaultIsWrittenAsItIsRead() throws {
     let steps = [
       "{at: 10s, for: 20s, kill: SD1}", "{at: 40s, for: 20s, power: [SITE1, OP1]}", "{at: 1m, restart: W1, pause: 2s}",

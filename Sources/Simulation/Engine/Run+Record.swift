@@ -22,6 +22,9 @@ extension Run {
       record.bySite[step * record.siteCount + Int(site)] &+= 1
     }
     if !isError { record.measure(phase, done - leg.pointee.began + ModelTimes.local) }
+    if options.tellsUsers {
+      accountForUser(leg, result, current: isCurrentVisit ? user.pointee.current : -1, isError: isError)
+    }
     let isOrdinary =
       !isError && !result.lostSession && leg.pointee.flags.isDisjoint(with: [.disturbed, .crossed])
       && (!isCurrentVisit || user.pointee.current < 0 || user.pointee.current == result.server)
@@ -143,7 +146,7 @@ extension Run {
       faults: record.marks, phases: phases, total: total, series: record.series(network.topology.sites.map(\.name)),
       links: links, verdicts: verdicts.verdicts(),
       expectations: scenario.expectations.map { Self.judge($0, phases: phases, total: total) },
-      trace: tracer?.story(network, population), events: events)
+      trace: tracer?.story(network, population), perUser: options.tellsUsers ? userReports : nil, events: events)
   }
 
   private static func judge(

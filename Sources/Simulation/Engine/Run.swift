@@ -47,6 +47,11 @@ struct Run: ~Copyable {
 
   // Users
   let population: Population
+  /// Users listed one by one; nil: so many with habits.
+  var roster: Roster?
+  let isListed: Bool
+  /// What each user met, if that is to be told.
+  var userReports: [UserReport] = []
   let users: UnsafeMutablePointer<User>
   let entryHabits: UnsafeMutablePointer<Habits>
   let entryPools: UnsafeMutablePointer<Int32>
@@ -97,7 +102,8 @@ struct Run: ~Copyable {
     }
     waitingLegs = Array(repeating: [], count: poolCount)
     legs = .allocate(capacity: legCapacity)
-    population = Population(network, scenario: scenario, users: options.users)
+    population = Population(network, scenario: scenario, users: options.users, roll: options.roll)
+    isListed = options.roll != nil
     users = .allocate(capacity: max(1, population.total))
     userHashes = StableHash.combine(seed, StableHash.hash(literal: "users"))
     let applications = max(1, network.applicationCount)
@@ -126,7 +132,9 @@ struct Run: ~Copyable {
     verdicts = Verdicts(network, population: population)
     if let traced = options.traceUser { tracer = Tracer(user: traced) }
     for entry in population.entries.indices { entrySites[entry] = verdicts.newUsers.preferred(entry) }
+    roster = options.roll.map { [population] in Roster($0, entries: population.entries, network: network) }
     layOut()
+    if options.tellsUsers { userReports = emptyUserReports() }
     for node in 0..<network.nodeCount { startNode(node, isFirst: true) }
     startUsers()
     planFaults()

@@ -50,6 +50,8 @@ public struct ScenarioReport: Sendable, Equatable {
   public var expectations: [ExpectationOutcome]
   /// Every request of the user that was asked for; nil: nobody was.
   public var trace: UserTrace?
+  /// What each user met, by number, if that was asked for.
+  public var perUser: [UserReport]?
   /// Events the engine handled: a measure of the work, not of the network.
   public var events: UInt64
 

@@ -69,7 +69,9 @@ struct Population: Sendable {
   /// the file, in this order), it is spread in proportion to those numbers, offices without one counting as the mean, or
   /// evenly over the offices. Without any number 140 users are spread evenly over the offices, or over the sites' own
   /// users where there is no office.
-  init(_ network: NetworkModel, scenario: Scenario, users: Int?) {
+  ///
+  /// - Parameter roll: the users one by one; then nothing is counted out.
+  init(_ network: NetworkModel, scenario: Scenario, users: Int?, roll: UserRoll? = nil) {
     let topology = network.topology
     let base = scenario.traffic.over(topology.traffic)
     struct Place {
@@ -86,9 +88,8 @@ struct Population: Sendable {
           name: office.name, elements: [Int32(index)], site: -1, traffic: office.traffic, own: office.traffic.users))
     }
     for (index, site) in topology.sites.enumerated() {
-      guard site.traffic.users ?? 0 > 0 || topology.offices.isEmpty, !network.directorsOfSite[index].isEmpty else {
-        continue
-      }
+      let hasUsers = roll?.users.contains { $0.entry == site.name } ?? (site.traffic.users ?? 0 > 0)
+      guard hasUsers || topology.offices.isEmpty, !network.directorsOfSite[index].isEmpty else { continue }
       places.append(
         Place(
           name: site.name, elements: network.directorsOfSite[index], site: Int32(index), traffic: site.traffic,
@@ -97,7 +98,11 @@ struct Population: Sendable {
     let whole = users ?? scenario.traffic.users ?? topology.traffic.users
     let own = places.compactMap(\.own)
     var counts: [Int]
-    if let whole {
+    if let roll {
+      var listed: [String: Int] = [:]
+      for user in roll.users { listed[user.entry, default: 0] += 1 }
+      counts = places.map { listed[$0.name] ?? 0 }
+    } else if let whole {
       let mean = own.isEmpty ? 1 : max(1, own.reduce(0, +) / own.count)
       counts = Self.spread(whole, over: places.map { $0.own ?? mean })
     } else if own.isEmpty {

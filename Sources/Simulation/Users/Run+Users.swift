@@ -4,6 +4,7 @@ internal import Topology
 /// What users do: think, ask for a page of one or several requests, and take answers into their cookies.
 extension Run {
   mutating func startUsers() {
+    if isListed { return startListedUsers() }
     let applications = max(1, network.applicationCount)
     for (index, entry) in population.entries.enumerated() {
       let nameHash = StableHash.combine(userHashes, StableHash.hash(entry.name))
@@ -30,6 +31,7 @@ extension Run {
   /// The pause is over: the user asks for the next page.
   @inline(__always)
   mutating func userActs(_ index: Int32) {
+    if isListed { return listedUserActs(index) }
     let user = users + Int(index)
     let habits = habits(user)
     if now >= user.pointee.visitEnds {
@@ -38,14 +40,15 @@ extension Run {
     // The first page of a visit is one request: what else it needs is asked for with the cookies it brings.
     let count = user.pointee.current >= 0 ? habits.pointee.parallel : 1
     user.pointee.outstanding = UInt8(count)
-    for _ in 0..<count { beginRequest(index, user, habits) }
+    for _ in 0..<count {
+      beginRequest(index, user, habits, isPost: user.pointee.random.chance(habits.pointee.postShare))
+    }
   }
 
   @inline(__always)
-  private mutating func beginRequest(
-    _ index: Int32, _ user: UnsafeMutablePointer<User>, _ habits: UnsafeMutablePointer<Habits>
+  mutating func beginRequest(
+    _ index: Int32, _ user: UnsafeMutablePointer<User>, _ habits: UnsafeMutablePointer<Habits>, isPost: Bool
   ) {
-    let isPost = user.pointee.random.chance(habits.pointee.postShare)
     let (pool, delay) = entryPool(user)
     let root = takeLeg()
     let leg = legs + Int(root)
@@ -66,6 +69,9 @@ extension Run {
     leg.pointee.sessionHash =
       user.pointee.session == 0
       ? 0 : StableHash.combine(userHashes &+ UInt64(UInt32(bitPattern: index)), UInt64(user.pointee.session)) | 1
+    if isListed, user.pointee.session == 1, let hash = roster?.sessionHashes[Int(index)], hash != 0 {
+      leg.pointee.sessionHash = hash
+    }
     leg.pointee.requestBytes = Int32(clamping: habits.pointee.requestBytes)
     leg.pointee.bytes = 0
     leg.pointee.cost = 0
@@ -126,6 +132,10 @@ extension Run {
     if leg.pointee.flags.contains(.traced) { traceEnds(root, result, done) }
     user.pointee.outstanding -= 1
     if user.pointee.outstanding == 0 {
+      if isListed {
+        listedUserRests(leg.pointee.user, at: done)
+        return freeLeg(root)
+      }
       let pause = user.pointee.random.exponential(mean: habits(user).pointee.pause(at: now))
       schedule(.user, leg.pointee.user, at: done + pause)
     }

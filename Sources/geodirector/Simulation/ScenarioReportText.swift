@@ -18,7 +18,26 @@ struct ScenarioReportText {
     lines.append("")
     verdicts()
     expectations()
+    if let users = report.perUser { lines += ["", "  users to whom something happened:"] + Self.table(users, style) }
     if let trace = report.trace { tell(trace) }
+  }
+
+  /// A line for each user who met anything but ordinary answers.
+  private static func table(_ users: [UserReport], _ style: TerminalStyle) -> [String] {
+    let concerned = users.filter(\.isConcerned)
+    guard !concerned.isEmpty else { return ["    nobody"] }
+    var table = NumberTable("user", headings: ["entry", "requests", "errors", "lost", "inter-site", "moves"])
+    for user in concerned {
+      let moves = user.moves.prefix(3).map { "\($0.from)>\($0.to) \(Quantities.time($0.atNanoseconds))" }
+      table.add(
+        user.name ?? "\(user.user)",
+        [
+          user.entry, Quantities.count(user.requests), Quantities.count(user.errors),
+          Quantities.count(UInt64(user.sessionsLostAtNanoseconds.count)), Quantities.count(user.interSite),
+          (moves + (user.moves.count > 3 ? ["..."] : [])).joined(separator: ", "),
+        ])
+    }
+    return table.lines(indent: 4, style)
   }
 
   private mutating func heading() {

@@ -35,6 +35,19 @@ struct SimulationJSON: Encodable {
     var properties: [Verdict]
     var expectations: [Outcome]
     var trace: Trace?
+    var perUser: [User]?
+  }
+  struct User: Encodable {
+    var user: Int
+    var name: String?
+    var entry: String
+    var requests, errors, interSiteRequests: UInt64
+    var sessionsLostAtMilliseconds: [Double]
+    var moves: [Move]
+  }
+  struct Move: Encodable {
+    var atMilliseconds: Double
+    var from, to: String
   }
   struct Fault: Encodable {
     var text: String
@@ -142,7 +155,19 @@ extension SimulationJSON.Scenario {
           atMost: outcome.expectation.atMost, atLeast: outcome.expectation.atLeast, value: outcome.value,
           holds: outcome.holds)
       },
-      trace: report.trace.map(SimulationJSON.Trace.init))
+      trace: report.trace.map(SimulationJSON.Trace.init), perUser: report.perUser?.map(SimulationJSON.User.init))
+  }
+}
+
+extension SimulationJSON.User {
+  init(_ report: UserReport) {
+    self.init(
+      user: report.user, name: report.name, entry: report.entry, requests: report.requests, errors: report.errors,
+      interSiteRequests: report.interSite,
+      sessionsLostAtMilliseconds: report.sessionsLostAtNanoseconds.map(milliseconds),
+      moves: report.moves.map {
+        SimulationJSON.Move(atMilliseconds: milliseconds($0.atNanoseconds), from: $0.from, to: $0.to)
+      })
   }
 }
 

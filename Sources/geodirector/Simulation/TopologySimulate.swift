@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Simulation
 import Topology
+import TopologyFile
 
 /// `geodirector topology simulate FILE`
 struct TopologySimulate: ParsableCommand {
@@ -16,6 +17,7 @@ struct TopologySimulate: ParsableCommand {
       Examples:
         geodirector topology simulate topologies/two-sites.yaml
         geodirector topology simulate topologies/two-sites.yaml --scenario director-dies --trace 5
+        geodirector topology simulate topologies/two-sites.yaml --population users.yaml --per-user
         geodirector topology simulate topologies/three-sites.yaml --users 10000 --plot three-sites.svg --format json
       """)
 
@@ -26,6 +28,12 @@ struct TopologySimulate: ParsableCommand {
   @OptionGroup var topology: TopologyFileArgument
   @Option(help: "Run this scenario alone.") var scenario: String?
   @Option(help: "Users at the same time. Default: as the file says, else 140.") var users: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Users one by one, with cookies and times of requests, in place of a number of users.", valueName: "users.yaml"),
+    completion: .file(extensions: ["yaml", "yml", "json"]))
+  var population: String?
+  @Flag(help: "Tell what each user met: errors, lost sessions, moves, requests between sites.") var perUser = false
   @Option(help: "The random seed of scenarios that name none.") var seed: UInt64 = 1
   @Option(help: ArgumentHelp("Tell every request of this user, numbered from 0.", valueName: "user")) var trace: Int?
   @Option(
@@ -37,6 +45,9 @@ struct TopologySimulate: ParsableCommand {
 
   func validate() throws {
     if let users, users < 1 { throw ValidationError("--users must be at least 1.") }
+    if population != nil, users != nil {
+      throw ValidationError("--users has no meaning beside --population, which lists the users.")
+    }
     if let trace, trace < 0 { throw ValidationError("--trace: users are numbered from 0.") }
     if let plot, let reason = Self.whyUnwritable(plot) { throw ValidationError("--plot: \(reason)") }
   }
@@ -53,6 +64,8 @@ struct TopologySimulate: ParsableCommand {
     var options = SimulationOptions(seed: seed)
     options.users = users
     options.traceUser = trace
+    options.tellsUsers = perUser
+    if let population { options.roll = try Self.roll(population, topology) }
     if let progress { options.progress = { progress.update($0) } }
     let report = try Simulation.run(
       topology, named: scenario, options: options, threads: ProcessInfo.processInfo.activeProcessorCount)
@@ -72,6 +85,14 @@ struct TopologySimulate: ParsableCommand {
       }
     }
     if !report.holds { throw ExitCode(1) }
+  }
+
+  /// The users of a population file; ends the command with 78 when something is wrong with it.
+  private static func roll(_ path: String, _ topology: Topology) throws -> UserRoll {
+    let (roll, diagnostics) = PopulationLoader.load(path, for: topology)
+    TopologyFiles.print(diagnostics)
+    guard let roll else { throw ExitCode.configuration }
+    return roll
   }
 
   /// Known before anything runs: a long simulation is not to end with a drawing that nobody gets.

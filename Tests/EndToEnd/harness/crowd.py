@@ -42,11 +42,13 @@ class User:
         for connection in self.connections:
             connection.close()
 
-    async def request(self, connection: Connection):
-        method = self.random.choices(("GET", "HEAD", "POST"), (70, 15, 15))[0] if self.answered else "GET"
+    async def request(self, connection: Connection, method: str | None = None):
+        if not method:
+            method = self.random.choices(("GET", "HEAD", "POST"), (70, 15, 15))[0] if self.answered else "GET"
         number = self.crowd.next_number()
         body = self.random.randbytes(self.random.randint(1, 2000)) if method == "POST" else b""
-        target, identity = "/page", f"u{self.number}-{number}"
+        identity = f"u{self.number}-{number}"
+        target = self.target(identity)
         cookies = self.jar.header(target)
         lines = [f"{method} {target} HTTP/1.1", f"Host: {HOST}", "Accept: application/json", f"X-Request-ID: {identity}"]
         if cookies:
@@ -56,7 +58,7 @@ class User:
         if not self.keeps:
             lines.append("Connection: close")
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        record = Record(self.number, self.entry, time.monotonic(), method=method, sent=cookies)
+        record = Record(self.number, self.entry, time.monotonic(), method=method, sent=cookies, identity=identity)
         try:
             response = await connection.request(head, body, method)
         except Failure as failure:
@@ -71,6 +73,9 @@ class User:
         if record.good:
             self.answered += 1
         self.crowd.records.append(record)
+
+    def target(self, identity: str) -> str:
+        return "/page"
 
     def check(self, record: Record, response, identity: str, length: int) -> str | None:
         """Fills the record from the page, and says what is wrong with the page."""

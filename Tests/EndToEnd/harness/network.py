@@ -119,8 +119,16 @@ class Network(contextlib.AbstractContextManager):
 
     def soft_restart(self, name: str, seconds: float = 60.0):
         """SIGUSR1, wait until it has gone by itself, start it again."""
+        self.soft_stop(name)
+        self.start_again(name, seconds)
+
+    def soft_stop(self, name: str):
+        """SIGUSR1: from now on it counts as down."""
         self.timeline.down(name)
         self.nodes[name].soft_stop()
+
+    def start_again(self, name: str, seconds: float = 60.0):
+        """Waits for the end of a soft stop, and starts the node."""
         self.nodes[name].wait_exit(seconds)
         self.start(name)
 

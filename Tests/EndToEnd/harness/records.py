@@ -25,6 +25,8 @@ class Record:
     sent: str | None = None
     after: str | None = None
     visits: int = 0
+    # Its X-Request-ID.
+    identity: str = ""
 
     @property
     def good(self) -> bool:

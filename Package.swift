@@ -66,6 +66,8 @@ let package = Package(
       name: "DeployTests", dependencies: ["geodirector", "DemoServer", "Topology"], swiftSettings: strict),
     .testTarget(
       name: "DrawingTests", dependencies: ["geodirector", "Topology", "TopologyFile"], swiftSettings: strict),
+    .testTarget(
+      name: "SimulationReportTests", dependencies: ["geodirector", "Simulation", "Topology"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CReactor"], swiftSettings: strict),
     .testTarget(name: "ProxyTests", dependencies: ["Proxy", "Reactor", "HTTPMessage"], swiftSettings: strict),
   ]

@@ -16,6 +16,9 @@ public struct SimulationOptions: Sendable {
   var stepByStep = false
   /// Topologies that a scenario rolls out, by the file's name in the scenario.
   public var rollouts: [String: Topology]
+  /// Told now and then how far a run has come, and when its scenario is done; called on the run's thread. It changes nothing
+  /// of what comes out.
+  public var progress: (@Sendable (SimulationProgress) -> Void)?
 
   /// The plain run: seed 1, all rules.
   public init(seed: UInt64 = 1) {
@@ -23,7 +26,22 @@ public struct SimulationOptions: Sendable {
     tracesViolations = true
     behaviour = []
     rollouts = [:]
+    progress = nil
   }
+}
+
+/// How far a scenario's run has come.
+public struct SimulationProgress: Sendable {
+  /// The scenario's name.
+  public var scenario: String
+  /// Virtual time that has passed, in nanoseconds.
+  public var nowNanoseconds: Int64
+  /// The scenario's length.
+  public var endNanoseconds: Int64
+  /// Requests simulated so far in this run.
+  public var requests: UInt64
+  /// The scenario's report is made. Before that a run may begin once more, to tell the story of a violation.
+  public var isDone: Bool
 }
 
 /// Rules that a simulation leaves out, to show what they are good for.

@@ -8,6 +8,10 @@ public enum Simulation {
   public static func run(_ network: NetworkModel, scenario: Scenario, options: SimulationOptions) -> ScenarioReport {
     var report = once(network, scenario, options)
     if options.tracesViolations { tell(&report, network, scenario, options) }
+    options.progress?(
+      SimulationProgress(
+        scenario: scenario.name, nowNanoseconds: report.durationNanoseconds,
+        endNanoseconds: report.durationNanoseconds, requests: report.total.counts.requests, isDone: true))
     return report
   }
 

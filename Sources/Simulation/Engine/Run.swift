@@ -165,10 +165,23 @@ struct Run: ~Copyable {
     while let event = queue.pop(until: end) {
       now = event.time
       events &+= 1
+      if events & Self.progressMask == 0 { tellProgress() }
       handle(event)
     }
     now = end
     record.close(at: end)
+  }
+
+  /// Progress is told every 65,536 events: some ten times a second at least.
+  private static let progressMask: UInt64 = 0xFFFF
+
+  @inline(never)
+  private func tellProgress() {
+    guard let progress = options.progress else { return }
+    let requests = PhaseIndex.allCases.indices.reduce(UInt64(0)) { $0 + record.counts[$1].requests }
+    progress(
+      SimulationProgress(
+        scenario: scenario.name, nowNanoseconds: now, endNanoseconds: end, requests: requests, isDone: false))
   }
 
   @inline(__always)

@@ -209,7 +209,7 @@ public enum Property: String, Sendable, CaseIterable {
     case .newUsersStay: "new users went to the first site that could serve them"
     case .noAvoidableError: "no error while a healthy server could be reached"
     case .detectionInTime: "failures were seen within the bound of the checks"
-    case .interSiteBounded: "requests between sites stayed within rule E4"
+    case .interSiteBounded: "requests crossed between sites needlessly only until nodes had learned better"
     }
   }
 }

@@ -4,7 +4,7 @@ import ArgumentParser
 struct TopologyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "topology",
-    abstract: "Check a topology file, show what it means, and explain what happens to a request.",
+    abstract: "Check a topology file, show what it means, explain what happens to a request, simulate failures.",
     subcommands: [TopologyCheck.self, TopologyShow.self, TopologyExplain.self, TopologySimulate.self])
 }
 

@@ -1,0 +1,93 @@
+import Simulation
+import Topology
+
+/// One scenario's report for people.
+struct ScenarioReportText {
+  private let report: ScenarioReport
+  private let style: TerminalStyle
+  private(set) var lines: [String] = []
+
+  init(_ report: ScenarioReport, _ style: TerminalStyle) {
+    self.report = report
+    self.style = style
+    heading()
+    lines.append("")
+    lines += PhaseTable(report).lines(indent: 2, style)
+    lines.append("")
+    lines += TimelineText(report, style).lines(indent: 2)
+    lines.append("")
+    verdicts()
+    expectations()
+    if let trace = report.trace { tell(trace) }
+  }
+
+  private mutating func heading() {
+    let rest = TerminalStyle.columns - report.name.count - 4
+    lines.append("\(style.rule(2)) \(style.paint(report.name, .strong)) \(style.rule(rest))")
+    for line in Self.wrapped(report.summary, width: TerminalStyle.columns - 2) { lines.append("  " + line) }
+    let users = Quantities.some(UInt64(report.users), "user")
+    lines.append("  \(users), \(Quantities.time(report.durationNanoseconds)), seed \(report.seed)")
+    if report.faults.isEmpty { lines.append("  nothing fails") }
+    for fault in report.faults { lines.append("  \(fault.times): \(fault.text)") }
+  }
+
+  private mutating func verdicts() {
+    for verdict in report.verdicts {
+      let often = verdict.violations == 1 ? "once" : "\(Quantities.count(verdict.violations)) times"
+      let tail = verdict.holds ? "" : ": violated \(often)"
+      lines.append("  \(style.mark(verdict.holds)) \(verdict.property.statement)\(tail)")
+      guard let first = verdict.first else { continue }
+      let margin = 3 + style.markWidth
+      let text = "first at \(Quantities.moment(first.atNanoseconds)): \(first.text)"
+      let indent = String(repeating: " ", count: margin)
+      lines += Self.wrapped(text, width: TerminalStyle.columns - margin).map { indent + $0 }
+      guard let trace = first.trace else { continue }
+      lines.append(indent + "user \(trace.user) at \(trace.entry):")
+      lines += TraceText(trace, style, indent: margin + 2).lines
+    }
+  }
+
+  private mutating func expectations() {
+    for outcome in report.expectations {
+      let expectation = outcome.expectation
+      let value =
+        expectation.measure.isLatency
+        ? Quantities.latency(Int64(outcome.value * 1e6)) : Quantities.significant(outcome.value)
+      lines.append("  \(style.mark(outcome.holds)) expected \(expectation.words), found \(value)")
+    }
+  }
+
+  private mutating func tell(_ trace: UserTrace) {
+    lines.append("")
+    let count = Quantities.some(UInt64(trace.requests.count), "request")
+    guard !trace.entry.isEmpty else {
+      lines.append("  there is no user \(trace.user): they are numbered from 0 to \(report.users - 1)")
+      return
+    }
+    lines.append("  user \(trace.user) at \(trace.entry), \(count):")
+    lines += TraceText(trace, style, indent: 4).lines
+  }
+
+  /// Words in lines of at most a width.
+  static func wrapped(_ text: String, width: Int) -> [String] {
+    var lines: [String] = []
+    var line = ""
+    for word in text.split(separator: " ") {
+      if !line.isEmpty, line.count + 1 + word.count > width {
+        lines.append(line)
+        line = ""
+      }
+      line += (line.isEmpty ? "" : " ") + word
+    }
+    return line.isEmpty ? lines : lines + [line]
+  }
+}
+
+extension FaultMark {
+  /// When it is: `2m to 7m`, `from 2m on`.
+  var times: String {
+    let begin = Quantities.time(atNanoseconds)
+    guard let untilNanoseconds else { return "from \(begin) on" }
+    return untilNanoseconds == atNanoseconds ? "at \(begin)" : "\(begin) to \(Quantities.time(untilNanoseconds))"
+  }
+}

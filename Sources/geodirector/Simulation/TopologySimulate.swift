@@ -1,0 +1,95 @@
+import ArgumentParser
+import Foundation
+import Simulation
+import Topology
+
+/// `geodirector topology simulate FILE`
+struct TopologySimulate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "simulate",
+    abstract: "Show what the network does under failures, before anyone builds it.",
+    discussion: """
+      Runs the file's scenarios in virtual time, with the routing code of the proxy; without scenarios each element fails \
+      once, in turn. The same file, seed and version give the same output. Exit status: 0 every property and expectation \
+      holds, 1 one does not, 64 wrong usage, 78 errors in the file.
+
+      Examples:
+        geodirector topology simulate topologies/two-sites.yaml
+        geodirector topology simulate topologies/two-sites.yaml --scenario director-dies --trace 5
+        geodirector topology simulate topologies/three-sites.yaml --users 10000 --plot three-sites.svg --format json
+      """)
+
+  enum Format: String, ExpressibleByArgument, CaseIterable {
+    case text, json
+  }
+
+  @OptionGroup var topology: TopologyFileArgument
+  @Option(help: "Run this scenario alone.") var scenario: String?
+  @Option(help: "Users at the same time. Default: as the file says, else 140.") var users: Int?
+  @Option(help: "The random seed of scenarios that name none.") var seed: UInt64 = 1
+  @Option(help: ArgumentHelp("Tell every request of this user, numbered from 0.", valueName: "user")) var trace: Int?
+  @Option(
+    help: ArgumentHelp("Draw what happened over time into this SVG file.", valueName: "file.svg"),
+    completion: .file(extensions: ["svg"]))
+  var plot: String?
+  @Flag(help: "Tell every scenario in full, also those in which everything holds when there are many.") var full = false
+  @Option(help: "text or json.") var format: Format = .text
+
+  func validate() throws {
+    if let users, users < 1 { throw ValidationError("--users must be at least 1.") }
+    if let trace, trace < 0 { throw ValidationError("--trace: users are numbered from 0.") }
+    if let plot, let reason = Self.whyUnwritable(plot) { throw ValidationError("--plot: \(reason)") }
+  }
+
+  func run() throws {
+    let topology = try TopologyFiles.load(self.topology.path(), warnings: true)
+    let scenarios = topology.scenarios.isEmpty ? BuiltInScenarios.scenarios(of: topology) : topology.scenarios
+    let names = scenarios.map(\.name)
+    if let scenario, !names.contains(scenario) {
+      let mend = spellingMend(of: scenario, among: names, noun: "there are")
+      throw ValidationError("No scenario is named \"\(scenario)\"; \(mend ?? "there is none")")
+    }
+    let progress = ProgressLine.onTerminal(scenarios: scenario == nil ? names.count : 1)
+    var options = SimulationOptions(seed: seed)
+    options.users = users
+    options.traceUser = trace
+    if let progress { options.progress = { progress.update($0) } }
+    let report = try Simulation.run(
+      topology, named: scenario, options: options, threads: ProcessInfo.processInfo.activeProcessorCount)
+    progress?.finish()
+    if let trace, let most = report.scenarios.map(\.users).max(), trace >= most {
+      throw ValidationError("--trace: there is no user \(trace); they are numbered from 0 to \(most - 1).")
+    }
+    if let plot { try Self.write(SimulationPlot(report).text, to: plot) }
+    let text = SimulationText(report, .ofStandardOutput(), isFull: full)
+    switch format {
+    case .text: print(text.text)
+    case .json:
+      print(try SimulationJSON(report).json())
+      // Standard output is the program's; people read the other.
+      if !report.holds {
+        FileHandle.standardError.write(Data((SimulationText(report).conclusion + "\n").utf8))
+      }
+    }
+    if !report.holds { throw ExitCode(1) }
+  }
+
+  /// Known before anything runs: a long simulation is not to end with a drawing that nobody gets.
+  private static func whyUnwritable(_ path: String) -> String? {
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) {
+      if isFolder.boolValue { return "\"\(path)\" is a directory." }
+      return FileManager.default.isWritableFile(atPath: path) ? nil : "\"\(path)\" cannot be written."
+    }
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    return FileManager.default.isWritableFile(atPath: folder) ? nil : "there is no directory \"\(folder)\" to write in."
+  }
+
+  private static func write(_ text: String, to path: String) throws {
+    do {
+      try text.write(toFile: path, atomically: true, encoding: .utf8)
+    } catch {
+      throw ValidationError("--plot: \"\(path)\" cannot be written: \(error.localizedDescription)")
+    }
+  }
+}

@@ -1,0 +1,238 @@
+"""`geodirector topology simulate`: the report, its JSON, the plot, and what it says when something is wrong."""
+
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import subprocess
+import xml.etree.ElementTree as ElementTree
+
+import jsonschema
+import pytest
+
+from harness.geodirector import binary
+from harness.topology import REPOSITORY
+
+USAGE, CONFIGURATION = 64, 78
+TWO_SITES = REPOSITORY / "topologies" / "two-sites.yaml"
+THREE_SITES = REPOSITORY / "topologies" / "three-sites.yaml"
+SCHEMA = pathlib.Path(__file__).parent / "schemas" / "simulation-1.json"
+DOCUMENT = REPOSITORY / "docs" / "simulation.md"
+
+# One office, one site; what the scenario expects cannot be.
+SMALL = """
+geodirector: 1
+network: small
+sites:
+  - name: HOME
+    directors: [{name: D, listen: "127.1.1.1:8080"}]
+    balancers: [{name: L, listen: "127.1.1.11:8080"}]
+    servers: [{name: W, address: "127.1.2.1:8080"}]
+offices: [{name: OFFICE, listen: "127.0.1.1:8080"}]
+"""
+STORY = """
+scenarios:
+  - name: server-dies
+    duration: 2m
+    steps: [{at: 1m, for: 20s, kill: W}]
+    expect: [{errors: 0}]
+"""
+
+
+def environment(**more) -> dict:
+    kept = {key: value for key, value in os.environ.items()
+            if key not in ("GEODIRECTOR_TOPOLOGY", "NO_COLOR", "LC_ALL", "LC_CTYPE", "LANG")}
+    return kept | {"LANG": "C"} | more
+
+
+def simulate(*arguments, code: int | None = 0, **more) -> subprocess.CompletedProcess:
+    done = subprocess.run([str(binary()), "topology", "simulate", *map(str, arguments)], capture_output=True, text=True,
+                          timeout=60, env=environment(**more), cwd="/")
+    assert code is None or done.returncode == code, done
+    assert "Fatal error" not in done.stderr
+    return done
+
+
+def written(path: pathlib.Path, text: str) -> pathlib.Path:
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture
+def small(tmp_path):
+    return written(tmp_path / "small.yaml", SMALL + STORY)
+
+
+def validate(text: str) -> dict:
+    found = json.loads(text)
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(found)
+    return found
+
+
+class TestText:
+    def test_a_scenario_is_told_with_table_timeline_and_verdicts(self):
+        text = simulate(TWO_SITES, "--scenario", "director-dies").stdout
+        assert text.startswith("-- director-dies ---")
+        assert "2m to 4m: kill SD1" in text
+        assert re.search(r"^ +before +detection +failed over +after heal +all$", text, re.M)
+        for row in ("requests", "errors", "sessions lost", "users moved", "inter-site requests", "cost of links"):
+            assert re.search(rf"^  {row} +[\d.,]", text, re.M), row
+        assert re.search(r"^  inter-site +\|.{60}\| [\d,]+, up to", text, re.M)
+        assert "  ok     no user moved back" in text
+        assert text.splitlines()[-1].startswith("ok: two-sites: every property and expectation holds")
+
+    def test_several_end_with_a_table_and_what_came_of_them(self):
+        text = simulate(TWO_SITES, code=None).stdout
+        assert re.search(r"^-- all scenarios -+$", text, re.M)
+        assert len(re.findall(r"^  (?:way-to-site1-cut|director-dies|sick-server) +[\d,]+ ", text, re.M)) == 3
+
+    def test_what_fails_is_in_the_last_line_and_the_exit_code(self, small):
+        text = simulate(small, code=1).stdout
+        assert re.search(r"^  FAILED expected errors at most 0, found [1-9]", text, re.M)
+        assert text.splitlines()[-1] == "FAILED: small: server-dies (expected errors at most 0)"
+
+    def test_a_network_without_scenarios_loses_each_element_in_turn(self, tmp_path):
+        text = simulate(written(tmp_path / "n.yaml", SMALL), code=None).stdout
+        for name in ("kill-W", "kill-L", "kill-D", "kill-HOME", "power-HOME"):
+            assert f"-- {name} ---" in text
+
+    def test_the_same_file_and_seed_give_the_same_bytes(self):
+        first, second = (simulate(TWO_SITES, "--scenario", "sick-server", "--seed", 5).stdout for _ in range(2))
+        assert first == second
+        assert first != simulate(TWO_SITES, "--scenario", "sick-server", "--seed", 6).stdout
+
+    def test_signs_are_for_utf8_and_no_page_is_wider_than_100(self):
+        for language in ("C", "C.UTF-8"):
+            text = simulate(TWO_SITES, code=None, LANG=language).stdout
+            assert ("✔" in text) == (language != "C") and text.isascii() == (language == "C")
+            assert max(len(line) for line in text.splitlines()[:-1]) <= 100
+            assert "\x1b" not in text
+
+    def test_a_users_story_is_told(self):
+        text = simulate(TWO_SITES, "--scenario", "way-to-site1-cut", "--trace", 7).stdout
+        story = text[text.index("  user 7 at OP1, "):]
+        assert re.search(r"^    at [\dms.]+ (GET|POST), without cookies$", story, re.M)
+        assert re.search(r"^      OP1 -> SD1 \(new\): answered 200, session begun$", story, re.M)
+        assert re.search(r"^      cookies then: SITE=SITE1; JSESSIONID=W1\d~1$", story, re.M)
+        assert re.search(r"^      the same \d+ times more, until ", story, re.M)
+
+
+class TestJSON:
+    @pytest.mark.parametrize("file", [TWO_SITES, THREE_SITES])
+    def test_it_is_as_the_schema_says(self, file):
+        done = simulate(file, "--format", "json", "--trace", 3, code=None)
+        found = validate(done.stdout)
+        assert found["network"] == file.stem
+        assert done.returncode == (0 if found["holds"] else 1)
+        # What failed is told to people beside the program's output.
+        assert done.stderr.startswith("FAILED: ") != found["holds"]
+        for scenario in found["scenarios"]:
+            counted = scenario["total"]
+            for count in ("requests", "errors", "sessionsLost", "interSiteRequests"):
+                assert sum(phase[count] for phase in scenario["phases"]) == counted[count]
+            assert sum(phase["lengthMilliseconds"] for phase in scenario["phases"]) == pytest.approx(
+                scenario["durationMilliseconds"])
+            series = scenario["series"]
+            assert sum(series["errors"]) == counted["errors"]
+            assert sum(series["interSiteRequests"]) == counted["interSiteRequests"]
+            assert len({len(values) for values in series["requestsBySite"]} | {len(series["moves"])}) == 1
+            assert scenario["trace"]["requests"]
+
+    def test_the_document_names_every_key(self):
+        document = DOCUMENT.read_text()
+        schema = json.loads(SCHEMA.read_text())
+
+        def keys(part):
+            """Names of members: those of `properties` where that is a word of the schema, not itself a member."""
+            for name, inner in part.get("properties", {}).items():
+                yield name
+                yield from keys(inner)
+            for inner in (*part.get("$defs", {}).values(), *([part["items"]] if "items" in part else [])):
+                yield from keys(inner)
+
+        assert not [key for key in sorted(set(keys(schema))) if f"`{key}`" not in document]
+
+    def test_the_document_defines_every_property(self):
+        found = json.loads(simulate(TWO_SITES, "--format", "json", "--scenario", "director-dies", code=None).stdout)
+        document = DOCUMENT.read_text()
+        for verdict in found["scenarios"][0]["properties"]:
+            assert f"`{verdict['property']}`" in document and verdict["statement"] in document
+
+
+class TestPlot:
+    def test_it_is_one_drawing_of_all_scenarios(self, tmp_path):
+        simulate(TWO_SITES, "--plot", tmp_path / "plot.svg", code=None)
+        root = ElementTree.parse(tmp_path / "plot.svg").getroot()
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        texts = ["".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")]
+        for text in ("way-to-site1-cut", "director-dies", "kill SD1, 2m to 4m", "requests/s", "SITE1", "SITE2"):
+            assert text in texts
+        assert "prefers-color-scheme: dark" in (tmp_path / "plot.svg").read_text()
+
+    def test_that_of_the_document_shows_what_the_command_draws(self, tmp_path):
+        simulate(TWO_SITES, "--scenario", "site1-without-power", "--plot", tmp_path / "plot.svg", code=None)
+
+        def words(path):
+            texts = ElementTree.parse(path).getroot().iter("{http://www.w3.org/2000/svg}text")
+            return {re.sub(r"[\d.,]+", "0", "".join(text.itertext())) for text in texts}
+
+        assert words(tmp_path / "plot.svg") == words(REPOSITORY / "docs" / "simulation.svg")
+
+    def test_a_place_that_cannot_be_written_is_told_before_anything_runs(self, tmp_path):
+        done = simulate(TWO_SITES, "--plot", tmp_path / "nowhere" / "plot.svg", code=USAGE)
+        assert "there is no directory" in done.stderr and not done.stdout
+        assert "is a directory" in simulate(TWO_SITES, "--plot", tmp_path, code=USAGE).stderr
+
+
+class TestUsage:
+    def test_an_unknown_scenario_gets_the_nearest_name(self):
+        done = simulate(TWO_SITES, "--scenario", "director-died", code=USAGE)
+        assert 'did you mean "director-dies"?' in done.stderr and not done.stdout
+        assert "there are: way-to-site1-cut, director-dies" in simulate(TWO_SITES, "--scenario", "x", code=USAGE).stderr
+
+    def test_an_unknown_user_is_told_who_there_is(self):
+        done = simulate(TWO_SITES, "--scenario", "director-dies", "--users", 10, "--trace", 10, code=USAGE)
+        assert "numbered from 0 to 9" in done.stderr and not done.stdout
+
+    @pytest.mark.parametrize("arguments", [("--users", 0), ("--trace", -1), ("--format", "xml"), ("--seed", "x")])
+    def test_wrong_arguments_are_told(self, arguments):
+        assert not simulate(TWO_SITES, *arguments, code=USAGE).stdout
+
+    def test_a_wrong_file_is_told(self, tmp_path):
+        simulate(written(tmp_path / "wrong.yaml", SMALL + "sitez: []\n"), code=CONFIGURATION)
+
+
+class TestTerminal:
+    @staticmethod
+    def on_terminal(*arguments, **more) -> tuple[str, int]:
+        """What a terminal shows of both outputs."""
+        master, slave = pty.openpty()
+        process = subprocess.Popen([str(binary()), "topology", "simulate", *map(str, arguments)], stdin=slave,
+                                   stdout=slave, stderr=slave, env=environment(**more), cwd="/")
+        os.close(slave)
+        shown = b""
+        while select.select([master], [], [], 60)[0]:
+            try:
+                part = os.read(master, 65536)
+            except OSError:  # Linux: the other side is closed.
+                break
+            if not part:
+                break
+            shown += part
+        os.close(master)
+        return shown.decode(), process.wait(60)
+
+    def test_colours_are_for_terminals_that_want_them(self):
+        arguments = (TWO_SITES, "--scenario", "director-dies")
+        shown, _ = self.on_terminal(*arguments, TERM="xterm", LANG="C.UTF-8")
+        assert "\x1b[32m✔\x1b[0m" in shown
+        plain, _ = self.on_terminal(*arguments, TERM="xterm", LANG="C.UTF-8", NO_COLOR="1")
+        assert "✔" in plain and "\x1b[3" not in plain
+
+    def test_a_long_run_shows_how_far_it_has_come(self):
+        shown, _ = self.on_terminal(TWO_SITES, "--scenario", "director-dies", "--users", 30_000, TERM="xterm")
+        assert re.search(r"\r[#.]{20} 0/1, [\d,]+ requests/s, director-dies \d+m[\d.]*s? of 10m", shown)
+        # The line is gone before the report.
+        assert "\r\x1b[K" in shown[:shown.index("SD1 is dead")]

@@ -196,9 +196,9 @@ extension Control {
   private mutating func finish(_ index: Int, statement: HealthStatement) {
     let probe = probes[index]
     let site = sites[probe.application][probe.server]
-    // A site that says, after the hint, that it takes everybody again is no longer passed by (rule E3).
-    if statement.admit && statement.alive && probe.began > hintedAt[probe.application][site] {
-      shared.applications[probe.application].hints.clear(site: site)
+    if probe.began > hintedAt[probe.application][site] {
+      shared.applications[probe.application].hints.end(
+        site: site, by: MonitorStatement(admit: statement.admit, alive: statement.alive))
     }
     if let digest = statement.digest, digest != shared.plan.digest {
       let name = shared.plan.applications[probe.application].pool.servers[probe.server].name

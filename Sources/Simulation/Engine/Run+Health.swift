@@ -65,7 +65,7 @@ extension Run {
     for server in 0..<state.pointee.candidateCount {
       let position = Int(state.pointee.firstCandidate + server)
       guard candidates[position].isSpokenFor else { continue }
-      said.include(health[position], weight: Int(candidates[position].weight))
+      said.include(health[position], weight: Int(candidates[position].weight), seconds: now / 1_000_000_000)
     }
     let element = world.elements[Int(node)]
     if !element.admits { said.admit = false }
@@ -76,11 +76,8 @@ extension Run {
   private mutating func probeStated(_ index: Int32, _ statement: MonitorStatement) {
     let probe = probes + Int(index)
     let candidate = candidate(probe.pointee.pool, probe.pointee.server)
-    // A site that says, after the hint, that it takes everybody again is no longer passed by (rule E3).
-    if statement.admit && statement.alive
-      && probe.pointee.began > hintTime(probe.pointee.pool, candidate.pointee.poolSite)
-    {
-      shared[Int(probe.pointee.pool)].hints.clear(site: Int(candidate.pointee.poolSite))
+    if probe.pointee.began > hintTime(probe.pointee.pool, candidate.pointee.poolSite) {
+      shared[Int(probe.pointee.pool)].hints.end(site: Int(candidate.pointee.poolSite), by: statement)
     }
     let which = probe.pointee.which
     let change = health[position(probe.pointee.pool, probe.pointee.server)].record(

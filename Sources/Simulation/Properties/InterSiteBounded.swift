@@ -38,9 +38,9 @@ struct InterSiteBounded {
     let begin = outcome.begin - recovery
     let site = outcome.bound >= 0 ? siteOf[Int(outcome.bound)] : -1
     let isAvoidable =
-      site >= 0 && truth.wasServed(outcome.entry, site: site, begin, outcome.end)
-      ? truth.isDirect(outcome.entry, site: site, begin, outcome.end)
-      : truth.admitsSomewhere(outcome.entry, begin, outcome.end)
+      site >= 0 && truth.wasServed(outcome.vantage, site: site, begin, outcome.end)
+      ? truth.isDirect(outcome.vantage, site: site, begin, outcome.end)
+      : truth.admitsSomewhere(outcome.vantage, begin, outcome.end)
     guard isAvoidable else { return false }
     var wave = waves[outcome.entry]
     if wave.since != changedAt { wave = Waves(since: changedAt) }

@@ -26,7 +26,7 @@ struct NewUsersStay {
     let begin = outcome.begin - allowances.relearning[outcome.entry]
     for better in allowances.order[outcome.entry] {
       if better == site { return false }
-      if truth.admits(outcome.entry, better, begin, outcome.end) { break }
+      if truth.admits(outcome.vantage, better, begin, outcome.end) { break }
     }
     violations.add(
       at: outcome.begin, user: outcome.user,

@@ -11,7 +11,7 @@ struct NoMoveBack {
   mutating func check(_ outcome: Outcome, recovery: Int64, _ truth: inout Truth, _ names: [String]) -> Bool {
     guard !outcome.isError, !outcome.isOlder, outcome.current >= 0, outcome.answered >= 0, outcome.hadLeft,
       outcome.answered != outcome.current,
-      truth.isReachable(outcome.entry, outcome.current, outcome.begin - recovery, outcome.end)
+      truth.isReachable(outcome.vantage, outcome.current, outcome.begin - recovery, outcome.end)
     else { return false }
     violations.add(
       at: outcome.begin, user: outcome.user,

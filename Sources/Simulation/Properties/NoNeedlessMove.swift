@@ -14,7 +14,7 @@ struct NoNeedlessMove {
   /// Checks a request; true: it violates the property.
   mutating func check(_ outcome: Outcome, _ truth: inout Truth, _ names: [String]) -> Bool {
     guard !outcome.isError, outcome.bound >= 0, outcome.answered >= 0, outcome.answered != outcome.bound,
-      truth.isReachable(outcome.entry, outcome.bound, outcome.begin - recovery, outcome.end)
+      truth.isReachable(outcome.vantage, outcome.bound, outcome.begin - recovery, outcome.end)
     else { return false }
     violations.add(
       at: outcome.begin, user: outcome.user,

@@ -5,6 +5,8 @@ internal import Topology
 struct Outcome {
   var user: Int
   var entry: Int
+  /// The entry with the user's application, as the oracle numbers them.
+  var vantage: Int
   var begin: Int64
   var end: Int64
   var isPost: Bool
@@ -66,7 +68,7 @@ struct Verdicts {
     let allowances = Allowances(network, population: population)
     needlessMoves = NoNeedlessMove(recovery: allowances.recovery)
     newUsers = NewUsersStay(allowances)
-    errors = NoAvoidableError(doubt: allowances.doubt)
+    errors = NoAvoidableError(allowances)
     interSite = InterSiteBounded(allowances)
   }
 

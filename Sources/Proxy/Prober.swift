@@ -15,6 +15,8 @@ struct Probe {
   /// The check's own rise and fall, for the time of the next one.
   var state: CheckState
   var phase: Phase = .waiting
+  /// Something was learned while it ran: its result is older than that, so another follows soon.
+  var isDueAgain = false
   var socket: Reactor.Socket = .none
   var address: SocketAddress?
   var began: Int64 = 0
@@ -239,7 +241,8 @@ extension Control {
     _ = probes[index].state.record(success: success, now: now)
     let delay =
       settled ? probes[index].state.nextDelay(random: &random) : probes[index].plan.downInterval.nanosecondsClamped
-    wheel.arm(index, at: now + max(delay, 1_000_000))
+    wheel.arm(index, at: now + (probes[index].isDueAgain ? min(delay, Self.soon) : max(delay, 1_000_000)))
+    probes[index].isDueAgain = false
   }
 }
 

@@ -167,7 +167,7 @@ extension Pool {
     if let chosen = selectAdmitting(binding, key, exclusions, reason, passingBy: passingBy, now) { return chosen }
     let living = selectLiving(binding, exclusions)
     if living >= 0 { return .server(living, .draining, .plain) }
-    return selectLastResort(&exclusions, now)
+    return selectLastResort(binding, &exclusions, now)
   }
 
   /// Nobody admits new users: those that live take them all the same, the draining ones last. Users are spread over a tier
@@ -258,7 +258,14 @@ extension Pool {
   ///
   /// An office takes directors first that say themselves that their site has nobody: they were heard, and pass the request on
   /// to another site, while those that are silent are most likely as good as gone.
-  private func selectLastResort(_ exclusions: inout Exclusions, _ now: Int64) -> Selection {
+  ///
+  /// One that the cookie names and that lives is better than any: it is only past the deadline of its drain (rule F2).
+  private func selectLastResort(_ binding: Binding, _ exclusions: inout Exclusions, _ now: Int64) -> Selection {
+    if binding.group >= 0 {
+      for server in groups[Int(binding.group)].members where members[Int(server)].health.takesOwnUsers {
+        if !exclusions.rules(out: members[Int(server)], server) { return .server(server, .lastResort, .plain) }
+      }
+    }
     var pending: Int32 = -1
     for pass in LastResortPass.allCases {
       if pass == .heard && mode != .passive { continue }

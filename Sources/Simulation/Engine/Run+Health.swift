@@ -101,7 +101,9 @@ extension Run {
     _ = probe.pointee.state.record(success: success, now: now)
     let delay = settled ? probe.pointee.state.nextDelay(random: &nodeRandom[node]) : probe.pointee.downInterval
     probe.pointee.token &+= 1
-    probe.pointee.due = now + max(delay, 1_000_000)
+    let rest = probe.pointee.isDueAgain ? min(delay, ModelTimes.checkSoon) : delay
+    probe.pointee.isDueAgain = false
+    probe.pointee.due = now + max(rest, 1_000_000)
     schedule(.probe, index, token: probe.pointee.token, at: probe.pointee.due)
   }
 
@@ -171,6 +173,7 @@ extension Run {
     for index in state.firstCheck..<state.firstCheck + state.checkCount where probes[Int(index)].server == server {
       let probe = probes + Int(index)
       let time = now + ModelTimes.checkSoon
+      if probe.pointee.isRunning { probe.pointee.isDueAgain = true }
       guard !probe.pointee.isRunning, time < probe.pointee.due else { continue }
       probe.pointee.token &+= 1
       probe.pointee.due = time

@@ -94,6 +94,8 @@ struct Allowances {
   /// For how long a POST may be under way to something that has failed in silence: TCP_USER_TIMEOUT, the longest of all nodes
   /// (rule C5).
   var doubt: Int64
+  /// Failed connections in a row that show a node that a candidate is down, the most of all nodes (rule C4).
+  var fall: Int64
   /// An entry's longest check interval: what rule E4 counts in.
   var interval: [Int64]
   /// Sites in the order in which an entry's new users go to them.
@@ -103,10 +105,12 @@ struct Allowances {
     var recoveryByRole = [Int64](repeating: 0, count: 3)
     var relearningByRole = recoveryByRole
     doubt = 0
+    fall = 1
     for pool in network.pools {
       let role = pool.role == .officeProxy ? 0 : pool.role == .siteDirector ? 1 : 2
       recoveryByRole[role] = max(recoveryByRole[role], pool.trialInterval + pool.connectTimeout)
       doubt = max(doubt, pool.unacknowledged + pool.connectTimeout)
+      fall = max(fall, Int64(pool.checks.map(\.plan.fall).max() ?? 1))
       if role > 0 { relearningByRole[role] = max(relearningByRole[role], pool.relearning) }
     }
     recovery = recoveryByRole.reduce(ModelTimes.growth, +)

@@ -251,7 +251,7 @@ extension Pool {
     return found
   }
 
-  private enum LastResortPass: CaseIterable { case vouched, heard, any }
+  private enum LastResortPass: CaseIterable { case own, living, vouched, heard, any }
 
   /// Everybody is believed down: one that a trial has just reached, else the first not in maintenance is tried before an
   /// error (rule C3), further ones only as trials; those that others try just now are awaited.
@@ -259,21 +259,22 @@ extension Pool {
   /// An office takes directors first that say themselves that their site has nobody: they were heard, and pass the request on
   /// to another site, while those that are silent are most likely as good as gone.
   ///
-  /// One that the cookie names and that lives is better than any: it is only past the deadline of its drain (rule F2).
+  /// Those that live come before all: they are only past the deadline of their drain (rule F2), and the one that has the session is
+  /// the best of them.
   private func selectLastResort(_ binding: Binding, _ exclusions: inout Exclusions, _ now: Int64) -> Selection {
-    if binding.group >= 0 {
-      for server in groups[Int(binding.group)].members where members[Int(server)].health.takesOwnUsers {
-        if !exclusions.rules(out: members[Int(server)], server) { return .server(server, .lastResort, .plain) }
-      }
-    }
     var pending: Int32 = -1
     for pass in LastResortPass.allCases {
       if pass == .heard && mode != .passive { continue }
+      if pass == .own && binding.group < 0 { continue }
       for tier in 0..<tierCount {
         for position in tiers[tier].members.indices {
           let server = tiers[tier].members[position]
           let member = members[Int(server)]
           guard member.health.enabled != .maintenance, !exclusions.rules(out: member, server) else { continue }
+          if pass == .own || pass == .living {
+            guard member.health.takesOwnUsers, pass == .living || member.group == binding.group else { continue }
+            return .server(server, .lastResort, .plain)
+          }
           if pass == .heard && member.health.liveness != .declaredDead { continue }
           if pass == .vouched {
             guard shared.trials.vouches(server, now: now, interval: member.trialInterval) else { continue }

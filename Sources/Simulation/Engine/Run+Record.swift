@@ -51,7 +51,8 @@ extension Run {
         && user.pointee.isKnown(leg.pointee.cookies.session, at: bound, epoch: boundEpoch), current: current,
       hadLeft: isCurrentVisit && result.server >= 0 && user.pointee.hasLeft(result.server),
       isOlder: leg.pointee.began / 1_000_000 < Int64(user.pointee.movedAt), answered: result.server,
-      status: Int(result.status), isApplicationError: result.isApplicationError, lostSession: result.lostSession)
+      status: Int(result.status), isApplicationError: result.isApplicationError,
+      wasOverloaded: leg.pointee.flags.contains(.overloaded), lostSession: result.lostSession)
     let counts = record.counts + Int(leg.pointee.phase)
     let names = verdicts.names
     if outcome.isError {

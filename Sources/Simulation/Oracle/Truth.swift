@@ -18,6 +18,8 @@ struct Truth {
     /// Runs, and no drain's deadline has passed: its own users may stay (rule F2).
     var keeps: [Bool]
     var admits: [Bool]
+    /// Runs, and its monitor is open.
+    var isOpen: [Bool]
     var cutForward: [Int32]
     var cutBackward: [Int32]
     var pairCuts: [World.PairCut]
@@ -33,6 +35,7 @@ struct Truth {
         isUp[element] = isUp[element] && other.isUp[element]
         keeps[element] = keeps[element] && other.keeps[element]
         admits[element] = admits[element] && other.admits[element]
+        isOpen[element] = isOpen[element] && other.isOpen[element]
       }
       cutForward += other.cutForward
       cutBackward += other.cutBackward
@@ -60,6 +63,8 @@ struct Truth {
     /// By server, from the first application server on: by any way; by a direct one.
     var any: [Bool]
     var direct: [Bool]
+    /// By site: a direct way to some server, and the entry can ask its director's monitor.
+    var heard: [Bool]
     /// By site: a direct way on which everything admits new users.
     var admitting: [Bool]
     var hasAny: Bool
@@ -86,6 +91,7 @@ struct Truth {
     var isUp = [Bool](repeating: false, count: world.elementCount)
     var keeps = isUp
     var admits = isUp
+    var isOpen = isUp
     var slow: [Slowness] = []
     for element in 0..<world.elementCount {
       let state = world.elements[element]
@@ -93,9 +99,10 @@ struct Truth {
       isUp[element] = state.isUp
       keeps[element] = state.isUp && !state.isDrained
       admits[element] = state.isUp && state.admits
+      isOpen[element] = state.isUp && state.softStops == 0
     }
     let snapshot = Snapshot(
-      at: now, isUp: isUp, keeps: keeps, admits: admits,
+      at: now, isUp: isUp, keeps: keeps, admits: admits, isOpen: isOpen,
       cutForward: world.cutLinks.filter { world.links[Int($0)].cutForward > 0 },
       cutBackward: world.cutLinks.filter { world.links[Int($0)].cutBackward > 0 }, pairCuts: world.pairCuts,
       links: world.changedLinks.map {
@@ -152,11 +159,10 @@ struct Truth {
     return false
   }
 
-  /// Some server of a site could be reached all the time without going from site to site.
+  /// Some server of a site could be reached all the time without going from site to site, by a director whose monitor could be
+  /// asked.
   mutating func isDirect(_ vantage: Int, site: Int32, _ begin: Int64, _ end: Int64) -> Bool {
-    let servers = positions(site)
-    let reach = window(vantage, begin, end)
-    return servers.contains { reach.direct[$0] }
+    window(vantage, begin, end).heard[Int(site)]
   }
 
   private func positions(_ site: Int32) -> Range<Int> {
@@ -210,6 +216,8 @@ struct Truth {
     var element: Int32
     /// Its checks pass, and it takes new users.
     var admits: Bool
+    /// Its monitor can be asked.
+    var isHeard: Bool
   }
 
   private func compute(_ vantage: Int, _ snapshot: Snapshot) -> Reach {
@@ -218,6 +226,7 @@ struct Truth {
     let serverCount = network.elements.count - network.firstServer
     var reach = Reach(
       any: Array(repeating: false, count: serverCount), direct: Array(repeating: false, count: serverCount),
+      heard: Array(repeating: false, count: network.siteCount),
       admitting: Array(repeating: false, count: network.siteCount), hasAny: false)
     for director in directors(entry, application, snapshot) {
       let home = network.elements[Int(director.element)].site
@@ -231,6 +240,7 @@ struct Truth {
           reach.any[Int(server.element) - network.firstServer] = true
           guard isHome else { continue }
           reach.direct[Int(server.element) - network.firstServer] = true
+          if director.isHeard { reach.heard[Int(home)] = true }
           if director.admits && balancer.admits && server.admits { reach.admitting[Int(home)] = true }
         }
       }
@@ -241,7 +251,7 @@ struct Truth {
   private func directors(_ entry: Entry, _ application: Int, _ snapshot: Snapshot) -> [Step] {
     if entry.site >= 0 {
       return entry.elements.filter { snapshot.isUp[Int($0)] }.map {
-        Step(element: $0, admits: snapshot.admits[Int($0)])
+        Step(element: $0, admits: snapshot.admits[Int($0)], isHeard: true)
       }
     }
     guard let office = entry.elements.first, snapshot.isUp[Int(office)] else { return [] }
@@ -256,10 +266,12 @@ struct Truth {
     var found: [Step] = []
     for (index, candidate) in pool.candidates.enumerated() where snapshot.isUp[Int(candidate.element)] {
       guard passes(node, candidate, pool, snapshot) else { continue }
-      let admits =
-        snapshot.admits[Int(candidate.element)] && candidate.weight > 0
-        && checksPass(pool, Int32(index), candidate, snapshot)
-      found.append(Step(element: candidate.element, admits: admits))
+      let checksPass = checksPass(pool, Int32(index), candidate, snapshot)
+      found.append(
+        Step(
+          element: candidate.element,
+          admits: checksPass && snapshot.admits[Int(candidate.element)] && candidate.weight > 0,
+          isHeard: checksPass && snapshot.isOpen[Int(candidate.element)]))
     }
     return found
   }

@@ -2,14 +2,17 @@
 /// office and check interval (rule E4).
 ///
 /// A request counts that went from site to site although at every moment from `recovery` (as of `NoNeedlessMove`) before it
-/// began until its answer came, some server of the site that its cookie names could be reached directly; or, if none of
-/// that site answered or could be reached at all in that time, or there is no cookie, any site that took new users. (Whether the session itself is lost, only its
-/// server knows.) Those that began before the last change of the network were in flight. The others are grouped by entry into waves:
-/// requests that began before the wave's first one ended, as nothing could have told a node until then. Each node on the way
-/// learns from its own first answer (the office, and the directors of each site but the first), or from the `fall`th connection
-/// in a row that fails (rule C4). So the property is violated by the first request of a wave beyond sites + fall + t / interval: one
-/// for each site of the entry's order, the largest `fall` of all checks, and one for each check interval that is over, t being the
-/// time since the last change, and interval the longest check interval of the entry.
+/// began until its answer came, some server of the site that its cookie names could be reached directly, by a director whose
+/// monitor could be asked (if it cannot, what an office has learned from an answer holds for its check interval: rule E3); or, if
+/// none of that site answered or could be reached at all in that time, or there is no cookie, any site that took new users. (Whether
+/// the session itself is lost, only its server knows.)
+///
+/// Those that began before the last change of the network were in flight. The others are grouped by entry into waves: requests that
+/// began before the wave's first one ended, as nothing could have told a node until then. Each node on the way learns from its own
+/// first answer (the office, and the directors of each site but the first), or from the `fall`th connection in a row that fails
+/// (rule C4). So the property is violated by the first request of a wave beyond sites + fall + t / interval: one for each site of
+/// the entry's order, the largest `fall` of all checks, and one for each check interval that is over, t being the time since the
+/// last change, and interval the longest check interval of the entry.
 struct InterSiteBounded {
   private struct Waves {
     var since: Int64 = -1

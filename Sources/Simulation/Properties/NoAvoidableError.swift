@@ -7,7 +7,8 @@
 /// changed in the network while it ran or up to `doubt` before it began: it may have been processed by what failed, so nobody
 /// may repeat it. `doubt` is the longest TCP_USER_TIMEOUT and connect time-out: for so long a request may be on its way into
 /// silence. A 504 is excused when a link lost packets while the request ran: TCP repeats them at ever longer intervals, and nobody
-/// repeats a request whose connection stands and whose answer is late.
+/// repeats a request whose connection stands and whose answer is late. A request that met a bound on load is excused, too: that of a
+/// queue, of a site's capacity, or of retries at the same time (rules C6, D2, D4).
 struct NoAvoidableError {
   let recovery: Int64
   let doubt: Int64
@@ -20,7 +21,7 @@ struct NoAvoidableError {
 
   /// Checks a request; true: it violates the property.
   mutating func check(_ outcome: Outcome, _ truth: inout Truth) -> Bool {
-    guard outcome.isError, !outcome.isApplicationError,
+    guard outcome.isError, !outcome.isApplicationError, !outcome.wasOverloaded,
       truth.isServable(outcome.vantage, outcome.begin - recovery, outcome.end)
     else { return false }
     if outcome.isPost && truth.hasChanged(outcome.begin - doubt, outcome.end) { return false }

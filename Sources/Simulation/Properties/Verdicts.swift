@@ -28,6 +28,8 @@ struct Outcome {
   var answered: Int32
   var status: Int
   var isApplicationError: Bool
+  /// A queue, a capacity or the right to retry was at its bound.
+  var wasOverloaded: Bool
   /// The user's session was lost.
   var lostSession: Bool
 

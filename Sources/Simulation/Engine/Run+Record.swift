@@ -50,7 +50,7 @@ extension Run {
       boundKnows: bound >= 0
         && user.pointee.isKnown(leg.pointee.cookies.session, at: bound, epoch: boundEpoch), current: current,
       hadLeft: isCurrentVisit && result.server >= 0 && user.pointee.hasLeft(result.server),
-      isOlder: leg.pointee.began / 1_000_000 < Int64(user.pointee.movedAt), answered: result.server,
+      isOlder: leg.pointee.began / 1_000_000 < Int64(user.pointee.movedAt), followsScatter: user.pointee.wasScattered, answered: result.server,
       status: Int(result.status), isApplicationError: result.isApplicationError,
       wasOverloaded: leg.pointee.flags.contains(.overloaded), lostSession: result.lostSession)
     let counts = record.counts + Int(leg.pointee.phase)

@@ -24,6 +24,8 @@ struct Outcome {
   var hadLeft: Bool
   /// It began before the user was where the user is now: of the same page, or older.
   var isOlder: Bool
+  /// The parallel requests of the page before were answered by different servers: its cookies are a mixture.
+  var followsScatter: Bool
   /// The server that answered; -1: none did.
   var answered: Int32
   var status: Int

@@ -6,7 +6,8 @@ internal import Topology
 /// A server can be reached from an entry if there is a way office > director > balancer > server (for local users from a director of
 /// their site on) on which everything runs and packets pass both ways, in time and safely enough for connections to be made; what
 /// is drained is on no way from its deadline on, but may still serve those who would see an error else. The way is direct if the
-/// director, the balancer and the server stand at one site. It takes new users if none of its nodes and servers is drained or stops,
+/// director, the balancer and the server stand at one site. A session can be reached by a direct way, or if the directors of all
+/// other sites can reach it, whichever an office may ask: one that cannot serves the user itself (rule D2). It takes new users if none of its nodes and servers is drained or stops,
 /// and checks pass each of its steps in time. All the time from one moment to another means: by one and the same way.
 ///
 /// Ways are those of one application; a vantage is an entry with an application, numbered by both.
@@ -15,6 +16,8 @@ struct Truth {
   struct Snapshot {
     var at: Int64
     var isUp: [Bool]
+    /// Ran at some time.
+    var wasUp: [Bool]
     /// Runs, and no drain's deadline has passed: its own users may stay (rule F2).
     var keeps: [Bool]
     var admits: [Bool]
@@ -33,6 +36,7 @@ struct Truth {
     mutating func restrict(to other: Snapshot) {
       for element in isUp.indices {
         isUp[element] = isUp[element] && other.isUp[element]
+        wasUp[element] = wasUp[element] || other.wasUp[element]
         keeps[element] = keeps[element] && other.keeps[element]
         admits[element] = admits[element] && other.admits[element]
         isOpen[element] = isOpen[element] && other.isOpen[element]
@@ -102,7 +106,7 @@ struct Truth {
       isOpen[element] = state.isUp && state.softStops == 0
     }
     let snapshot = Snapshot(
-      at: now, isUp: isUp, keeps: keeps, admits: admits, isOpen: isOpen,
+      at: now, isUp: isUp, wasUp: isUp, keeps: keeps, admits: admits, isOpen: isOpen,
       cutForward: world.cutLinks.filter { world.links[Int($0)].cutForward > 0 },
       cutBackward: world.cutLinks.filter { world.links[Int($0)].cutBackward > 0 }, pairCuts: world.pairCuts,
       links: world.changedLinks.map {
@@ -228,7 +232,8 @@ struct Truth {
       any: Array(repeating: false, count: serverCount), direct: Array(repeating: false, count: serverCount),
       heard: Array(repeating: false, count: network.siteCount),
       admitting: Array(repeating: false, count: network.siteCount), hasAny: false)
-    for director in directors(entry, application, snapshot) {
+    let entered = directors(entry, application, snapshot)
+    for director in entered {
       let home = network.elements[Int(director.element)].site
       // Nobody but offices asks whether a director is drained: local users go to those of their site.
       let keeps = entry.site >= 0 || snapshot.keeps[Int(director.element)]
@@ -237,15 +242,53 @@ struct Truth {
         for server in steps(from: balancer.element, application, snapshot) {
           reach.hasAny = true
           guard keeps, snapshot.keeps[Int(balancer.element)], snapshot.keeps[Int(server.element)] else { continue }
-          reach.any[Int(server.element) - network.firstServer] = true
           guard isHome else { continue }
+          reach.any[Int(server.element) - network.firstServer] = true
           reach.direct[Int(server.element) - network.firstServer] = true
           if director.isHeard { reach.heard[Int(home)] = true }
           if director.admits && balancer.admits && server.admits { reach.admitting[Int(home)] = true }
         }
       }
     }
+    addDetours(&reach, entry, application, entered, snapshot)
     return reach
+  }
+
+  /// Servers that all who may be asked besides the directors of their own site can reach.
+  private func addDetours(
+    _ reach: inout Reach, _ entry: Entry, _ application: Int, _ entered: [Step], _ snapshot: Snapshot
+  ) {
+    let asked = candidates(entry, application).filter { snapshot.wasUp[Int($0)] }
+    var passing: [[Bool]] = []
+    for director in asked {
+      var servers = [Bool](repeating: false, count: reach.any.count)
+      let isEntered = entered.contains { $0.element == director }
+      if snapshot.isUp[Int(director)] && (entry.site >= 0 || snapshot.keeps[Int(director)] || isEntered) {
+        for balancer in steps(from: director, application, snapshot) where snapshot.keeps[Int(balancer.element)] {
+          for server in steps(from: balancer.element, application, snapshot) where snapshot.keeps[Int(server.element)] {
+            servers[Int(server.element) - network.firstServer] = true
+          }
+        }
+      }
+      passing.append(servers)
+    }
+    for server in reach.any.indices where !reach.any[server] {
+      let site = network.elements[network.firstServer + server].site
+      var isEntered = false
+      var isReached = true
+      for (index, director) in asked.enumerated() where network.elements[Int(director)].site != site || entry.site >= 0 {
+        isReached = isReached && passing[index][server]
+        isEntered = isEntered || entered.contains { $0.element == director }
+      }
+      reach.any[server] = isReached && isEntered
+    }
+  }
+
+  /// The directors that requests of an entry may go to.
+  private func candidates(_ entry: Entry, _ application: Int) -> [Int32] {
+    guard entry.site < 0, let office = entry.elements.first else { return entry.elements }
+    let pool = network.nodes[Int(office)].poolOf[application]
+    return pool < 0 ? [] : network.pools[Int(pool)].candidates.map(\.element)
   }
 
   private func directors(_ entry: Entry, _ application: Int, _ snapshot: Snapshot) -> [Step] {

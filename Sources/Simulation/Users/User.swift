@@ -69,7 +69,8 @@ struct User {
 
   /// Another page is asked for.
   mutating func beginPage() {
-    wasScattered = isScattered
+    // A page that nobody answered changes no cookies.
+    wasScattered = isScattered || (wasScattered && pageServer < 0)
     isScattered = false
     pageServer = -1
   }

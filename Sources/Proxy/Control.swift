@@ -284,11 +284,15 @@ struct Control: ~Copyable {
   }
 
   /// A moment later, so that what the other side has just learned has reached its monitor.
-  private static let soon: Int64 = 20_000_000
+  static let soon: Int64 = 20_000_000
 
   mutating func checkSoon(_ application: Int, _ server: Int) {
-    for probe in probesOf[application][server] where probes[probe].phase == .waiting {
-      wheel.armNoLater(probe, at: now + Self.soon)
+    for probe in probesOf[application][server] {
+      if probes[probe].phase == .waiting {
+        wheel.armNoLater(probe, at: now + Self.soon)
+      } else {
+        probes[probe].isDueAgain = true
+      }
     }
   }
 }

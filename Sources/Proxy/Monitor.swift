@@ -108,8 +108,9 @@ extension Control {
     let plan = shared.plan
     let servers = plan.applications[application].pool.servers
     var said = MonitorStatement.nobody
+    let seconds = cr_realtime() / 1_000_000_000
     for server in servers.indices where plan.role != .siteDirector || servers[server].site == plan.site {
-      said.include(health[application][server], weight: servers[server].weight)
+      said.include(health[application][server], weight: servers[server].weight, seconds: seconds)
     }
     return HealthStatement(
       admit: said.admit && shared.phase == .running, alive: said.alive, deadline: nil, digest: nil)

@@ -15,6 +15,8 @@ struct Probe {
   /// The check's own rise and fall, for the time of the next one.
   var state: CheckState
   var phase: Phase = .waiting
+  /// Something was learned while it ran: its result is older than that, so another follows soon.
+  var isDueAgain = false
   var socket: Reactor.Socket = .none
   var address: SocketAddress?
   var began: Int64 = 0
@@ -196,9 +198,9 @@ extension Control {
   private mutating func finish(_ index: Int, statement: HealthStatement) {
     let probe = probes[index]
     let site = sites[probe.application][probe.server]
-    // A site that says, after the hint, that it takes everybody again is no longer passed by (rule E3).
-    if statement.admit && statement.alive && probe.began > hintedAt[probe.application][site] {
-      shared.applications[probe.application].hints.clear(site: site)
+    if probe.began > hintedAt[probe.application][site] {
+      shared.applications[probe.application].hints.end(
+        site: site, by: MonitorStatement(admit: statement.admit, alive: statement.alive))
     }
     if let digest = statement.digest, digest != shared.plan.digest {
       let name = shared.plan.applications[probe.application].pool.servers[probe.server].name
@@ -240,7 +242,8 @@ extension Control {
     _ = probes[index].state.record(success: success, now: now)
     let delay =
       settled ? probes[index].state.nextDelay(random: &random) : probes[index].plan.downInterval.nanosecondsClamped
-    wheel.arm(index, at: now + max(delay, 1_000_000))
+    wheel.arm(index, at: now + (probes[index].isDueAgain ? min(delay, Self.soon) : max(delay, 1_000_000)))
+    probes[index].isDueAgain = false
   }
 }
 

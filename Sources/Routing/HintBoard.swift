@@ -53,6 +53,12 @@ public struct HintBoard: @unchecked Sendable {
     if slots[site * 2 + 1].load(ordering: .relaxed) != 0 { slots[site * 2 + 1].store(0, ordering: .relaxed) }
   }
 
+  /// The site takes these users again.
+  func clear(site: Int, for audience: Audience) {
+    let slot = site * 2 + audience.rawValue
+    if slots[slot].load(ordering: .relaxed) != 0 { slots[slot].store(0, ordering: .relaxed) }
+  }
+
   /// Whether a hint stands, due for renewal or not.
   public func isSet(site: Int) -> Bool { slots[site * 2].load(ordering: .relaxed) != 0 }
 

@@ -65,7 +65,7 @@ extension Pool {
     if binding.group >= 0 {
       let site = groups[Int(binding.group)].site
       let verdict =
-        mode == .passive ? hintVerdict(site, .ownUsers, binding.group, exclusions, now) : .clear
+        mode == .passive ? hintVerdict(site, .ownUsers, binding, exclusions, now) : .clear
       if verdict == .passBy {
         passBy = site
       } else {
@@ -90,7 +90,7 @@ extension Pool {
       let chosen = admitting(tier, key, exclusions)
       guard chosen >= 0 else { continue }
       let verdict =
-        mode == .passive ? hintVerdict(members[Int(chosen)].site, .newUsers, -1, exclusions, now) : .clear
+        mode == .passive ? hintVerdict(members[Int(chosen)].site, .newUsers, binding, exclusions, now) : .clear
       if verdict == .passBy { continue }
       return .server(chosen, .failback, verdict == .probe ? .probe : .plain)
     }
@@ -98,9 +98,10 @@ extension Pool {
   }
 
   private func hintVerdict(
-    _ site: Int32, _ audience: HintBoard.Audience, _ group: Int32, _ exclusions: Exclusions, _ now: Int64
+    _ site: Int32, _ audience: HintBoard.Audience, _ binding: Binding, _ exclusions: Exclusions, _ now: Int64
   ) -> HintBoard.Verdict {
     guard shared.hints.isSet(site: Int(site)) else { return .clear }
+    let group = audience == .ownUsers ? binding.group : -1
     // A retry never becomes the probe: its first attempt had the choice.
     if exclusions.tried.count > 0 { return .passBy }
     // Without a director that lives there is nobody to pass by: trials decide.
@@ -108,6 +109,10 @@ extension Pool {
     where (group >= 0 ? members[index].group == group : members[index].site == site)
       && members[index].takesOwnUsers
     {
+      // Users of another site are served by that one, wherever they are sent: their answers tell nothing.
+      if audience == .newUsers && (binding.presence == .named || binding.presence == .unknown) {
+        return shared.hints.passesBy(site: Int(site), for: audience, now: now) ? .passBy : .clear
+      }
       return shared.hints.verdict(site: Int(site), for: audience, now: now, interval: members[index].hintInterval)
     }
     return .clear
@@ -161,10 +166,10 @@ extension Pool {
         sessionKey, loads: shared.loads, excluding: exclusions.tried, random: &random)
       if chosen >= 0 && !exclusions.rules(out: members[Int(chosen)], chosen) { return .server(chosen, reason, .plain) }
     }
-    if let chosen = selectAdmitting(key, exclusions, reason, passingBy: passingBy, now) { return chosen }
+    if let chosen = selectAdmitting(binding, key, exclusions, reason, passingBy: passingBy, now) { return chosen }
     let living = selectLiving(binding, exclusions)
     if living >= 0 { return .server(living, .draining, .plain) }
-    return selectLastResort(&exclusions, now)
+    return selectLastResort(binding, &exclusions, now)
   }
 
   /// Nobody admits new users: those that live take them all the same, the draining ones last. Users are spread over a tier
@@ -194,7 +199,8 @@ extension Pool {
 
   /// The first tier with a candidate that admits new users; sites with a hint against them come after the others.
   private mutating func selectAdmitting(
-    _ key: SelectionKey, _ exclusions: Exclusions, _ reason: Reason, passingBy: Int32, _ now: Int64
+    _ binding: Binding, _ key: SelectionKey, _ exclusions: Exclusions, _ reason: Reason, passingBy: Int32,
+    _ now: Int64
   ) -> Selection? {
     var full: Int32 = -1
     var hinted: Int32 = -1
@@ -205,7 +211,7 @@ extension Pool {
       let site = members[Int(chosen)].site
       if mode == .passive {
         let verdict: HintBoard.Verdict =
-          site == passingBy ? .passBy : hintVerdict(site, .newUsers, -1, exclusions, now)
+          site == passingBy ? .passBy : hintVerdict(site, .newUsers, binding, exclusions, now)
         if verdict == .probe { return .server(chosen, why, .probe) }
         if verdict == .passBy {
           if hinted < 0 { hinted = chosen }
@@ -247,22 +253,30 @@ extension Pool {
     return found
   }
 
-  private enum LastResortPass: CaseIterable { case vouched, heard, any }
+  private enum LastResortPass: CaseIterable { case own, living, vouched, heard, any }
 
   /// Everybody is believed down: one that a trial has just reached, else the first not in maintenance is tried before an
   /// error (rule C3), further ones only as trials; those that others try just now are awaited.
   ///
   /// An office takes directors first that say themselves that their site has nobody: they were heard, and pass the request on
   /// to another site, while those that are silent are most likely as good as gone.
-  private func selectLastResort(_ exclusions: inout Exclusions, _ now: Int64) -> Selection {
+  ///
+  /// Those that live come before all: they are only past the deadline of their drain (rule F2), and the one that has the session is
+  /// the best of them.
+  private func selectLastResort(_ binding: Binding, _ exclusions: inout Exclusions, _ now: Int64) -> Selection {
     var pending: Int32 = -1
     for pass in LastResortPass.allCases {
       if pass == .heard && mode != .passive { continue }
+      if pass == .own && binding.group < 0 { continue }
       for tier in 0..<tierCount {
         for position in tiers[tier].members.indices {
           let server = tiers[tier].members[position]
           let member = members[Int(server)]
           guard member.health.enabled != .maintenance, !exclusions.rules(out: member, server) else { continue }
+          if pass == .own || pass == .living {
+            guard member.health.takesOwnUsers, pass == .living || member.group == binding.group else { continue }
+            return .server(server, .lastResort, .plain)
+          }
           if pass == .heard && member.health.liveness != .declaredDead { continue }
           if pass == .vouched {
             guard shared.trials.vouches(server, now: now, interval: member.trialInterval) else { continue }

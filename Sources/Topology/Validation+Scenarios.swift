@@ -1,9 +1,10 @@
 extension Topology {
   /// Steps about things that are not there or at impossible times, and statements about phases that never come.
-  func scenarioErrors() -> [Diagnostic] {
-    scenarios.flatMap { scenario in
-      scenario.steps.flatMap { stepErrors($0, of: scenario) } + overlaps(in: scenario) + expectationErrors(scenario)
-    }
+  func scenarioErrors() -> [Diagnostic] { scenarios.flatMap(errors) }
+
+  /// What is wrong with a scenario for this network, one of the file or another; empty: it can be simulated.
+  public func errors(in scenario: Scenario) -> [Diagnostic] {
+    scenario.steps.flatMap { stepErrors($0, of: scenario) } + overlaps(in: scenario) + expectationErrors(scenario)
   }
 
   private func stepErrors(_ step: ScenarioStep, of scenario: Scenario) -> [Diagnostic] {

@@ -5,15 +5,32 @@ extension MonitorStatement {
   public static let nobody = MonitorStatement(admit: false, alive: false)
 
   /// Counts a server in that the node speaks for: a director speaks for the balancers of its own site only (rule E1).
-  /// - Parameter weight: the plan's; a server of weight 0 admits nobody.
+  /// - Parameters:
+  ///   - weight: the plan's; a server of weight 0 admits nobody.
+  ///   - seconds: the time of day, since 1970: a server past the deadline of its drain serves nobody any more (rule F2).
   @inline(__always)
-  public mutating func include(_ health: ServerHealth, weight: Int) {
+  public mutating func include(_ health: ServerHealth, weight: Int, seconds: Int64) {
     admit = admit || (health.takesNewUsers && weight > 0)
-    alive = alive || health.takesOwnUsers
+    alive = alive || (health.takesOwnUsers && !health.isDrained(seconds: seconds))
+  }
+}
+
+extension HintBoard {
+  /// A monitor of the site was asked after the hint: what it can do again is no longer passed by (rule E3). Its own users come
+  /// back although it may not take new ones yet.
+  public func end(site: Int, by statement: MonitorStatement) {
+    guard statement.alive else { return }
+    if statement.admit { clear(site: site) } else { clear(site: site, for: .ownUsers) }
   }
 }
 
 extension ServerHealth {
+  /// Whether the deadline of its drain has passed, at a time of day in seconds since 1970. A deadline alone drains nobody.
+  func isDrained(seconds: Int64) -> Bool {
+    guard let drainDeadline, !takesNewUsers else { return false }
+    return seconds >= drainDeadline
+  }
+
   /// Takes in what a worker learned by using the server (rule C4). A hint says nothing of the server itself.
   public mutating func record(_ evidence: Evidence.Kind, now: Int64) -> HealthChange {
     switch evidence {

@@ -63,6 +63,8 @@ struct Leg {
     static let isNew = Flags(rawValue: 512)
     /// The end of the other side's silence is scheduled.
     static let watched = Flags(rawValue: 2048)
+    /// The root: load was in the way, as queues, capacities and the right to retry have bounds (rules C6, D2, D4).
+    static let overloaded = Flags(rawValue: 4096)
     /// The root: something went differently than on an ordinary day.
     static let disturbed = Flags(rawValue: 1024)
   }

@@ -88,4 +88,6 @@ struct Probe {
   var isMonitor: Bool
   var isConnect: Bool
   var isRunning = false
+  /// Something was learned while it ran: its result is older than that, so another follows soon.
+  var isDueAgain = false
 }

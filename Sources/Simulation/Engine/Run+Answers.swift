@@ -56,7 +56,8 @@ extension Run {
     case nil: break
     case .passive:
       let named = result.site >= 0 ? state.pointee.group(result.site) : -1
-      let moved = pool.pointee.tellsOfAnotherSite(named, server: leg.pointee.exchange.server)
+      let moved = pool.pointee.tellsOfAnotherSite(
+        named, binding: leg.pointee.exchange.binding, server: leg.pointee.exchange.server)
       if !behaviour.contains(.withoutLearning) {
         leg.pointee.exchange.learned(moved: moved, pool: &pool.pointee, now: now)
       }
@@ -94,19 +95,26 @@ extension Run {
   @inline(__always)
   mutating func respond(_ index: Int32, _ result: Result) {
     let leg = legs + Int(index)
-    guard leg.pointee.parent >= 0 else { return complete(index, result, at: now) }
+    let left = world.slowNodes > 0 ? now + slowness(leg) : now
+    guard leg.pointee.parent >= 0 else { return complete(index, result, at: left) }
     let parent = legs + Int(leg.pointee.parent)
     if parent.pointee.token == leg.pointee.parentToken {
       let candidate = candidate(parent.pointee.pool, parent.pointee.exchange.server)
       parent.pointee.result = result
-      parent.pointee.repliedAt = now
+      parent.pointee.repliedAt = left
       parent.pointee.flags.insert(.replied)
       let arrival = world.transmit(
-        candidate.pointee.path, towardsCandidate: false, bytes: Int(result.bytes), now: now)
+        candidate.pointee.path, towardsCandidate: false, bytes: Int(result.bytes), now: left)
       if candidate.pointee.path.link >= 0 { charge(parent, candidate.pointee.path.link, Int(result.bytes)) }
       schedule(.response, leg.pointee.parent, token: leg.pointee.parentToken, at: arrival)
+      if arrival >= parent.pointee.deadline { armAncestors(leg.pointee.parent) }
     }
     freeLeg(index)
+  }
+
+  /// What a slow machine adds to the answers of its node.
+  private func slowness(_ leg: UnsafeMutablePointer<Leg>) -> Int64 {
+    leg.pointee.pool >= 0 ? world.elements[Int(poolStates[Int(leg.pointee.pool)].node)].slowness : 0
   }
 
   /// The answer is lost on a cut link: the other side sends it again, at growing intervals.

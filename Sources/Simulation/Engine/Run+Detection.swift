@@ -26,10 +26,11 @@ extension Run {
     return item.which == .admission && !element.admits
   }
 
-  /// The verdict is what the check should say: not in the way of the one that is wrong.
+  /// The check's verdict is what it should say, whatever requests have found out beside it.
   private func hasNoticed(_ awaited: AwaitedDetection) -> Bool {
     let health = health[position(awaited.pool, awaited.server)]
-    return awaited.which == .liveness ? health.liveness != .alive : !health.takesNewUsers
+    guard awaited.which == .liveness else { return !health.takesNewUsers }
+    return health.liveness != .alive || !(health.livenessCheck?.isUp ?? true)
   }
 
   private func concerned(_ change: TimedChange) -> [CandidateReference] {

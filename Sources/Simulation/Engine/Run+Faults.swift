@@ -16,20 +16,23 @@ extension Run {
 
   mutating func apply(_ index: Int) {
     let change = changes[index]
+    var broken: [Int32] = []
     nextChangeAt = index + 1 < changes.count ? changes[index + 1].at : .max
     switch change.kind {
-    case .kill: for element in change.subjects { kill(element, silently: false) }
+    case .kill: for element in change.subjects where kill(element, silently: false) { broken.append(element) }
     case .revive: for element in change.subjects { revive(element) }
-    case .powerOff: for element in change.subjects { kill(element, silently: true) }
+    case .powerOff: for element in change.subjects where kill(element, silently: true) { broken.append(element) }
     case .powerOn: for element in change.subjects { powerOn(element) }
     case .retire: for element in change.subjects { retire(element) }
     case .softStop: for element in change.subjects { softStop(element, 1) }
     case .softStopEnds: for element in change.subjects { softStop(element, -1) }
     case .drain(let deadline): for element in change.subjects { drain(element, 1, deadline) }
     case .drainEnds: for element in change.subjects { drain(element, -1, 0) }
-    case .drainDeadline: for element in change.subjects { drainEnds(element) }
-    case .slow(let added): for element in change.subjects { world.elements[Int(element)].slowness += added }
-    case .slowEnds(let added): for element in change.subjects { world.elements[Int(element)].slowness -= added }
+    case .drainDeadline(let step):
+      // Who was told of the deadline moves the users by itself: this is for the oracle.
+      for element in change.subjects { world.elements[Int(element)].deadlinesOver += step }
+    case .slow(let added): slow(change.subjects, added, 1)
+    case .slowEnds(let added): slow(change.subjects, -added, -1)
     case .fail(let share, let status):
       for element in change.subjects {
         world.elements[Int(element)].errorShare = share
@@ -53,6 +56,8 @@ extension Run {
     truth.remember(world, at: now)
     verdicts.worldChanged(at: now)
     record.disturbedAt = now
+    // Only now, as requests may end by it: the oracle has to know what has ended them.
+    for element in broken { breakConnections(element, silently: !world.elements[Int(element)].isPowered) }
     if change.weight > 0 { awaitDetection(change) }
     dropAnsweredDetections()
     updatePhase()
@@ -60,15 +65,16 @@ extension Run {
 
   // MARK: Elements
 
-  private mutating func kill(_ element: Int32, silently: Bool) {
+  /// True: it ran until now, and its connections are to be broken.
+  private mutating func kill(_ element: Int32, silently: Bool) -> Bool {
     let state = world.elements + Int(element)
     let wasUp = state.pointee.isUp
     if silently { state.pointee.powerCuts += 1 } else { state.pointee.kills += 1 }
-    guard wasUp else { return }
+    guard wasUp else { return false }
     state.pointee.epoch &+= 1
     state.pointee.brokenAt = now
     if element >= network.firstServer { servers[Int(element) - network.firstServer].clear() }
-    breakConnections(element, silently: silently)
+    return true
   }
 
   private mutating func revive(_ element: Int32) {
@@ -166,22 +172,20 @@ extension Run {
 
   private mutating func softStop(_ element: Int32, _ step: Int16) {
     world.elements[Int(element)].softStops += step
-    if element >= network.firstServer { setDrain(element, step > 0) }
+    if element >= network.firstServer { setDrain(element, step > 0, deadline: 0) }
   }
 
   private mutating func drain(_ element: Int32, _ step: Int16, _ deadline: Int64) {
     world.elements[Int(element)].drains += step
     world.elements[Int(element)].drainDeadline = deadline
-    if element >= network.firstServer { setDrain(element, step > 0) }
-    if step < 0 && world.elements[Int(element)].isDrained {
-      world.elements[Int(element)].isDrained = false
-      if element >= network.firstServer { setMaintenance(element, false) }
-    }
+    if element >= network.firstServer { setDrain(element, step > 0, deadline: deadline) }
   }
 
-  private mutating func drainEnds(_ element: Int32) {
-    world.elements[Int(element)].isDrained = true
-    if element >= network.firstServer { setMaintenance(element, true) }
+  private mutating func slow(_ elements: [Int32], _ added: Int64, _ step: Int) {
+    for element in elements {
+      world.elements[Int(element)].slowness += added
+      if Int(element) < network.nodeCount { world.slowNodes += step }
+    }
   }
 
   // MARK: Links
@@ -196,25 +200,29 @@ extension Run {
     }
   }
 
-  private func slowLink(_ links: [Int32], _ added: Int64, _ divided: Double) {
+  private mutating func slowLink(_ links: [Int32], _ added: Int64, _ divided: Double) {
     for link in links {
       let state = world.links + Int(link)
       state.pointee.latency += added
       if divided > 0 { state.pointee.nanosecondsPerByte *= divided }
-      settlePlainness(state)
+      settleLink(link)
     }
   }
 
-  private func lose(_ links: [Int32], _ share: Double) {
+  private mutating func lose(_ links: [Int32], _ share: Double) {
     for link in links {
       let state = world.links + Int(link)
       state.pointee.loss = min(max(state.pointee.loss + share, 0), 1)
-      settlePlainness(state)
+      settleLink(link)
     }
   }
 
-  private func settlePlainness(_ state: UnsafeMutablePointer<World.LinkState>) {
+  private mutating func settleLink(_ link: Int32) {
+    let state = world.links + Int(link)
     if state.pointee.loss < 1e-12 { state.pointee.loss = 0 }
     state.pointee.isPlain = state.pointee.nanosecondsPerByte == 0 && state.pointee.loss == 0
+    world.changedLinks.removeAll { $0 == link }
+    let usual = network.links[Int(link)]
+    if state.pointee.latency != usual.latency || state.pointee.loss != usual.loss { world.changedLinks.append(link) }
   }
 }

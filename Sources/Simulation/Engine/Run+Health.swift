@@ -52,7 +52,7 @@ extension Run {
     guard element.pointee.isUp else { return false }
     // A soft stop closes the monitor at once; a drained server closes its admission port.
     if probe.pointee.isMonitor { return element.pointee.softStops == 0 }
-    return probe.pointee.which == .liveness ? !element.pointee.isDrained : element.pointee.admits
+    return probe.pointee.which == .liveness || element.pointee.admits
   }
 
   /// What a node's monitor says of an application (rule E1).
@@ -65,11 +65,10 @@ extension Run {
     for server in 0..<state.pointee.candidateCount {
       let position = Int(state.pointee.firstCandidate + server)
       guard candidates[position].isSpokenFor else { continue }
-      said.include(health[position], weight: Int(candidates[position].weight))
+      said.include(health[position], weight: Int(candidates[position].weight), seconds: now / 1_000_000_000)
     }
     let element = world.elements[Int(node)]
     if !element.admits { said.admit = false }
-    if element.isDrained { said.alive = false }
     if element.drains > 0 && element.drainDeadline > 0 { said.drainDeadline = element.drainDeadline }
     return said
   }
@@ -77,11 +76,8 @@ extension Run {
   private mutating func probeStated(_ index: Int32, _ statement: MonitorStatement) {
     let probe = probes + Int(index)
     let candidate = candidate(probe.pointee.pool, probe.pointee.server)
-    // A site that says, after the hint, that it takes everybody again is no longer passed by (rule E3).
-    if statement.admit && statement.alive
-      && probe.pointee.began > hintTime(probe.pointee.pool, candidate.pointee.poolSite)
-    {
-      shared[Int(probe.pointee.pool)].hints.clear(site: Int(candidate.pointee.poolSite))
+    if probe.pointee.began > hintTime(probe.pointee.pool, candidate.pointee.poolSite) {
+      shared[Int(probe.pointee.pool)].hints.end(site: Int(candidate.pointee.poolSite), by: statement)
     }
     let which = probe.pointee.which
     let change = health[position(probe.pointee.pool, probe.pointee.server)].record(
@@ -105,7 +101,9 @@ extension Run {
     _ = probe.pointee.state.record(success: success, now: now)
     let delay = settled ? probe.pointee.state.nextDelay(random: &nodeRandom[node]) : probe.pointee.downInterval
     probe.pointee.token &+= 1
-    probe.pointee.due = now + max(delay, 1_000_000)
+    let rest = probe.pointee.isDueAgain ? min(delay, ModelTimes.checkSoon) : delay
+    probe.pointee.isDueAgain = false
+    probe.pointee.due = now + max(rest, 1_000_000)
     schedule(.probe, index, token: probe.pointee.token, at: probe.pointee.due)
   }
 
@@ -175,6 +173,7 @@ extension Run {
     for index in state.firstCheck..<state.firstCheck + state.checkCount where probes[Int(index)].server == server {
       let probe = probes + Int(index)
       let time = now + ModelTimes.checkSoon
+      if probe.pointee.isRunning { probe.pointee.isDueAgain = true }
       guard !probe.pointee.isRunning, time < probe.pointee.due else { continue }
       probe.pointee.token &+= 1
       probe.pointee.due = time
@@ -184,21 +183,15 @@ extension Run {
 
   // MARK: Drains by the operator, where no check can show them
 
-  /// Balancers are told of a drained server that has no admission port.
-  mutating func setDrain(_ element: Int32, _ isDrained: Bool) {
+  /// Balancers are told of a drained server that has no admission port to close, and of a deadline, for which a check has no
+  /// words. `deadline`: in seconds; 0: none.
+  mutating func setDrain(_ element: Int32, _ isDrained: Bool, deadline: Int64) {
     for user in network.users[element] {
       let model = network.pools[Int(user.pool)]
-      guard model.role == .siteBalancer, model.plan.pool.servers[Int(user.server)].admission == nil else { continue }
-      let change = health[position(user.pool, user.server)].setEnabled(isDrained ? .drain : .ready, now: now)
-      changed(user.pool, user.server, change)
-    }
-  }
-
-  /// At the deadline nobody stays: the server is taken out.
-  mutating func setMaintenance(_ element: Int32, _ isOut: Bool) {
-    for user in network.users[element] {
-      guard network.pools[Int(user.pool)].role == .siteBalancer else { continue }
-      let change = health[position(user.pool, user.server)].setEnabled(isOut ? .maintenance : .ready, now: now)
+      guard model.role == .siteBalancer else { continue }
+      let isTold = deadline > 0 || model.plan.pool.servers[Int(user.server)].admission == nil
+      let change = health[position(user.pool, user.server)].setEnabled(
+        isDrained && isTold ? .drain : .ready, drainDeadline: deadline > 0 ? deadline : nil, now: now)
       changed(user.pool, user.server, change)
     }
   }

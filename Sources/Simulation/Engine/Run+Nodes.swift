@@ -110,6 +110,7 @@ extension Run {
   private mutating func startProbe(_ probe: Int, _ model: CheckModel, isFirst: Bool) {
     if !isFirst { probes[probe].state = CheckState(plan: hysteresis(model.plan), initiallyUp: true) }
     probes[probe].isRunning = false
+    probes[probe].isDueAgain = false
     probes[probe].token &+= 1
     let node = Int(poolStates[Int(probes[probe].pool)].node)
     probes[probe].due = now + probes[probe].state.firstDelay(random: &nodeRandom[node])

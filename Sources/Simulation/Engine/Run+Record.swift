@@ -46,14 +46,16 @@ extension Run {
     let boundEpoch = bound >= 0 ? world.elements[Int(bound)].epoch : 0
     let current = isCurrentVisit ? user.pointee.current : -1
     let outcome = Outcome(
-      user: Int(leg.pointee.user), entry: Int(user.pointee.entry), begin: leg.pointee.began, end: done,
+      user: Int(leg.pointee.user), entry: Int(user.pointee.entry),
+      vantage: truth.vantage(Int(user.pointee.entry), user.pointee.application), begin: leg.pointee.began, end: done,
       isPost: leg.pointee.flags.contains(.isPost), isNew: leg.pointee.flags.contains(.isNew),
       crossed: leg.pointee.flags.contains(.crossed), bound: bound,
       boundKnows: bound >= 0
         && user.pointee.isKnown(leg.pointee.cookies.session, at: bound, epoch: boundEpoch), current: current,
       hadLeft: isCurrentVisit && result.server >= 0 && user.pointee.hasLeft(result.server),
-      isOlder: leg.pointee.began / 1_000_000 < Int64(user.pointee.movedAt), answered: result.server,
-      status: Int(result.status), isApplicationError: result.isApplicationError, lostSession: result.lostSession)
+      isOlder: leg.pointee.began / 1_000_000 < Int64(user.pointee.movedAt), followsScatter: user.pointee.wasScattered, answered: result.server,
+      status: Int(result.status), isApplicationError: result.isApplicationError,
+      wasOverloaded: leg.pointee.flags.contains(.overloaded), lostSession: result.lostSession)
     let counts = record.counts + Int(leg.pointee.phase)
     let names = verdicts.names
     if outcome.isError {
@@ -75,7 +77,7 @@ extension Run {
       counts.pointee.sessionsLost += 1
       record.sessionsLost[step] &+= 1
       let couldGoOn =
-        outcome.boundKnows && truth.isReachable(outcome.entry, outcome.bound, outcome.begin, outcome.end)
+        outcome.boundKnows && truth.isReachable(outcome.vantage, outcome.bound, outcome.begin, outcome.end)
       if !couldGoOn { counts.pointee.sessionsLostOracle += 1 }
     }
     if outcome.current >= 0 && outcome.current != outcome.answered && outcome.answered >= 0 {
@@ -94,9 +96,9 @@ extension Run {
     record.interSite[step] &+= 1
     let wasAvoidable =
       outcome.bound >= 0 && outcome.boundKnows
-        && truth.isReachable(outcome.entry, outcome.bound, outcome.begin, outcome.end)
-      ? truth.isDirect(outcome.entry, outcome.bound, outcome.begin, outcome.end)
-      : truth.admitsSomewhere(outcome.entry, outcome.begin, outcome.end)
+        && truth.isReachable(outcome.vantage, outcome.bound, outcome.begin, outcome.end)
+      ? truth.isDirect(outcome.vantage, outcome.bound, outcome.begin, outcome.end)
+      : truth.admitsSomewhere(outcome.vantage, outcome.begin, outcome.end)
     if !wasAvoidable { counts.pointee.interSiteOracle += 1 }
     let sites = verdicts.siteOfElement
     _ = verdicts.interSite.check(outcome, &truth, siteOf: sites)
@@ -106,16 +108,16 @@ extension Run {
   /// that takes new users; where there is no direct way, what it did cost.
   private mutating func oracleCost(_ outcome: Outcome, _ leg: UnsafeMutablePointer<Leg>) -> Double {
     let entry = population.entries[outcome.entry]
-    guard let from = entry.elements.first, truth.isServable(outcome.entry, outcome.begin, outcome.end) else { return 0 }
+    guard let from = entry.elements.first, truth.isServable(outcome.vantage, outcome.begin, outcome.end) else { return 0 }
     var site: Int32 = -1
     if outcome.bound >= 0, outcome.boundKnows,
-      truth.isReachable(outcome.entry, outcome.bound, outcome.begin, outcome.end)
+      truth.isReachable(outcome.vantage, outcome.bound, outcome.begin, outcome.end)
     {
-      guard truth.isDirect(outcome.entry, outcome.bound, outcome.begin, outcome.end) else { return leg.pointee.cost }
+      guard truth.isDirect(outcome.vantage, outcome.bound, outcome.begin, outcome.end) else { return leg.pointee.cost }
       site = verdicts.siteOfElement[Int(outcome.bound)]
     } else {
       for candidate in verdicts.newUsers.order(outcome.entry)
-      where truth.admits(outcome.entry, candidate, outcome.begin, outcome.end) {
+      where truth.admits(outcome.vantage, candidate, outcome.begin, outcome.end) {
         site = candidate
         break
       }

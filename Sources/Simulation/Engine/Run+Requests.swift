@@ -103,6 +103,7 @@ extension Run {
   private mutating func answer(_ index: Int32, _ failure: Exchange.Failure) {
     disturb(index)
     traceOutcome(index, "no way left: answers \(failure.status)")
+    if failure == .connectionLimitReached || failure == .shed { mark(index, .overloaded) }
     var result = Result()
     result.status = UInt16(failure.status)
     result.refusal = failure.refusal
@@ -111,10 +112,13 @@ extension Run {
   }
 
   /// The request is no ordinary one: the checkers look at it closely.
-  mutating func disturb(_ index: Int32) {
+  mutating func disturb(_ index: Int32) { mark(index, .disturbed) }
+
+  /// Notes something at the request's root, if it is still there.
+  mutating func mark(_ index: Int32, _ flag: Leg.Flags) {
     let leg = legs + Int(index)
     let root = legs + Int(leg.pointee.root)
-    if root.pointee.generation == leg.pointee.rootGeneration { root.pointee.flags.insert(.disturbed) }
+    if root.pointee.generation == leg.pointee.rootGeneration { root.pointee.flags.insert(flag) }
   }
 
   /// What the pool's exchanges have freed or learned is passed on, as a worker does at the end of a round.

@@ -55,6 +55,7 @@ extension Run {
 
   mutating func waitedTooLong(_ index: Int32) {
     let pool = legs[Int(index)].pool
+    if legs[Int(index)].exchange.state == .awaitingBudget { mark(index, .overloaded) }
     removeWaiting(index, pool)
     legs[Int(index)].token &+= 1
     pools[Int(pool)].refreshIfNeeded(now: now)

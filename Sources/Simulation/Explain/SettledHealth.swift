@@ -63,7 +63,7 @@ struct SettledHealth {
     guard let plan = plans[node] else { return statement }
     for candidate in candidates(of: node, application)
     where plan.role != .siteDirector || candidate.plan.site == plan.site {
-      statement.include(candidate.health, weight: candidate.plan.weight)
+      statement.include(candidate.health, weight: candidate.plan.weight, seconds: 0)
     }
     return statement
   }

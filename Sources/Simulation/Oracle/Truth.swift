@@ -4,37 +4,71 @@ internal import Topology
 /// The oracle's knowledge: what ran and what passed at every moment so far, and who could have reached whom.
 ///
 /// A server can be reached from an entry if there is a way office > director > balancer > server (for local users from a director of
-/// their site on) on which everything runs and packets pass both ways. The way is direct if the director, the balancer and the
-/// server stand at one site. All the time from one moment to another means: by one and the same way.
+/// their site on) on which everything runs and packets pass both ways, in time and safely enough for connections to be made; what
+/// is drained is on no way from its deadline on, but may still serve those who would see an error else. The way is direct if the
+/// director, the balancer and the server stand at one site. A session can be reached by a direct way, or if the directors of all
+/// other sites can reach it, whichever an office may ask: one that cannot serves the user itself (rule D2). It takes new users if none of its nodes and servers is drained or stops,
+/// and checks pass each of its steps in time. All the time from one moment to another means: by one and the same way.
+///
+/// Ways are those of one application; a vantage is an entry with an application, numbered by both.
 struct Truth {
   /// The network between two changes.
   struct Snapshot {
     var at: Int64
     var isUp: [Bool]
+    /// Ran at some time.
+    var wasUp: [Bool]
+    /// Runs, and no drain's deadline has passed: its own users may stay (rule F2).
+    var keeps: [Bool]
     var admits: [Bool]
+    /// Runs, and its monitor is open.
+    var isOpen: [Bool]
     var cutForward: [Int32]
     var cutBackward: [Int32]
     var pairCuts: [World.PairCut]
-    /// By entry, worked out when first asked for.
+    /// Links that are not as on an ordinary day, and elements that are slow; mostly none.
+    var links: [LinkCondition]
+    var slow: [Slowness]
+    /// By vantage, worked out when first asked for.
     var reaches: [Reach?]
 
     /// Leaves what held in another snapshot, too.
     mutating func restrict(to other: Snapshot) {
       for element in isUp.indices {
         isUp[element] = isUp[element] && other.isUp[element]
+        wasUp[element] = wasUp[element] || other.wasUp[element]
+        keeps[element] = keeps[element] && other.keeps[element]
         admits[element] = admits[element] && other.admits[element]
+        isOpen[element] = isOpen[element] && other.isOpen[element]
       }
       cutForward += other.cutForward
       cutBackward += other.cutBackward
       pairCuts += other.pairCuts
+      links += other.links
+      slow += other.slow
     }
   }
 
-  /// What an entry can reach.
+  /// How a link is while it is not as usual.
+  struct LinkCondition {
+    var link: Int32
+    var latency: Int64
+    var loss: Double
+  }
+
+  /// What an element adds to each answer.
+  struct Slowness {
+    var element: Int32
+    var nanoseconds: Int64
+  }
+
+  /// What can be reached from a vantage.
   struct Reach {
     /// By server, from the first application server on: by any way; by a direct one.
     var any: [Bool]
     var direct: [Bool]
+    /// By site: a direct way to some server, and the entry can ask its director's monitor.
+    var heard: [Bool]
     /// By site: a direct way on which everything admits new users.
     var admitting: [Bool]
     var hasAny: Bool
@@ -42,84 +76,97 @@ struct Truth {
 
   private let network: NetworkModel
   private let entries: [Entry]
+  private let applicationCount: Int
   private(set) var snapshots: [Snapshot] = []
-  /// What was worked out for spans of several snapshots, by entry, first and last. Never gone through.
+  /// What was worked out for spans of several snapshots, by vantage, first and last. Never gone through.
   private var windows: [UInt64: Reach] = [:]
 
   init(_ network: NetworkModel, population: Population) {
     self.network = network
     entries = population.entries
+    applicationCount = max(1, network.applicationCount)
   }
+
+  /// The number of an entry with an application.
+  func vantage(_ entry: Int, _ application: UInt8) -> Int { entry * applicationCount + Int(application) }
 
   /// The network has changed; from now on this holds.
   mutating func remember(_ world: borrowing World, at now: Int64) {
     var isUp = [Bool](repeating: false, count: world.elementCount)
+    var keeps = isUp
     var admits = isUp
+    var isOpen = isUp
+    var slow: [Slowness] = []
     for element in 0..<world.elementCount {
       let state = world.elements[element]
+      if state.slowness > 0 { slow.append(Slowness(element: Int32(element), nanoseconds: state.slowness)) }
       isUp[element] = state.isUp
+      keeps[element] = state.isUp && !state.isDrained
       admits[element] = state.isUp && state.admits
+      isOpen[element] = state.isUp && state.softStops == 0
     }
     let snapshot = Snapshot(
-      at: now, isUp: isUp, admits: admits,
+      at: now, isUp: isUp, wasUp: isUp, keeps: keeps, admits: admits, isOpen: isOpen,
       cutForward: world.cutLinks.filter { world.links[Int($0)].cutForward > 0 },
       cutBackward: world.cutLinks.filter { world.links[Int($0)].cutBackward > 0 }, pairCuts: world.pairCuts,
-      reaches: Array(repeating: nil, count: entries.count))
+      links: world.changedLinks.map {
+        LinkCondition(link: $0, latency: world.links[Int($0)].latency, loss: world.links[Int($0)].loss)
+      },
+      slow: slow, reaches: Array(repeating: nil, count: entries.count * applicationCount))
     if let last = snapshots.last, last.at == now { snapshots.removeLast() }
     snapshots.append(snapshot)
   }
 
   /// What could be reached from `begin` to `end` by one and the same way all the time.
-  private mutating func window(_ entry: Int, _ begin: Int64, _ end: Int64) -> Reach {
+  private mutating func window(_ vantage: Int, _ begin: Int64, _ end: Int64) -> Reach {
     var last = snapshots.count - 1
     while last > 0 && snapshots[last].at > end { last -= 1 }
     var first = last
     while first > 0 && snapshots[first].at > begin { first -= 1 }
-    if first == last { return reach(entry, last) }
-    let key = UInt64(entry) << 40 | UInt64(first) << 20 | UInt64(last)
+    if first == last { return reach(vantage, last) }
+    let key = UInt64(vantage) << 40 | UInt64(first) << 20 | UInt64(last)
     if let known = windows[key] { return known }
     var common = snapshots[first]
     for index in first + 1...last { common.restrict(to: snapshots[index]) }
-    let found = compute(entry, common)
+    let found = compute(vantage, common)
     windows[key] = found
     return found
   }
 
   /// Some server could be reached all the time.
-  mutating func isServable(_ entry: Int, _ begin: Int64, _ end: Int64) -> Bool {
-    window(entry, begin, end).hasAny
+  mutating func isServable(_ vantage: Int, _ begin: Int64, _ end: Int64) -> Bool {
+    window(vantage, begin, end).hasAny
   }
 
   /// This server (an element) could be reached all the time.
-  mutating func isReachable(_ entry: Int, _ server: Int32, _ begin: Int64, _ end: Int64) -> Bool {
+  mutating func isReachable(_ vantage: Int, _ server: Int32, _ begin: Int64, _ end: Int64) -> Bool {
     let position = Int(server) - network.firstServer
     guard position >= 0 else { return false }
-    return window(entry, begin, end).any[position]
+    return window(vantage, begin, end).any[position]
   }
 
   /// This server could be reached without going from site to site.
-  mutating func isDirect(_ entry: Int, _ server: Int32, _ begin: Int64, _ end: Int64) -> Bool {
+  mutating func isDirect(_ vantage: Int, _ server: Int32, _ begin: Int64, _ end: Int64) -> Bool {
     let position = Int(server) - network.firstServer
     guard position >= 0 else { return false }
-    return window(entry, begin, end).direct[position]
+    return window(vantage, begin, end).direct[position]
   }
 
   /// Some server of a site could be reached at some moment.
-  mutating func wasServed(_ entry: Int, site: Int32, _ begin: Int64, _ end: Int64) -> Bool {
+  mutating func wasServed(_ vantage: Int, site: Int32, _ begin: Int64, _ end: Int64) -> Bool {
     let servers = positions(site)
     for index in snapshots.indices.reversed() where snapshots[index].at <= end {
-      let reach = reach(entry, index)
+      let reach = reach(vantage, index)
       if servers.contains(where: { reach.any[$0] }) { return true }
       if snapshots[index].at <= begin { break }
     }
     return false
   }
 
-  /// Some server of a site could be reached all the time without going from site to site.
-  mutating func isDirect(_ entry: Int, site: Int32, _ begin: Int64, _ end: Int64) -> Bool {
-    let servers = positions(site)
-    let reach = window(entry, begin, end)
-    return servers.contains { reach.direct[$0] }
+  /// Some server of a site could be reached all the time without going from site to site, by a director whose monitor could be
+  /// asked.
+  mutating func isDirect(_ vantage: Int, site: Int32, _ begin: Int64, _ end: Int64) -> Bool {
+    window(vantage, begin, end).heard[Int(site)]
   }
 
   private func positions(_ site: Int32) -> Range<Int> {
@@ -127,14 +174,14 @@ struct Truth {
     return servers.lowerBound - network.firstServer..<servers.upperBound - network.firstServer
   }
 
-  /// The site took new users of the entry, without going from site to site.
-  mutating func admits(_ entry: Int, _ site: Int32, _ begin: Int64, _ end: Int64) -> Bool {
-    window(entry, begin, end).admitting[Int(site)]
+  /// The site took new users of the vantage, without going from site to site.
+  mutating func admits(_ vantage: Int, _ site: Int32, _ begin: Int64, _ end: Int64) -> Bool {
+    window(vantage, begin, end).admitting[Int(site)]
   }
 
-  /// Some site took new users of the entry, without going from site to site.
-  mutating func admitsSomewhere(_ entry: Int, _ begin: Int64, _ end: Int64) -> Bool {
-    window(entry, begin, end).admitting.contains(true)
+  /// Some site took new users of the vantage, without going from site to site.
+  mutating func admitsSomewhere(_ vantage: Int, _ begin: Int64, _ end: Int64) -> Bool {
+    window(vantage, begin, end).admitting.contains(true)
   }
 
   /// Something changed from `begin` to `end`.
@@ -146,69 +193,179 @@ struct Truth {
     return false
   }
 
+  /// Some link lost packets at some time from `begin` to `end`.
+  func losesPackets(_ begin: Int64, _ end: Int64) -> Bool {
+    if network.links.contains(where: { $0.loss > 0 }) { return true }
+    for snapshot in snapshots.reversed() where snapshot.at <= end {
+      if snapshot.links.contains(where: { $0.loss > 0 }) { return true }
+      if snapshot.at <= begin { break }
+    }
+    return false
+  }
+
   /// Whether the element can be reached from the entry now, for the trace.
   mutating func isUpNow(_ element: Int32) -> Bool { snapshots.last?.isUp[Int(element)] ?? true }
 
   // MARK: Ways
 
-  private mutating func reach(_ entry: Int, _ index: Int) -> Reach {
-    if let known = snapshots[index].reaches[entry] { return known }
-    let found = compute(entry, snapshots[index])
-    snapshots[index].reaches[entry] = found
+  private mutating func reach(_ vantage: Int, _ index: Int) -> Reach {
+    if let known = snapshots[index].reaches[vantage] { return known }
+    let found = compute(vantage, snapshots[index])
+    snapshots[index].reaches[vantage] = found
     return found
   }
 
-  private func compute(_ number: Int, _ snapshot: Snapshot) -> Reach {
-    let entry = entries[number]
+  /// A node, or an element that a node can connect to.
+  private struct Step {
+    var element: Int32
+    /// Its checks pass, and it takes new users.
+    var admits: Bool
+    /// Its monitor can be asked.
+    var isHeard: Bool
+  }
+
+  private func compute(_ vantage: Int, _ snapshot: Snapshot) -> Reach {
+    let entry = entries[vantage / applicationCount]
+    let application = vantage % applicationCount
     let serverCount = network.elements.count - network.firstServer
     var reach = Reach(
       any: Array(repeating: false, count: serverCount), direct: Array(repeating: false, count: serverCount),
+      heard: Array(repeating: false, count: network.siteCount),
       admitting: Array(repeating: false, count: network.siteCount), hasAny: false)
-    for director in directors(entry, snapshot) {
-      let home = network.elements[Int(director)].site
-      for site in 0..<network.siteCount {
-        let isHome = Int32(site) == home
-        for balancer in network.balancersOfSite[site]
-        where snapshot.isUp[Int(balancer)] && talk(director, balancer, snapshot) {
-          for server in network.serversOfSite[site] where snapshot.isUp[server] {
-            guard talk(balancer, Int32(server), snapshot) else { continue }
-            reach.any[server - network.firstServer] = true
-            reach.hasAny = true
-            guard isHome else { continue }
-            reach.direct[server - network.firstServer] = true
-            if snapshot.admits[Int(director)] && snapshot.admits[Int(balancer)] && snapshot.admits[server] {
-              reach.admitting[site] = true
-            }
-          }
+    let entered = directors(entry, application, snapshot)
+    for director in entered {
+      let home = network.elements[Int(director.element)].site
+      // Nobody but offices asks whether a director is drained: local users go to those of their site.
+      let keeps = entry.site >= 0 || snapshot.keeps[Int(director.element)]
+      for balancer in steps(from: director.element, application, snapshot) {
+        let isHome = network.elements[Int(balancer.element)].site == home
+        for server in steps(from: balancer.element, application, snapshot) {
+          reach.hasAny = true
+          guard keeps, snapshot.keeps[Int(balancer.element)], snapshot.keeps[Int(server.element)] else { continue }
+          guard isHome else { continue }
+          reach.any[Int(server.element) - network.firstServer] = true
+          reach.direct[Int(server.element) - network.firstServer] = true
+          if director.isHeard { reach.heard[Int(home)] = true }
+          if director.admits && balancer.admits && server.admits { reach.admitting[Int(home)] = true }
         }
       }
     }
+    addDetours(&reach, entry, application, entered, snapshot)
     return reach
   }
 
-  private func directors(_ entry: Entry, _ snapshot: Snapshot) -> [Int32] {
-    if entry.site >= 0 { return entry.elements.filter { snapshot.isUp[Int($0)] } }
-    guard let office = entry.elements.first, snapshot.isUp[Int(office)] else { return [] }
-    var found: [Int32] = []
-    for pool in network.nodes[Int(office)].pools {
-      for candidate in network.pools[pool].candidates
-      where snapshot.isUp[Int(candidate.element)] && !found.contains(candidate.element)
-        && talk(office, candidate.element, snapshot)
-      {
-        found.append(candidate.element)
+  /// Servers that all who may be asked besides the directors of their own site can reach.
+  private func addDetours(
+    _ reach: inout Reach, _ entry: Entry, _ application: Int, _ entered: [Step], _ snapshot: Snapshot
+  ) {
+    let asked = candidates(entry, application).filter { snapshot.wasUp[Int($0)] }
+    var passing: [[Bool]] = []
+    for director in asked {
+      var servers = [Bool](repeating: false, count: reach.any.count)
+      let isEntered = entered.contains { $0.element == director }
+      if snapshot.isUp[Int(director)] && (entry.site >= 0 || snapshot.keeps[Int(director)] || isEntered) {
+        for balancer in steps(from: director, application, snapshot) where snapshot.keeps[Int(balancer.element)] {
+          for server in steps(from: balancer.element, application, snapshot) where snapshot.keeps[Int(server.element)] {
+            servers[Int(server.element) - network.firstServer] = true
+          }
+        }
       }
+      passing.append(servers)
+    }
+    for server in reach.any.indices where !reach.any[server] {
+      let site = network.elements[network.firstServer + server].site
+      var isEntered = false
+      var isReached = true
+      for (index, director) in asked.enumerated() where network.elements[Int(director)].site != site || entry.site >= 0 {
+        isReached = isReached && passing[index][server]
+        isEntered = isEntered || entered.contains { $0.element == director }
+      }
+      reach.any[server] = isReached && isEntered
+    }
+  }
+
+  /// The directors that requests of an entry may go to.
+  private func candidates(_ entry: Entry, _ application: Int) -> [Int32] {
+    guard entry.site < 0, let office = entry.elements.first else { return entry.elements }
+    let pool = network.nodes[Int(office)].poolOf[application]
+    return pool < 0 ? [] : network.pools[Int(pool)].candidates.map(\.element)
+  }
+
+  private func directors(_ entry: Entry, _ application: Int, _ snapshot: Snapshot) -> [Step] {
+    if entry.site >= 0 {
+      return entry.elements.filter { snapshot.isUp[Int($0)] }.map {
+        Step(element: $0, admits: snapshot.admits[Int($0)], isHeard: true)
+      }
+    }
+    guard let office = entry.elements.first, snapshot.isUp[Int(office)] else { return [] }
+    return steps(from: office, application, snapshot)
+  }
+
+  /// The candidates of a node that run and that it can connect to.
+  private func steps(from node: Int32, _ application: Int, _ snapshot: Snapshot) -> [Step] {
+    let number = network.nodes[Int(node)].poolOf[application]
+    guard number >= 0 else { return [] }
+    let pool = network.pools[Int(number)]
+    var found: [Step] = []
+    for (index, candidate) in pool.candidates.enumerated() where snapshot.isUp[Int(candidate.element)] {
+      guard passes(node, candidate, pool, snapshot) else { continue }
+      let checksPass = checksPass(pool, Int32(index), candidate, snapshot)
+      found.append(
+        Step(
+          element: candidate.element,
+          admits: checksPass && snapshot.admits[Int(candidate.element)] && candidate.weight > 0,
+          isHeard: checksPass && snapshot.isOpen[Int(candidate.element)]))
     }
     return found
   }
 
-  /// Packets pass both ways.
-  private func talk(_ first: Int32, _ second: Int32, _ snapshot: Snapshot) -> Bool {
-    if snapshot.pairCuts.contains(World.PairCut(from: first, to: second)) { return false }
-    if snapshot.pairCuts.contains(World.PairCut(from: second, to: first)) { return false }
-    if snapshot.cutForward.isEmpty && snapshot.cutBackward.isEmpty { return true }
-    let from = network.elements[Int(first)].place
-    let to = network.elements[Int(second)].place
-    guard from != to, let path = network.link(between: from, and: to) else { return true }
-    return !snapshot.cutForward.contains(path.link) && !snapshot.cutBackward.contains(path.link)
+  /// Packets pass both ways, and a handshake is over in time.
+  private func passes(_ node: Int32, _ candidate: CandidateModel, _ pool: PoolModel, _ snapshot: Snapshot) -> Bool {
+    let target = candidate.element
+    if snapshot.pairCuts.contains(World.PairCut(from: node, to: target)) { return false }
+    if snapshot.pairCuts.contains(World.PairCut(from: target, to: node)) { return false }
+    let link = candidate.path.link
+    guard link >= 0 else { return true }
+    if snapshot.cutForward.contains(link) || snapshot.cutBackward.contains(link) { return false }
+    let (latency, loss) = condition(link, snapshot)
+    return Self.connects(latency: latency, loss: loss, timeout: pool.connectTimeout)
+  }
+
+  /// The worst that held of a link.
+  private func condition(_ link: Int32, _ snapshot: Snapshot) -> (latency: Int64, loss: Double) {
+    var latency = network.links[Int(link)].latency
+    var loss = network.links[Int(link)].loss
+    for condition in snapshot.links where condition.link == link {
+      latency = max(latency, condition.latency)
+      loss = max(loss, condition.loss)
+    }
+    return (latency, loss)
+  }
+
+  /// A handshake comes to its end within the time-out, but for one in 100,000: it may lose as many packets in a row as there is time
+  /// to repeat them.
+  static func connects(latency: Int64, loss: Double, timeout: Int64) -> Bool {
+    guard 2 * latency < timeout else { return false }
+    guard loss > 0 else { return true }
+    let lossOfTry = 1 - (1 - loss) * (1 - loss)
+    var failure = lossOfTry
+    var tries: Int64 = 1
+    while ModelTimes.handshakeRetransmission * ((1 << tries) - 1) + 2 * latency < timeout && tries < 20 {
+      failure *= lossOfTry
+      tries += 1
+    }
+    return failure < 1e-5
+  }
+
+  /// Each check of a candidate is answered within its time-out.
+  private func checksPass(
+    _ pool: PoolModel, _ server: Int32, _ candidate: CandidateModel, _ snapshot: Snapshot
+  ) -> Bool {
+    let slowness = snapshot.slow.reduce(0) { $1.element == candidate.element ? max($0, $1.nanoseconds) : $0 }
+    let latency = candidate.path.link >= 0 ? condition(candidate.path.link, snapshot).latency : ModelTimes.local
+    guard slowness > 0 || !snapshot.links.isEmpty else { return true }
+    return pool.checks.allSatisfy { check in
+      check.server != server || (check.isConnect ? 2 : 4) * latency + slowness < check.timeout
+    }
   }
 }

@@ -4,7 +4,8 @@
 /// that took new users, by a direct way, at every moment from `relearning` before the request began until its answer came.
 /// `relearning` is, summed over the tiers, the longest check interval and what `rise` successes take after it: for so long new
 /// users may stay away from a site that has come back. An entry with a bound on its load (`capacity`, `spill`) is not checked, as
-/// there load decides.
+/// there load decides. A request that was passed on by a director counts only if the first site of the order took new users: a
+/// director's order is its own, and how many requests take that way `InterSiteBounded` checks.
 struct NewUsersStay {
   private let allowances: Allowances
   var violations = Violations()
@@ -24,9 +25,9 @@ struct NewUsersStay {
     guard outcome.isNew, !outcome.isError, outcome.answered >= 0 else { return false }
     let site = siteOf[Int(outcome.answered)]
     let begin = outcome.begin - allowances.relearning[outcome.entry]
-    for better in allowances.order[outcome.entry] {
-      if better == site { return false }
-      if truth.admits(outcome.entry, better, begin, outcome.end) { break }
+    for (place, better) in allowances.order[outcome.entry].enumerated() {
+      if better == site || (place > 0 && outcome.crossed) { return false }
+      if truth.admits(outcome.vantage, better, begin, outcome.end) { break }
     }
     violations.add(
       at: outcome.begin, user: outcome.user,

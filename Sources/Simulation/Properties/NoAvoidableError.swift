@@ -1,21 +1,32 @@
 /// No error while a healthy server can be reached (rule D).
 ///
 /// A request violates it that ended with an error (status 500 and above, or no answer at all) not of the application's own
-/// making, although at every moment while it ran some server could be reached from its entry. A POST is excused when something
+/// making, although at every moment from `recovery` (as of `NoNeedlessMove`) before it began until it ended some server could be
+/// reached from its entry by one and the same way. (When everything is believed down, one request tries the first candidate and
+/// others only as trials, one a second: rule C3.) A POST is excused when something
 /// changed in the network while it ran or up to `doubt` before it began: it may have been processed by what failed, so nobody
 /// may repeat it. `doubt` is the longest TCP_USER_TIMEOUT and connect time-out: for so long a request may be on its way into
-/// silence.
+/// silence. So is a request that was broken off by the end of the node it had entered by: there are others for the next one. A 504 is excused when a link lost packets while the request ran: TCP repeats them at ever longer intervals, and nobody
+/// repeats a request whose connection stands and whose answer is late. A request that met a bound on load is excused, too: that of a
+/// queue, of a site's capacity, or of retries at the same time (rules C6, D2, D4).
 struct NoAvoidableError {
+  let recovery: Int64
   let doubt: Int64
   var violations = Violations()
 
-  init(doubt: Int64) { self.doubt = doubt }
+  init(_ allowances: Allowances) {
+    recovery = allowances.recovery
+    doubt = allowances.doubt
+  }
 
   /// Checks a request; true: it violates the property.
   mutating func check(_ outcome: Outcome, _ truth: inout Truth) -> Bool {
-    guard outcome.isError, !outcome.isApplicationError, truth.isServable(outcome.entry, outcome.begin, outcome.end)
+    guard outcome.isError, !outcome.isApplicationError, !outcome.wasOverloaded,
+      truth.isServable(outcome.vantage, outcome.begin - recovery, outcome.end)
     else { return false }
     if outcome.isPost && truth.hasChanged(outcome.begin - doubt, outcome.end) { return false }
+    if outcome.status == 0 && truth.hasChanged(outcome.begin, outcome.end) { return false }
+    if outcome.status == 504 && truth.losesPackets(outcome.begin, outcome.end) { return false }
     violations.add(
       at: outcome.begin, user: outcome.user,
       "\(outcome.isPost ? "a POST" : "a GET") of user \(outcome.user) ended with \(outcome.status == 0 ? "no answer" : "status \(outcome.status)") although a server could be reached"

@@ -3,7 +3,11 @@
 /// A request violates it that was answered without error by another server than the one its cookie names, although that
 /// one could be reached from the user's entry at every moment from `recovery` before the request began until its answer came.
 /// `recovery` is the sum over the tiers of the trial interval and the connect time-out: for so long after something has come
-/// back, a request may still miss it, as one trial a second finds out.
+/// back, a request may still miss it, as one trial a second finds out. A server cannot be reached any more in this sense from
+/// the deadline of its drain on, nor by way of a node that is drained so (rule F2).
+///
+/// A request of the page after one whose parallel requests were answered by different servers does not count: browsers keep the
+/// cookies of the answers that came last, and the site cookie may be of one answer and the session cookie of another.
 struct NoNeedlessMove {
   let recovery: Int64
   var violations = Violations()
@@ -12,8 +16,8 @@ struct NoNeedlessMove {
 
   /// Checks a request; true: it violates the property.
   mutating func check(_ outcome: Outcome, _ truth: inout Truth, _ names: [String]) -> Bool {
-    guard !outcome.isError, outcome.bound >= 0, outcome.answered >= 0, outcome.answered != outcome.bound,
-      truth.isReachable(outcome.entry, outcome.bound, outcome.begin - recovery, outcome.end)
+    guard !outcome.isError, !outcome.followsScatter, outcome.bound >= 0, outcome.answered >= 0, outcome.answered != outcome.bound,
+      truth.isReachable(outcome.vantage, outcome.bound, outcome.begin - recovery, outcome.end)
     else { return false }
     violations.add(
       at: outcome.begin, user: outcome.user,

@@ -5,6 +5,8 @@ internal import Topology
 struct Outcome {
   var user: Int
   var entry: Int
+  /// The entry with the user's application, as the oracle numbers them.
+  var vantage: Int
   var begin: Int64
   var end: Int64
   var isPost: Bool
@@ -22,10 +24,14 @@ struct Outcome {
   var hadLeft: Bool
   /// It began before the user was where the user is now: of the same page, or older.
   var isOlder: Bool
+  /// The parallel requests of the page before were answered by different servers: its cookies are a mixture.
+  var followsScatter: Bool
   /// The server that answered; -1: none did.
   var answered: Int32
   var status: Int
   var isApplicationError: Bool
+  /// A queue, a capacity or the right to retry was at its bound.
+  var wasOverloaded: Bool
   /// The user's session was lost.
   var lostSession: Bool
 
@@ -66,7 +72,7 @@ struct Verdicts {
     let allowances = Allowances(network, population: population)
     needlessMoves = NoNeedlessMove(recovery: allowances.recovery)
     newUsers = NewUsersStay(allowances)
-    errors = NoAvoidableError(doubt: allowances.doubt)
+    errors = NoAvoidableError(allowances)
     interSite = InterSiteBounded(allowances)
   }
 
@@ -92,6 +98,8 @@ struct Allowances {
   /// For how long a POST may be under way to something that has failed in silence: TCP_USER_TIMEOUT, the longest of all nodes
   /// (rule C5).
   var doubt: Int64
+  /// Failed connections in a row that show a node that a candidate is down, the most of all nodes (rule C4).
+  var fall: Int64
   /// An entry's longest check interval: what rule E4 counts in.
   var interval: [Int64]
   /// Sites in the order in which an entry's new users go to them.
@@ -101,10 +109,12 @@ struct Allowances {
     var recoveryByRole = [Int64](repeating: 0, count: 3)
     var relearningByRole = recoveryByRole
     doubt = 0
+    fall = 1
     for pool in network.pools {
       let role = pool.role == .officeProxy ? 0 : pool.role == .siteDirector ? 1 : 2
       recoveryByRole[role] = max(recoveryByRole[role], pool.trialInterval + pool.connectTimeout)
       doubt = max(doubt, pool.unacknowledged + pool.connectTimeout)
+      fall = max(fall, Int64(pool.checks.map(\.plan.fall).max() ?? 1))
       if role > 0 { relearningByRole[role] = max(relearningByRole[role], pool.relearning) }
     }
     recovery = recoveryByRole.reduce(ModelTimes.growth, +)

@@ -40,6 +40,7 @@ extension Run {
     // The first page of a visit is one request: what else it needs is asked for with the cookies it brings.
     let count = user.pointee.current >= 0 ? habits.pointee.parallel : 1
     user.pointee.outstanding = UInt8(count)
+    user.pointee.beginPage()
     for _ in 0..<count {
       beginRequest(index, user, habits, isPost: user.pointee.random.chance(habits.pointee.postShare))
     }
@@ -127,6 +128,7 @@ extension Run {
       }
       if result.prefix >= 0 { user.pointee.server = result.prefix }
       if result.setsSession { user.pointee.session = result.session }
+      if result.server >= 0 { user.pointee.answered(by: result.server) }
       if result.server >= 0 && user.pointee.current != result.server { user.pointee.move(to: result.server, at: done) }
     }
     if leg.pointee.flags.contains(.traced) { traceEnds(root, result, done) }

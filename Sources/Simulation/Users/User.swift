@@ -35,6 +35,11 @@ struct User {
   var leftBefore: Int32 = -1
   /// When the user came to the present server, in milliseconds.
   var movedAt: UInt32 = 0
+  /// The server of the page's last answer; -1: none yet.
+  var pageServer: Int32 = -1
+  /// Requests of the page, and of the page before, were answered by different servers.
+  var isScattered = false
+  var wasScattered = false
   /// Dates of a site cookie with limits, in seconds.
   var siteLast: UInt32 = 0
   var siteFirst: UInt32 = 0
@@ -60,6 +65,20 @@ struct User {
     current = -1
     left = -1
     leftBefore = -1
+  }
+
+  /// Another page is asked for.
+  mutating func beginPage() {
+    // A page that nobody answered changes no cookies.
+    wasScattered = isScattered || (wasScattered && pageServer < 0)
+    isScattered = false
+    pageServer = -1
+  }
+
+  /// A request of the page was answered.
+  mutating func answered(by server: Int32) {
+    if pageServer >= 0 && pageServer != server { isScattered = true }
+    pageServer = server
   }
 
   /// Whether a server, in its present start, knows the session.

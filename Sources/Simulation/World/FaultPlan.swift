@@ -8,7 +8,9 @@ struct TimedChange: Sendable {
     /// A soft stop's end: no connection is taken any more, but what is in flight is finished.
     case retire
     case softStop, softStopEnds
-    case drain(deadlineSeconds: Int64), drainDeadline, drainEnds
+    case drain(deadlineSeconds: Int64), drainEnds
+    /// The deadline is over (1), or the drain is withdrawn and everybody knows (-1).
+    case drainDeadline(Int16)
     case slow(Int64), slowEnds(Int64)
     case fail(share: Double, status: UInt16), failEnds
     case cut(forward: Bool, backward: Bool), heal(forward: Bool, backward: Bool)
@@ -117,12 +119,26 @@ struct FaultPlan {
   }
 
   private mutating func addDrain(_ at: Int64, _ until: Int64?, _ elements: [Int32], _ deadline: Duration?) {
-    let last = deadline.map { at + $0.nanosecondsClamped }
-    let seconds = last.map { max(1, $0 / 1_000_000_000) } ?? 0
+    // Monitors tell a deadline in whole seconds.
+    let seconds = deadline.map { max(1, (at + $0.nanosecondsClamped + 999_999_999) / 1_000_000_000) } ?? 0
+    let last = deadline.map { _ in seconds * 1_000_000_000 }
     add(at, until, elements, .drain(deadlineSeconds: seconds), .drainEnds)
-    if let last, last < until ?? .max {
-      changes.append(TimedChange(at: last, kind: .drainDeadline, subjects: elements, weight: 0))
+    guard let last else { return }
+    for element in elements {
+      // Who was told of the deadline goes by it until told that the drain is withdrawn: servers are asked for by their balancers at
+      // once, nodes by their checkers.
+      let told = until.map { $0 + (Int(element) < network.nodeCount ? relearning(element) : 0) } ?? .max
+      guard last < told else { continue }
+      changes.append(TimedChange(at: last, kind: .drainDeadline(1), subjects: [element], weight: 0))
+      if until != nil {
+        changes.append(TimedChange(at: told, kind: .drainDeadline(-1), subjects: [element], weight: 0))
+      }
     }
+  }
+
+  /// The longest time until all who check an element know that it is back.
+  private func relearning(_ element: Int32) -> Int64 {
+    network.users[element].map { network.pools[Int($0.pool)].relearning }.max() ?? 0
   }
 
   /// One after the other: soft stop, the grace, the end, and a start; then the pause. An application server closes its

@@ -20,13 +20,14 @@ struct World: ~Copyable {
     /// Share of requests that the application answers with an error, and the status.
     var errorShare = 0.0
     var errorStatus: UInt16 = 500
-    /// Seconds until its own users must have left; 0: no deadline.
+    /// The second, from the start, by which its own users must have left; 0: no deadline.
     var drainDeadline: Int64 = 0
-    /// The drain's deadline is over: its own users go, too.
-    var isDrained = false
+    /// Drains whose deadline is over: its own users have no right to it any more.
+    var deadlinesOver: Int16 = 0
 
     var isPowered: Bool { powerCuts == 0 }
     var isUp: Bool { kills == 0 && powerCuts == 0 }
+    var isDrained: Bool { deadlinesOver > 0 }
     var admits: Bool { softStops == 0 && drains == 0 }
   }
 
@@ -66,6 +67,10 @@ struct World: ~Copyable {
   /// Links on which something is cut.
   var cutLinks: [Int32] = []
   var hasPairCuts = false
+  /// How many times nodes are slow now.
+  var slowNodes = 0
+  /// Links that are slower or lose more than on an ordinary day.
+  var changedLinks: [Int32] = []
 
   init(_ network: NetworkModel, seed: UInt64) {
     elementCount = network.elements.count
@@ -135,7 +140,8 @@ struct World: ~Copyable {
       + Self.lossDelay(link, packets: packets, first: ModelTimes.retransmission + 2 * link.pointee.latency)
   }
 
-  /// What lost packets cost: a time-out, twice as long each time, until all have arrived.
+  /// What lost packets cost: a time-out, twice as long as the one before if nothing got through (RFC 6298 section 5), until all have
+  /// arrived.
   static func lossDelay(_ link: UnsafeMutablePointer<LinkState>, packets: Int, first: Int64) -> Int64 {
     guard link.pointee.loss > 0 else { return 0 }
     var missing = min(packets, 64)
@@ -146,7 +152,7 @@ struct World: ~Copyable {
       for _ in 0..<missing where link.pointee.random.chance(link.pointee.loss) { lost += 1 }
       if lost == 0 { break }
       delay += timeout
-      timeout *= 2
+      timeout = lost == missing ? timeout * 2 : first
       missing = lost
     }
     return delay

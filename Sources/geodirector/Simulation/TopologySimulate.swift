@@ -19,6 +19,7 @@ struct TopologySimulate: ParsableCommand {
         geodirector topology simulate topologies/two-sites.yaml --scenario director-dies --trace 5
         geodirector topology simulate topologies/two-sites.yaml --population users.yaml --per-user
         geodirector topology simulate topologies/three-sites.yaml --users 10000 --plot three-sites.svg --format json
+        geodirector topology simulate topologies/two-sites.yaml --explore 1000
       """)
 
   enum Format: String, ExpressibleByArgument, CaseIterable {
@@ -40,6 +41,11 @@ struct TopologySimulate: ParsableCommand {
     help: ArgumentHelp("Draw what happened over time into this SVG file.", valueName: "file.svg"),
     completion: .file(extensions: ["svg"]))
   var plot: String?
+  @Option(
+    help: ArgumentHelp(
+      "Run this many random schedules of faults instead of scenarios, and shrink the first that violates a property.",
+      valueName: "count"))
+  var explore: Int?
   @Flag(help: "Tell every scenario in full, also those in which everything holds when there are many.") var full = false
   @Option(help: "text or json.") var format: Format = .text
 
@@ -49,11 +55,18 @@ struct TopologySimulate: ParsableCommand {
       throw ValidationError("--users has no meaning beside --population, which lists the users.")
     }
     if let trace, trace < 0 { throw ValidationError("--trace: users are numbered from 0.") }
+    if let explore, explore < 1 { throw ValidationError("--explore must be at least 1.") }
+    if explore != nil {
+      let other = scenario != nil ? "--scenario" : trace != nil ? "--trace" : plot != nil ? "--plot" : full ? "--full"
+        : population != nil ? "--population" : perUser ? "--per-user" : nil
+      if let other { throw ValidationError("--explore draws its own scenarios: it does not go with \(other).") }
+    }
     if let plot, let reason = Self.whyUnwritable(plot) { throw ValidationError("--plot: \(reason)") }
   }
 
   func run() throws {
     let topology = try TopologyFiles.load(self.topology.path(), warnings: true)
+    if let explore { return try self.explore(topology, count: explore) }
     let scenarios = topology.scenarios.isEmpty ? BuiltInScenarios.scenarios(of: topology) : topology.scenarios
     let names = scenarios.map(\.name)
     if let scenario, !names.contains(scenario) {
@@ -93,6 +106,25 @@ struct TopologySimulate: ParsableCommand {
     TopologyFiles.print(diagnostics)
     guard let roll else { throw ExitCode.configuration }
     return roll
+  }
+
+  private func explore(_ topology: Topology, count: Int) throws {
+    let progress = ProgressLine.onTerminal(scenarios: count)
+    var options = SimulationOptions(seed: seed)
+    options.users = users
+    if let progress { options.progress = { progress.update($0) } }
+    let report = Exploration.run(
+      try NetworkModel(topology), count: count, options: options,
+      threads: ProcessInfo.processInfo.activeProcessorCount)
+    progress?.finish()
+    let text = ExploreText(report, .ofStandardOutput())
+    switch format {
+    case .text: print(text.text)
+    case .json:
+      print(try ExploreJSON(report).json())
+      if !report.holds { FileHandle.standardError.write(Data((ExploreText(report).conclusion + "\n").utf8)) }
+    }
+    if !report.holds { throw ExitCode(1) }
   }
 
   /// Known before anything runs: a long simulation is not to end with a drawing that nobody gets.

@@ -77,6 +77,19 @@ extension TrialBoardTests {
     #expect(!board.isSet(site: 0))
   }
 
+  @Test("E3: a site that is alive gets its own users back, and new ones when it says so") func endedByMonitor() {
+    let board = HintBoard(siteCount: 1)
+    defer { board.deallocate() }
+    board.set(site: 0, for: .ownUsers, until: 10)
+    board.end(site: 0, by: MonitorStatement(admit: false, alive: false))
+    #expect(board.verdict(site: 0, for: .ownUsers, now: 1, interval: 10) == .passBy)
+    board.end(site: 0, by: MonitorStatement(admit: false, alive: true))
+    #expect(board.verdict(site: 0, for: .ownUsers, now: 1, interval: 10) == .clear)
+    #expect(board.verdict(site: 0, for: .newUsers, now: 1, interval: 10) == .passBy)
+    board.end(site: 0, by: MonitorStatement(admit: true, alive: true))
+    #expect(board.verdict(site: 0, for: .newUsers, now: 1, interval: 10) == .clear)
+  }
+
   @Test("E3: a site that moves its own users takes no new ones either") func ownUsersIncludeNew() {
     let board = HintBoard(siteCount: 1)
     defer { board.deallocate() }

@@ -136,4 +136,25 @@ import Topology
     core.believe(.maintenance, of: "SD2")
     #expect(core.serve(cookie: "SITE1") == "SD1 last-resort")
   }
+
+  @Test("F2: past all deadlines a session stays where it is")
+  func ownLastResort() {
+    let core = CoreFixture(PlanBuilder.balancer())
+    for name in ["W11", "W12", "W13", "W14"] { drain(core, name, until: 1) }
+    for _ in 0..<3 {
+      #expect(core.serve(cookie: "W13", session: "s") == "W13 last-resort")
+      #expect(core.serve() == "W11 last-resort")
+    }
+  }
+
+  @Test("C3: who lives past a deadline comes before who is silent, for every request")
+  func livingBeforeSilent() {
+    let core = CoreFixture(PlanBuilder.office())
+    core.believe(.down, of: "SD1")
+    drain(core, "SD2", until: 1)
+    // The first of a second finds out about its own director by a trial.
+    #expect(core.choice(cookie: "SITE1") == "connect SD1")
+    for _ in 0..<3 { #expect(core.choice(cookie: "SITE1") == "connect SD2") }
+    for _ in 0..<3 { #expect(core.choice() == "connect SD2") }
+  }
 }

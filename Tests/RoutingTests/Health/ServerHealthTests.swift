@@ -174,6 +174,21 @@ struct MonitorStatementTests {
     #expect(health.drainDeadline == nil && health.takesNewUsers)
   }
 
+  @Test func `F2: a server past the deadline of its drain keeps no node alive`() {
+    var health = node()
+    let drain = MonitorStatement(admit: false, alive: true, drainDeadline: 5000)
+    _ = health.record(.liveness, statement: drain, now: 1)
+    func said(at seconds: Int64) -> MonitorStatement {
+      var said = MonitorStatement.nobody
+      said.include(health, weight: 1, seconds: seconds)
+      return said
+    }
+    #expect(said(at: 4999) == MonitorStatement(admit: false, alive: true))
+    #expect(said(at: 5000) == .nobody)
+    _ = health.record(.liveness, statement: MonitorStatement(admit: true, alive: true, drainDeadline: 5000), now: 2)
+    #expect(said(at: 5000) == MonitorStatement(admit: true, alive: true), "a deadline alone drains nobody")
+  }
+
   @Test func `E2: a node that declared itself dead and then falls silent is unreachable: trials are allowed again`() {
     var health = node()
     _ = health.record(.liveness, statement: MonitorStatement(admit: false, alive: false), now: 1)

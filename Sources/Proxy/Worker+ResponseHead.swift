@@ -69,7 +69,11 @@ extension Worker {
       case .passive:
         let dated = DatedValue(value[set.value])
         let named = pools[Int(pointer.pointee.application)].group(named: value[set.value][dated.server].rawBuffer)
-        if pools[Int(pointer.pointee.application)].tellsOfAnotherSite(named, server: server) { moved = true }
+        if pools[Int(pointer.pointee.application)].tellsOfAnotherSite(
+          named, binding: pointer.pointee.exchange.binding, server: server)
+        {
+          moved = true
+        }
       case .insert:
         if cookie.preserve {
           stays = true

@@ -65,7 +65,7 @@ extension Pool {
     if binding.group >= 0 {
       let site = groups[Int(binding.group)].site
       let verdict =
-        mode == .passive ? hintVerdict(site, .ownUsers, binding.group, exclusions, now) : .clear
+        mode == .passive ? hintVerdict(site, .ownUsers, binding, exclusions, now) : .clear
       if verdict == .passBy {
         passBy = site
       } else {
@@ -98,9 +98,10 @@ extension Pool {
   }
 
   private func hintVerdict(
-    _ site: Int32, _ audience: HintBoard.Audience, _ group: Int32, _ exclusions: Exclusions, _ now: Int64
+    _ site: Int32, _ audience: HintBoard.Audience, _ binding: Binding, _ exclusions: Exclusions, _ now: Int64
   ) -> HintBoard.Verdict {
     guard shared.hints.isSet(site: Int(site)) else { return .clear }
+    let group = audience == .ownUsers ? binding.group : -1
     // A retry never becomes the probe: its first attempt had the choice.
     if exclusions.tried.count > 0 { return .passBy }
     // Without a director that lives there is nobody to pass by: trials decide.
@@ -108,6 +109,10 @@ extension Pool {
     where (group >= 0 ? members[index].group == group : members[index].site == site)
       && members[index].takesOwnUsers
     {
+      // Users of another site are served by that one, wherever they are sent: their answers tell nothing.
+      if audience == .newUsers && (binding.presence == .named || binding.presence == .unknown) {
+        return shared.hints.passesBy(site: Int(site), for: audience, now: now) ? .passBy : .clear
+      }
       return shared.hints.verdict(site: Int(site), for: audience, now: now, interval: members[index].hintInterval)
     }
     return .clear
@@ -161,7 +166,7 @@ extension Pool {
         sessionKey, loads: shared.loads, excluding: exclusions.tried, random: &random)
       if chosen >= 0 && !exclusions.rules(out: members[Int(chosen)], chosen) { return .server(chosen, reason, .plain) }
     }
-    if let chosen = selectAdmitting(key, exclusions, reason, passingBy: passingBy, now) { return chosen }
+    if let chosen = selectAdmitting(binding, key, exclusions, reason, passingBy: passingBy, now) { return chosen }
     let living = selectLiving(binding, exclusions)
     if living >= 0 { return .server(living, .draining, .plain) }
     return selectLastResort(&exclusions, now)
@@ -194,7 +199,8 @@ extension Pool {
 
   /// The first tier with a candidate that admits new users; sites with a hint against them come after the others.
   private mutating func selectAdmitting(
-    _ key: SelectionKey, _ exclusions: Exclusions, _ reason: Reason, passingBy: Int32, _ now: Int64
+    _ binding: Binding, _ key: SelectionKey, _ exclusions: Exclusions, _ reason: Reason, passingBy: Int32,
+    _ now: Int64
   ) -> Selection? {
     var full: Int32 = -1
     var hinted: Int32 = -1
@@ -205,7 +211,7 @@ extension Pool {
       let site = members[Int(chosen)].site
       if mode == .passive {
         let verdict: HintBoard.Verdict =
-          site == passingBy ? .passBy : hintVerdict(site, .newUsers, -1, exclusions, now)
+          site == passingBy ? .passBy : hintVerdict(site, .newUsers, binding, exclusions, now)
         if verdict == .probe { return .server(chosen, why, .probe) }
         if verdict == .passBy {
           if hinted < 0 { hinted = chosen }

@@ -121,6 +121,26 @@ struct ScenarioTests {
     #expect(moves.allSatisfy { Int64($0.offset + 1) * step >= 320_000_000_000 })
   }
 
+  @Test(arguments: [["W11"], ["S1L1"], ["SITE1"]])
+  func `At a drain's deadline its users are moved, none before and none needlessly`(drained: [String]) {
+    var scenario = TwoSites.scenario(
+      "drain",
+      [
+        TwoSites.step(
+          at: 120, lasts: 300, .drain(drained.map { Located($0) }, deadline: .milliseconds(200_000)))
+      ])
+    scenario.traffic.sessionLength = .seconds(100_000)
+    let report = TwoSites.run(scenario)
+    #expect(violated(report).isEmpty)
+    #expect(report.total.counts.errors == 0)
+    #expect(report.total.counts.avoidableSessionsLost == 0)
+    let step = report.series.stepNanoseconds
+    let early = report.series.moves.enumerated().filter { Int64($0.offset + 1) * step <= 320_000_000_000 }
+    #expect(early.allSatisfy { $0.element == 0 })
+    // A balancer holds no session: its users are served through the other one.
+    #expect((counts(report, .failedOver).sessionsLost > 0) == (drained != ["S1L1"]))
+  }
+
   @Test func `A rolling restart of the nodes loses no session and makes no error`() {
     let report = TwoSites.run(
       TwoSites.scenario(

@@ -56,7 +56,8 @@ extension Run {
     case nil: break
     case .passive:
       let named = result.site >= 0 ? state.pointee.group(result.site) : -1
-      let moved = pool.pointee.tellsOfAnotherSite(named, server: leg.pointee.exchange.server)
+      let moved = pool.pointee.tellsOfAnotherSite(
+        named, binding: leg.pointee.exchange.binding, server: leg.pointee.exchange.server)
       if !behaviour.contains(.withoutLearning) {
         leg.pointee.exchange.learned(moved: moved, pool: &pool.pointee, now: now)
       }

@@ -27,7 +27,9 @@ extension Run {
     case .softStopEnds: for element in change.subjects { softStop(element, -1) }
     case .drain(let deadline): for element in change.subjects { drain(element, 1, deadline) }
     case .drainEnds: for element in change.subjects { drain(element, -1, 0) }
-    case .drainDeadline: for element in change.subjects { drainEnds(element) }
+    case .drainDeadline:
+      // Who was told of the deadline moves the users by itself: this is for the oracle.
+      for element in change.subjects { world.elements[Int(element)].isDrained = true }
     case .slow(let added): for element in change.subjects { world.elements[Int(element)].slowness += added }
     case .slowEnds(let added): for element in change.subjects { world.elements[Int(element)].slowness -= added }
     case .fail(let share, let status):
@@ -166,22 +168,14 @@ extension Run {
 
   private mutating func softStop(_ element: Int32, _ step: Int16) {
     world.elements[Int(element)].softStops += step
-    if element >= network.firstServer { setDrain(element, step > 0) }
+    if element >= network.firstServer { setDrain(element, step > 0, deadline: 0) }
   }
 
   private mutating func drain(_ element: Int32, _ step: Int16, _ deadline: Int64) {
     world.elements[Int(element)].drains += step
     world.elements[Int(element)].drainDeadline = deadline
-    if element >= network.firstServer { setDrain(element, step > 0) }
-    if step < 0 && world.elements[Int(element)].isDrained {
-      world.elements[Int(element)].isDrained = false
-      if element >= network.firstServer { setMaintenance(element, false) }
-    }
-  }
-
-  private mutating func drainEnds(_ element: Int32) {
-    world.elements[Int(element)].isDrained = true
-    if element >= network.firstServer { setMaintenance(element, true) }
+    world.elements[Int(element)].isDrained = false
+    if element >= network.firstServer { setDrain(element, step > 0, deadline: deadline) }
   }
 
   // MARK: Links

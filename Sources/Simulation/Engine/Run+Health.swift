@@ -52,7 +52,7 @@ extension Run {
     guard element.pointee.isUp else { return false }
     // A soft stop closes the monitor at once; a drained server closes its admission port.
     if probe.pointee.isMonitor { return element.pointee.softStops == 0 }
-    return probe.pointee.which == .liveness ? !element.pointee.isDrained : element.pointee.admits
+    return probe.pointee.which == .liveness || element.pointee.admits
   }
 
   /// What a node's monitor says of an application (rule E1).
@@ -69,7 +69,6 @@ extension Run {
     }
     let element = world.elements[Int(node)]
     if !element.admits { said.admit = false }
-    if element.isDrained { said.alive = false }
     if element.drains > 0 && element.drainDeadline > 0 { said.drainDeadline = element.drainDeadline }
     return said
   }
@@ -184,21 +183,15 @@ extension Run {
 
   // MARK: Drains by the operator, where no check can show them
 
-  /// Balancers are told of a drained server that has no admission port.
-  mutating func setDrain(_ element: Int32, _ isDrained: Bool) {
+  /// Balancers are told of a drained server that has no admission port to close, and of a deadline, for which a check has no
+  /// words. `deadline`: in seconds; 0: none.
+  mutating func setDrain(_ element: Int32, _ isDrained: Bool, deadline: Int64) {
     for user in network.users[element] {
       let model = network.pools[Int(user.pool)]
-      guard model.role == .siteBalancer, model.plan.pool.servers[Int(user.server)].admission == nil else { continue }
-      let change = health[position(user.pool, user.server)].setEnabled(isDrained ? .drain : .ready, now: now)
-      changed(user.pool, user.server, change)
-    }
-  }
-
-  /// At the deadline nobody stays: the server is taken out.
-  mutating func setMaintenance(_ element: Int32, _ isOut: Bool) {
-    for user in network.users[element] {
-      guard network.pools[Int(user.pool)].role == .siteBalancer else { continue }
-      let change = health[position(user.pool, user.server)].setEnabled(isOut ? .maintenance : .ready, now: now)
+      guard model.role == .siteBalancer else { continue }
+      let isTold = deadline > 0 || model.plan.pool.servers[Int(user.server)].admission == nil
+      let change = health[position(user.pool, user.server)].setEnabled(
+        isDrained && isTold ? .drain : .ready, drainDeadline: deadline > 0 ? deadline : nil, now: now)
       changed(user.pool, user.server, change)
     }
   }

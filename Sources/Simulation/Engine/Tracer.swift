@@ -125,6 +125,7 @@ extension Run {
     case .declaredDead: return "down by its own word"
     case .alive: break
     }
+    if !pools[Int(pool)].servesOwnUsers(server) { return "drained, its deadline over" }
     if health.enabled == .drain { return "drained" }
     let site = candidate(pool, server).pointee.poolSite
     if poolStates[Int(pool)].isOffice && shared[Int(pool)].hints.isSet(site: Int(site)) {

@@ -4,13 +4,16 @@ internal import Topology
 /// The oracle's knowledge: what ran and what passed at every moment so far, and who could have reached whom.
 ///
 /// A server can be reached from an entry if there is a way office > director > balancer > server (for local users from a director of
-/// their site on) on which everything runs and packets pass both ways. The way is direct if the director, the balancer and the
+/// their site on) on which everything runs and packets pass both ways; what is drained is on no way from its deadline on, but may
+/// still serve those who would see an error else. The way is direct if the director, the balancer and the
 /// server stand at one site. All the time from one moment to another means: by one and the same way.
 struct Truth {
   /// The network between two changes.
   struct Snapshot {
     var at: Int64
     var isUp: [Bool]
+    /// Runs, and no drain's deadline has passed: its own users may stay (rule F2).
+    var keeps: [Bool]
     var admits: [Bool]
     var cutForward: [Int32]
     var cutBackward: [Int32]
@@ -22,6 +25,7 @@ struct Truth {
     mutating func restrict(to other: Snapshot) {
       for element in isUp.indices {
         isUp[element] = isUp[element] && other.isUp[element]
+        keeps[element] = keeps[element] && other.keeps[element]
         admits[element] = admits[element] && other.admits[element]
       }
       cutForward += other.cutForward
@@ -54,14 +58,16 @@ struct Truth {
   /// The network has changed; from now on this holds.
   mutating func remember(_ world: borrowing World, at now: Int64) {
     var isUp = [Bool](repeating: false, count: world.elementCount)
+    var keeps = isUp
     var admits = isUp
     for element in 0..<world.elementCount {
       let state = world.elements[element]
       isUp[element] = state.isUp
+      keeps[element] = state.isUp && !state.isDrained
       admits[element] = state.isUp && state.admits
     }
     let snapshot = Snapshot(
-      at: now, isUp: isUp, admits: admits,
+      at: now, isUp: isUp, keeps: keeps, admits: admits,
       cutForward: world.cutLinks.filter { world.links[Int($0)].cutForward > 0 },
       cutBackward: world.cutLinks.filter { world.links[Int($0)].cutBackward > 0 }, pairCuts: world.pairCuts,
       reaches: Array(repeating: nil, count: entries.count))
@@ -172,8 +178,11 @@ struct Truth {
         where snapshot.isUp[Int(balancer)] && talk(director, balancer, snapshot) {
           for server in network.serversOfSite[site] where snapshot.isUp[server] {
             guard talk(balancer, Int32(server), snapshot) else { continue }
-            reach.any[server - network.firstServer] = true
             reach.hasAny = true
+            guard keeps(entry, director, snapshot), snapshot.keeps[Int(balancer)], snapshot.keeps[server] else {
+              continue
+            }
+            reach.any[server - network.firstServer] = true
             guard isHome else { continue }
             reach.direct[server - network.firstServer] = true
             if snapshot.admits[Int(director)] && snapshot.admits[Int(balancer)] && snapshot.admits[server] {
@@ -184,6 +193,11 @@ struct Truth {
       }
     }
     return reach
+  }
+
+  /// Nobody but offices asks whether a director is drained: local users go to those of their site.
+  private func keeps(_ entry: Entry, _ director: Int32, _ snapshot: Snapshot) -> Bool {
+    entry.site >= 0 || snapshot.keeps[Int(director)]
   }
 
   private func directors(_ entry: Entry, _ snapshot: Snapshot) -> [Int32] {

@@ -3,7 +3,8 @@
 /// A request violates it that was answered without error by another server than the one its cookie names, although that
 /// one could be reached from the user's entry at every moment from `recovery` before the request began until its answer came.
 /// `recovery` is the sum over the tiers of the trial interval and the connect time-out: for so long after something has come
-/// back, a request may still miss it, as one trial a second finds out.
+/// back, a request may still miss it, as one trial a second finds out. A server cannot be reached any more in this sense from
+/// the deadline of its drain on, nor by way of a node that is drained so (rule F2).
 struct NoNeedlessMove {
   let recovery: Int64
   var violations = Violations()

@@ -117,8 +117,9 @@ struct FaultPlan {
   }
 
   private mutating func addDrain(_ at: Int64, _ until: Int64?, _ elements: [Int32], _ deadline: Duration?) {
-    let last = deadline.map { at + $0.nanosecondsClamped }
-    let seconds = last.map { max(1, $0 / 1_000_000_000) } ?? 0
+    // Monitors tell a deadline in whole seconds.
+    let seconds = deadline.map { max(1, (at + $0.nanosecondsClamped + 999_999_999) / 1_000_000_000) } ?? 0
+    let last = deadline.map { _ in seconds * 1_000_000_000 }
     add(at, until, elements, .drain(deadlineSeconds: seconds), .drainEnds)
     if let last, last < until ?? .max {
       changes.append(TimedChange(at: last, kind: .drainDeadline, subjects: elements, weight: 0))

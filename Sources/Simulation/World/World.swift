@@ -20,9 +20,9 @@ struct World: ~Copyable {
     /// Share of requests that the application answers with an error, and the status.
     var errorShare = 0.0
     var errorStatus: UInt16 = 500
-    /// Seconds until its own users must have left; 0: no deadline.
+    /// The second, from the start, by which its own users must have left; 0: no deadline.
     var drainDeadline: Int64 = 0
-    /// The drain's deadline is over: its own users go, too.
+    /// The drain's deadline is over: its own users have no right to it any more.
     var isDrained = false
 
     var isPowered: Bool { powerCuts == 0 }

@@ -144,7 +144,8 @@ final class CoreFixture {
     connect(&exchange)
     _ = respond(&exchange)
     if let newCookie {
-      let moved = binding(newCookie).group != pool.group(of: exchange.server)
+      let moved = pool.tellsOfAnotherSite(
+        binding(newCookie).group, binding: exchange.binding, server: exchange.server)
       exchange.learned(moved: moved, pool: &pool, now: now)
     } else {
       exchange.learned(moved: false, pool: &pool, now: now)

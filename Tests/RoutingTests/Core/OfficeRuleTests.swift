@@ -111,6 +111,27 @@ import Topology
     #expect(core.choice().hasPrefix("connect SD1"))
   }
 
+  @Test("E3: a director that passes a user on to the site of the cookie, with a new date in it, gives no hint")
+  func newDateIsNoHint() {
+    let core = CoreFixture(PlanBuilder.office())
+    core.believe(.declaredDead, of: "SD2")
+    #expect(core.serve(cookie: "SITE2", movedTo: "SITE2") == "SD1 failover")
+    #expect(core.serve() == "SD1 new")
+    #expect(!core.takeEvidence().contains("SD1 hinted"))
+  }
+
+  @Test("E3: a user of another site is never the request that finds out, as the answer would tell nothing")
+  func userOfAnotherSiteIsNoProbe() {
+    let core = CoreFixture(PlanBuilder.office())
+    core.serve(movedTo: "SITE2")
+    core.now += interval
+    core.believe(.declaredDead, of: "SD2")
+    #expect(core.serve(cookie: "SITE2") == "SD1 failover")
+    core.believe(.up, of: "SD2")
+    #expect(core.serve(movedTo: "SITE2") == "SD1 new", "the next new user finds out")
+    #expect(core.serve() == "SD2 hint")
+  }
+
   @Test("E3: an answer from the site that was asked is no hint, and directors learn none")
   func noHint() {
     let office = CoreFixture(PlanBuilder.office())

@@ -83,7 +83,7 @@ extension Run {
         (pools + pool).deinitialize(count: 1)
         shared[pool].deallocate()
       }
-      (shared + pool).initialize(to: PoolShared(plan: planned.pool))
+      (shared + pool).initialize(to: PoolShared(plan: planned.pool, workers: 1))
       (pools + pool).initialize(
         to: Pool(
           application: planned, shared: shared[pool], timeScale: model.plan.timeScale, workers: 1,

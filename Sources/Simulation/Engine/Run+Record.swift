@@ -50,9 +50,9 @@ extension Run {
       isPost: leg.pointee.flags.contains(.isPost), isNew: leg.pointee.flags.contains(.isNew),
       crossed: leg.pointee.flags.contains(.crossed), bound: bound,
       boundKnows: bound >= 0
-        && user.pointee.isKnown(leg.pointee.cookies.session, at: bound, epoch: boundEpoch), current: current,
-      hadLeft: isCurrentVisit && result.server >= 0 && user.pointee.hasLeft(result.server),
-      isOlder: leg.pointee.began / 1_000_000 < Int64(user.pointee.movedAt), answered: result.server,
+        && isKnown(leg.pointee.user, leg.pointee.cookies.session, at: bound, epoch: boundEpoch), current: current,
+      hadLeft: isCurrentVisit && result.server >= 0 && pasts[Int(leg.pointee.user)].hasLeft(result.server),
+      isOlder: leg.pointee.began / 1_000_000 < Int64(pasts[Int(leg.pointee.user)].movedAt), answered: result.server,
       status: Int(result.status), isApplicationError: result.isApplicationError, lostSession: result.lostSession)
     let counts = record.counts + Int(leg.pointee.phase)
     let names = verdicts.names

@@ -18,6 +18,7 @@ extension Run {
         let first = Int64(user.random.fraction() * Double(habits.pointee.pause(at: 0)))
         user.visitEnds = first + user.random.exponential(mean: habits.pointee.sessionLength)
         (users + entry.firstUser + position).initialize(to: user)
+        (pasts + entry.firstUser + position).initialize(to: UserPast())
         schedule(.user, Int32(entry.firstUser + position), at: first)
       }
     }
@@ -35,7 +36,8 @@ extension Run {
     let user = users + Int(index)
     let habits = habits(user)
     if now >= user.pointee.visitEnds {
-      user.pointee.beginVisit(until: now + user.pointee.random.exponential(mean: habits.pointee.sessionLength))
+      user.pointee.beginVisit(
+        until: now + user.pointee.random.exponential(mean: habits.pointee.sessionLength), &pasts[Int(index)])
     }
     // The first page of a visit is one request: what else it needs is asked for with the cookies it brings.
     let count = user.pointee.current >= 0 ? habits.pointee.parallel : 1
@@ -64,8 +66,11 @@ extension Run {
     leg.pointee.began = now - delay
     leg.pointee.phase = record.phase.rawValue
     leg.pointee.cookies = Cookies(
-      site: user.pointee.site, server: user.pointee.server, session: user.pointee.session,
-      siteLast: user.pointee.siteLast, siteFirst: user.pointee.siteFirst)
+      site: user.pointee.site, server: user.pointee.server, session: user.pointee.session)
+    if hasDates {
+      leg.pointee.cookies.siteLast = pasts[Int(index)].siteLast
+      leg.pointee.cookies.siteFirst = pasts[Int(index)].siteFirst
+    }
     leg.pointee.sessionHash =
       user.pointee.session == 0
       ? 0 : StableHash.combine(userHashes &+ UInt64(UInt32(bitPattern: index)), UInt64(user.pointee.session)) | 1
@@ -119,15 +124,14 @@ extension Run {
     account(root, result, user, done, isCurrentVisit: isCurrentVisit)
     if isCurrentVisit && result.status > 0 {
       if result.site >= 0 && !behaviour.contains(.withoutSiteCookie) {
-        user.pointee.siteLast = UInt32(truncatingIfNeeded: now / 1_000_000_000)
-        if user.pointee.site != result.site || user.pointee.siteFirst == 0 {
-          user.pointee.siteFirst = user.pointee.siteLast
-        }
+        if hasDates { dateSite(leg.pointee.user, isNew: user.pointee.site != result.site) }
         user.pointee.site = result.site
       }
       if result.prefix >= 0 { user.pointee.server = result.prefix }
       if result.setsSession { user.pointee.session = result.session }
-      if result.server >= 0 && user.pointee.current != result.server { user.pointee.move(to: result.server, at: done) }
+      if result.server >= 0 && user.pointee.current != result.server {
+        user.pointee.move(to: result.server, at: done, &pasts[Int(leg.pointee.user)])
+      }
     }
     if leg.pointee.flags.contains(.traced) { traceEnds(root, result, done) }
     user.pointee.outstanding -= 1
@@ -140,5 +144,19 @@ extension Run {
       schedule(.user, leg.pointee.user, at: done + pause)
     }
     freeLeg(root)
+  }
+
+  /// When the site cookie was given, for cookies with dates.
+  private func dateSite(_ index: Int32, isNew: Bool) {
+    let past = pasts + Int(index)
+    past.pointee.siteLast = UInt32(truncatingIfNeeded: now / 1_000_000_000)
+    if isNew || past.pointee.siteFirst == 0 { past.pointee.siteFirst = past.pointee.siteLast }
+  }
+
+  /// Whether a server, in its present start, knows the session.
+  @inline(__always)
+  func isKnown(_ index: Int32, _ session: UInt32, at server: Int32, epoch: UInt32) -> Bool {
+    users[Int(index)].isHome(session, at: server, epoch: epoch)
+      || pasts[Int(index)].isHome(session, at: server, epoch: epoch)
   }
 }

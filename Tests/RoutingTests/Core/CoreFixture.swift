@@ -45,7 +45,7 @@ final class CoreFixture {
   init(_ plan: ApplicationPlan, sharing other: CoreFixture? = nil, workers: Int = 1, seed: UInt64 = 1) {
     self.plan = plan
     ownsShared = other == nil
-    shared = other?.shared ?? PoolShared(plan: plan.pool)
+    shared = other?.shared ?? PoolShared(plan: plan.pool, workers: 2)
     pool = Pool(application: plan, shared: shared, timeScale: 1, workers: workers, seed: seed, now: now)
   }
 

@@ -52,7 +52,7 @@ public struct Pool: ~Copyable {
   private let values: CookieValues
   /// Replacements of servers whose sessions must move: the same choice on every worker and balancer (rule B5).
   var replacements: Spread
-  let shared: PoolShared
+  @usableFromInline let shared: PoolShared
   let mode: CookiePlan.Mode?
   let persist: Bool
   let spill: Bool
@@ -63,14 +63,14 @@ public struct Pool: ~Copyable {
   let capacity: Int
   let connectTimeout: Int64
   var random: SplitMix64
-  private var seenGeneration: UInt64 = .max
+  @usableFromInline var seenGeneration: UInt64 = .max
   /// When the view changes by itself, by the deadline of a drain.
-  private var nextDeadline: Int64 = .max
+  @usableFromInline var nextDeadline: Int64 = .max
   /// Nanoseconds from the clock of `now` to the time of day since 1970; drains end by the time of day.
   public var realtimeOffset: Int64 = 0
   private let siteNames: [String]
   /// What this worker learned since `takeEvidence`; bounded by one entry a server and kind being enough.
-  var evidence: [Evidence] = []
+  @usableFromInline var evidence: [Evidence] = []
   /// Retries under way at this worker.
   public var budget: RetryBudget
 
@@ -201,12 +201,13 @@ public struct Pool: ~Copyable {
 
   /// Takes over newly published health and deadlines that have passed; cheap when nothing changed. Call it before a batch
   /// of requests.
-  @inline(__always)
+  @inlinable @inline(__always)
   public mutating func refreshIfNeeded(now: Int64) {
     if shared.health.generation != seenGeneration || now >= nextDeadline { refresh(now) }
   }
 
-  private mutating func refresh(_ now: Int64) {
+  @usableFromInline
+  mutating func refresh(_ now: Int64) {
     seenGeneration = shared.health.generation
     nextDeadline = .max
     for index in 0..<serverCount {
@@ -278,7 +279,7 @@ public struct Pool: ~Copyable {
   // MARK: Slots given back
 
   /// Workers (by bit) with requests that wait for slots given back since `takeFreed`.
-  private(set) var freed: UInt64 = 0
+  @usableFromInline private(set) var freed: UInt64 = 0
 
   mutating func release(_ server: Int32) {
     shared.loads.release(server)
@@ -286,6 +287,7 @@ public struct Pool: ~Copyable {
   }
 
   /// Whether somebody waits for a slot given back since `takeFreed`.
+  @inlinable
   public var hasFreed: Bool { mutating get { freed != 0 } }
 
   /// The workers to wake, by bit.
@@ -301,6 +303,7 @@ public struct Pool: ~Copyable {
   }
 
   /// Whether something was learned since the last taking.
+  @inlinable
   public var hasEvidence: Bool {
     // Mutating, as a borrow of a pool behind a pointer would copy all of it.
     mutating get { !evidence.isEmpty }

@@ -86,7 +86,7 @@ extension Run {
 
   /// Dates have a grain of four seconds: within it there is nothing new to tell.
   @inline(__always)
-  private func refreshes(_ leg: UnsafeMutablePointer<Leg>, _ state: UnsafeMutablePointer<PoolState>) -> Bool {
+  private mutating func refreshes(_ leg: UnsafeMutablePointer<Leg>, _ state: UnsafeMutablePointer<PoolState>) -> Bool {
     guard state.pointee.maxIdle > 0 else { return false }
     return leg.pointee.cookies.siteLast / 4 != UInt32(truncatingIfNeeded: now / 1_000_000_000) / 4
   }

@@ -39,7 +39,7 @@ extension Run {
 
   /// The latest kept connection, if it may carry the request.
   @inline(__always)
-  private func takeIdle(
+  private mutating func takeIdle(
     _ candidate: UnsafeMutablePointer<CandidateState>, _ state: UnsafeMutablePointer<PoolState>,
     _ policy: Exchange.PooledConnections, _ leg: UnsafeMutablePointer<Leg>
   ) -> Bool {
@@ -62,7 +62,7 @@ extension Run {
   }
 
   @inline(__always)
-  func keepIdle(
+  mutating func keepIdle(
     _ candidate: UnsafeMutablePointer<CandidateState>, _ state: UnsafeMutablePointer<PoolState>, epoch: UInt32
   ) {
     if candidate.pointee.idle == nil {
@@ -160,7 +160,7 @@ extension Run {
 
   /// Counts bytes over a link for the request they belong to.
   @inline(__always)
-  func charge(_ leg: UnsafeMutablePointer<Leg>, _ link: Int32, _ bytes: Int) {
+  mutating func charge(_ leg: UnsafeMutablePointer<Leg>, _ link: Int32, _ bytes: Int) {
     let root = legs + Int(leg.pointee.root)
     guard root.pointee.generation == leg.pointee.rootGeneration else { return }
     let state = world.links + Int(link)

@@ -104,7 +104,7 @@ extension Run {
     for user in network.users[element] { candidate(user.pool, user.server).pointee.idleCount = 0 }
   }
 
-  private func isAt(_ leg: Int32, _ element: Int32) -> Bool {
+  private mutating func isAt(_ leg: Int32, _ element: Int32) -> Bool {
     let state = legs[Int(leg)]
     return state.flags.contains(.alive) && state.pool >= 0 && poolStates[Int(state.pool)].node == element
   }
@@ -190,7 +190,7 @@ extension Run {
     }
   }
 
-  private func slowLink(_ links: [Int32], _ added: Int64, _ divided: Double) {
+  private mutating func slowLink(_ links: [Int32], _ added: Int64, _ divided: Double) {
     for link in links {
       let state = world.links + Int(link)
       state.pointee.latency += added
@@ -199,7 +199,7 @@ extension Run {
     }
   }
 
-  private func lose(_ links: [Int32], _ share: Double) {
+  private mutating func lose(_ links: [Int32], _ share: Double) {
     for link in links {
       let state = world.links + Int(link)
       state.pointee.loss = min(max(state.pointee.loss + share, 0), 1)
@@ -207,7 +207,7 @@ extension Run {
     }
   }
 
-  private func settlePlainness(_ state: UnsafeMutablePointer<World.LinkState>) {
+  private mutating func settlePlainness(_ state: UnsafeMutablePointer<World.LinkState>) {
     if state.pointee.loss < 1e-12 { state.pointee.loss = 0 }
     state.pointee.isPlain = state.pointee.nanosecondsPerByte == 0 && state.pointee.loss == 0
   }

@@ -117,7 +117,7 @@ extension Run {
   }
 
   /// Which group a cookie's site or server means here.
-  private func fillGroups(_ pool: Int) {
+  private mutating func fillGroups(_ pool: Int) {
     let state = poolStates + pool
     let table = UnsafeMutablePointer<Int32>.allocate(capacity: max(1, Int(state.pointee.groupsCount)))
     table.initialize(repeating: -1, count: max(1, Int(state.pointee.groupsCount)))

@@ -29,7 +29,7 @@ extension Run {
       !isError && !result.lostSession && leg.pointee.flags.isDisjoint(with: [.disturbed, .crossed])
       && (!isCurrentVisit || user.pointee.current < 0 || user.pointee.current == result.server)
       && (leg.pointee.cookies.server < 0 || leg.pointee.cookies.server == result.server)
-      && (!leg.pointee.flags.contains(.isNew) || site == entrySites[Int(user.pointee.entry)])
+      && (!leg.pointee.flags.contains(.isNew) || site == entrySites[entry(user)])
     if isOrdinary {
       counts.pointee.costOracle += leg.pointee.cost
     } else {
@@ -46,7 +46,7 @@ extension Run {
     let boundEpoch = bound >= 0 ? world.elements[Int(bound)].epoch : 0
     let current = isCurrentVisit ? user.pointee.current : -1
     let outcome = Outcome(
-      user: Int(leg.pointee.user), entry: Int(user.pointee.entry), begin: leg.pointee.began, end: done,
+      user: Int(leg.pointee.user), entry: entry(user), begin: leg.pointee.began, end: done,
       isPost: leg.pointee.flags.contains(.isPost), isNew: leg.pointee.flags.contains(.isNew),
       crossed: leg.pointee.flags.contains(.crossed), bound: bound,
       boundKnows: bound >= 0

@@ -39,7 +39,7 @@ extension Run {
 
   /// The session the request belongs to is known, or one is begun.
   @inline(__always)
-  private func visit(
+  private mutating func visit(
     _ leg: UnsafeMutablePointer<Leg>, _ user: UnsafeMutablePointer<User>, _ target: Int32, _ epoch: UInt32,
     _ result: inout Result
   ) {

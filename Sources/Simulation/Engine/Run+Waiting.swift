@@ -39,7 +39,7 @@ extension Run {
     armAncestors(index)
   }
 
-  private func isQueued(_ leg: Int32, for server: Int32) -> Bool {
+  private mutating func isQueued(_ leg: Int32, for server: Int32) -> Bool {
     legs[Int(leg)].exchange.state == .queued && legs[Int(leg)].exchange.server == server
   }
 
@@ -104,7 +104,7 @@ extension Run {
     }
   }
 
-  private func rank(_ leg: Int32) -> Int {
+  private mutating func rank(_ leg: Int32) -> Int {
     let exchange = legs[Int(leg)].exchange
     switch exchange.state {
     case .queued: return exchange.binding.group >= 0 ? 0 : 1

@@ -9,7 +9,10 @@ enum EventKind: UInt8 {
 
 /// One scenario while it runs: virtual time, the truth about the network, every node's state, and the users.
 ///
-/// A value that nobody shares, so that runs may go on in parallel. The extensions hold the life of a request in its order:
+/// A value that nobody shares, so that runs may go on in parallel. Its functions are mutating also where they change nothing: for a
+/// borrow of a noncopyable value the compiler copies all of it at each call that is not inlined.
+///
+/// The extensions hold the life of a request in its order:
 /// `+Users`, `+Requests`, `+Attempts`, `+Transport`, `+Servers`, `+Answers`; then `+Health`, `+Faults` and `+Record`.
 struct Run: ~Copyable {
   let network: NetworkModel
@@ -56,6 +59,8 @@ struct Run: ~Copyable {
   let pasts: UnsafeMutablePointer<UserPast>
   /// Some application's site cookie has dates.
   let hasDates: Bool
+  /// Habits and pools of the entries' users: by entry, then by application, of which there are so many.
+  let applications: Int
   let entryHabits: UnsafeMutablePointer<Habits>
   let entryPools: UnsafeMutablePointer<Int32>
   let userHashes: UInt64
@@ -114,7 +119,7 @@ struct Run: ~Copyable {
     hasDates = network.pools.contains { $0.hasDates }
     queue = EventQueue(eventsPerSecond: population.requestsPerSecond * Self.eventsPerRequest + Double(probeCount) / 2)
     userHashes = StableHash.combine(seed, StableHash.hash(literal: "users"))
-    let applications = max(1, network.applicationCount)
+    applications = max(1, network.applicationCount)
     entryHabits = .allocate(capacity: max(1, population.entries.count * applications))
     entryPools = .allocate(capacity: max(1, population.entries.count * applications))
     for (index, entry) in population.entries.enumerated() {
@@ -226,7 +231,7 @@ struct Run: ~Copyable {
 
   @inline(__always)
   private mutating func handle(_ event: Event) {
-    guard let kind = EventKind(rawValue: event.kind) else { return }
+    let kind = unsafeBitCast(event.kind, to: EventKind.self)
     let index = event.index
     switch kind {
     case .user: userActs(index)

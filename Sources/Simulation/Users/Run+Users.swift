@@ -5,13 +5,13 @@ internal import Topology
 extension Run {
   mutating func startUsers() {
     if isListed { return startListedUsers() }
-    let applications = max(1, network.applicationCount)
     for (index, entry) in population.entries.enumerated() {
       let nameHash = StableHash.combine(userHashes, StableHash.hash(entry.name))
       for position in 0..<entry.count {
         let application = position % applications
         var user = User(
-          random: RandomStream(seed: nameHash, hash: UInt64(position)), entry: Int32(index),
+          random: RandomStream(seed: nameHash, hash: UInt64(position)),
+          place: Int32(index * applications + application),
           application: UInt8(truncatingIfNeeded: application))
         let habits = entryHabits + index * applications + application
         // Nobody has come just now: users are spread over their pause, and their visits are under way.
@@ -24,9 +24,13 @@ extension Run {
     }
   }
 
+  /// An index of `Population.entries`.
+  @inline(__always)
+  func entry(_ user: UnsafeMutablePointer<User>) -> Int { Int(user.pointee.place) / applications }
+
   @inline(__always)
   func habits(_ user: UnsafeMutablePointer<User>) -> UnsafeMutablePointer<Habits> {
-    entryHabits + Int(user.pointee.entry) * max(1, network.applicationCount) + Int(user.pointee.application)
+    entryHabits + Int(user.pointee.place)
   }
 
   /// The pause is over: the user asks for the next page.
@@ -88,17 +92,16 @@ extension Run {
 
   /// The pool that takes the user's requests, and what finding it costs; -1: no entry answers.
   @inline(__always)
-  private func entryPool(_ user: UnsafeMutablePointer<User>) -> (Int32, Int64) {
-    let position = Int(user.pointee.entry) * max(1, network.applicationCount) + Int(user.pointee.application)
-    let pool = entryPools[position]
+  private mutating func entryPool(_ user: UnsafeMutablePointer<User>) -> (Int32, Int64) {
+    let pool = entryPools[Int(user.pointee.place)]
     if pool >= 0 && world.elements[Int(poolStates[Int(pool)].node)].isUp { return (pool, 0) }
     return otherEntry(user)
   }
 
   @inline(never)
-  private func otherEntry(_ user: UnsafeMutablePointer<User>) -> (Int32, Int64) {
+  private mutating func otherEntry(_ user: UnsafeMutablePointer<User>) -> (Int32, Int64) {
     var delay: Int64 = 0
-    for element in population.entries[Int(user.pointee.entry)].elements {
+    for element in population.entries[entry(user)].elements {
       let state = world.elements[Int(element)]
       let pool = network.nodes[Int(element)].poolOf[Int(user.pointee.application)]
       if state.isUp && pool >= 0 { return (pool, delay) }
@@ -147,7 +150,7 @@ extension Run {
   }
 
   /// When the site cookie was given, for cookies with dates.
-  private func dateSite(_ index: Int32, isNew: Bool) {
+  private mutating func dateSite(_ index: Int32, isNew: Bool) {
     let past = pasts + Int(index)
     past.pointee.siteLast = UInt32(truncatingIfNeeded: now / 1_000_000_000)
     if isNew || past.pointee.siteFirst == 0 { past.pointee.siteFirst = past.pointee.siteLast }

@@ -16,8 +16,8 @@ struct User {
   var visitEnds: Int64 = 0
   /// The last request that reached an application server.
   var lastSeen: Int64 = 0
-  /// Where the person enters: an index of `Population.entries`.
-  var entry: Int32
+  /// Where the person enters, and for which application: number of the entry * applications + application.
+  var place: Int32
   /// The site cookie: a site; -1: none.
   var site: Int32 = -1
   /// The server that the session cookie's prefix, or the balancer's own cookie, names; -1: none.
@@ -36,9 +36,9 @@ struct User {
   var outstanding: UInt8 = 0
   var application: UInt8 = 0
 
-  init(random: RandomStream, entry: Int32, application: UInt8) {
+  init(random: RandomStream, place: Int32, application: UInt8) {
     self.random = random
-    self.entry = entry
+    self.place = place
     self.application = application
   }
 

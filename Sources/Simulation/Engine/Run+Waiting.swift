@@ -62,7 +62,7 @@ extension Run {
     settle(pool)
   }
 
-  private mutating func removeWaiting(_ leg: Int32, _ pool: Int32) {
+  mutating func removeWaiting(_ leg: Int32, _ pool: Int32) {
     guard let position = waitingLegs[Int(pool)].firstIndex(of: leg) else { return }
     waitingLegs[Int(pool)].remove(at: position)
     poolStates[Int(pool)].waiting -= 1

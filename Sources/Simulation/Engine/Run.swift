@@ -4,7 +4,7 @@ internal import Topology
 /// What an event is about; of several at one moment the lower comes first.
 enum EventKind: UInt8 {
   case fault, probeEnd, bound, growth, arrive, response, lost, connectResult, connectTimeout, acknowledge, timeout
-  case waitTimeout, poll, probe, user
+  case waitTimeout, cancel, poll, probe, user
 }
 
 /// One scenario while it runs: virtual time, the truth about the network, every node's state, and the users.
@@ -13,7 +13,7 @@ enum EventKind: UInt8 {
 /// borrow of a noncopyable value the compiler copies all of it at each call that is not inlined.
 ///
 /// The extensions hold the life of a request in its order:
-/// `+Users`, `+Requests`, `+Attempts`, `+Transport`, `+Servers`, `+Answers`; then `+Health`, `+Faults` and `+Record`.
+/// `+Users`, `+Requests`, `+Connections`, `+Attempts`, `+Servers`, `+Answers`, `+Cancelling`; then `+Health`, `+Faults` and `+Record`.
 struct Run: ~Copyable {
   let network: NetworkModel
   let scenario: Scenario
@@ -243,6 +243,7 @@ struct Run: ~Copyable {
     case .acknowledge: if isCurrent(event) { acknowledgementMissing(index) }
     case .timeout: if isCurrent(event) { timedOut(index) }
     case .waitTimeout: if isCurrent(event) { waitedTooLong(index) }
+    case .cancel: cancel(index, generation: event.token)
     case .poll: poll(index)
     case .probe: if probes[Int(index)].token & Event.tokenMask == event.token { probeBegins(index) }
     case .probeEnd: if probes[Int(index)].token & Event.tokenMask == event.token { probeEnds(index) }

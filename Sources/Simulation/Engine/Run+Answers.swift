@@ -57,7 +57,8 @@ extension Run {
     case .passive:
       let named = result.site >= 0 ? state.pointee.group(result.site) : -1
       let moved = pool.pointee.tellsOfAnotherSite(
-        named, binding: leg.pointee.exchange.binding, server: leg.pointee.exchange.server)
+        named, binding: leg.pointee.exchange.binding, reason: leg.pointee.exchange.reason,
+        server: leg.pointee.exchange.server)
       if !behaviour.contains(.withoutLearning) {
         leg.pointee.exchange.learned(moved: moved, pool: &pool.pointee, now: now)
       }

@@ -145,7 +145,8 @@ final class CoreFixture {
     _ = respond(&exchange)
     if let newCookie {
       let moved = pool.tellsOfAnotherSite(
-        binding(newCookie).group, binding: exchange.binding, server: exchange.server)
+        binding(newCookie).group, binding: exchange.binding, reason: exchange.reason,
+        server: exchange.server)
       exchange.learned(moved: moved, pool: &pool, now: now)
     } else {
       exchange.learned(moved: false, pool: &pool, now: now)

@@ -10,6 +10,9 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+/// For the decision core: the proxy and the simulator call it many times a request, across the border of a module.
+let core = strict + [SwiftSetting.unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))]
+
 let package = Package(
   name: "geodirector",
   products: [.executable(name: "geodirector", targets: ["geodirector"])],
@@ -23,7 +26,7 @@ let package = Package(
     .target(name: "Topology", swiftSettings: strict),
     .target(name: "TopologyFile", dependencies: ["Topology", "Yams"], swiftSettings: strict),
     .target(name: "HTTPMessage", swiftSettings: strict),
-    .target(name: "Routing", dependencies: ["Topology"], swiftSettings: strict),
+    .target(name: "Routing", dependencies: ["Topology"], swiftSettings: core),
     .target(name: "Simulation", dependencies: ["Topology", "Routing", "HTTPMessage"], swiftSettings: strict),
     .target(name: "CReactor"),
     .target(name: "Reactor", dependencies: ["CReactor"], swiftSettings: strict),

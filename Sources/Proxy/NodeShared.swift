@@ -38,7 +38,7 @@ final class NodeShared: Sendable {
   init(plan: NodePlan, workers: Int) {
     self.plan = plan
     workerWakers = Mutex(Array(repeating: nil, count: workers))
-    applications = plan.applications.map { PoolShared(plan: $0.pool) }
+    applications = plan.applications.map { PoolShared(plan: $0.pool, workers: workers) }
     addresses = AddressBook(plan: plan)
     learned = plan.applications.map { _ in LearnedAttributes() }
   }

@@ -70,7 +70,7 @@ extension Worker {
         let dated = DatedValue(value[set.value])
         let named = pools[Int(pointer.pointee.application)].group(named: value[set.value][dated.server].rawBuffer)
         if pools[Int(pointer.pointee.application)].tellsOfAnotherSite(
-          named, binding: pointer.pointee.exchange.binding, server: server)
+          named, binding: pointer.pointee.exchange.binding, reason: pointer.pointee.exchange.reason, server: server)
         {
           moved = true
         }

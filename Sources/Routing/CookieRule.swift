@@ -18,9 +18,9 @@ extension Pool {
 
   /// Passive mode: an answer that sets the cookie to the value of `group` (-1: of nobody known) shows that the site behind
   /// the server sent the user elsewhere. What the request's cookie says already is no news: a director that passes on a
-  /// user of another site may give the cookie a new date.
-  public mutating func tellsOfAnotherSite(_ group: Int32, binding: Binding, server: Int32) -> Bool {
-    group >= 0 && group != members[Int(server)].group && group != binding.group
+  /// user of another site may give the cookie a new date. But who was sent home (rule F1) should have been kept there.
+  public mutating func tellsOfAnotherSite(_ group: Int32, binding: Binding, reason: Reason, server: Int32) -> Bool {
+    group >= 0 && group != members[Int(server)].group && (group != binding.group || reason == .failback)
   }
 }
 

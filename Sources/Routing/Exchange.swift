@@ -304,8 +304,10 @@ public struct Exchange: Sendable {
     case .none, .destinationUnavailable, .connectionLimitReached, .connectionTerminated: break
     }
     // An office's director answers from another site, too: there only its monitor tells that the site is back.
-    let provesNothing = pool.mode == .passive && pool.isDeclaredDead(server)
-    if isAgainstBelief && refusal != .destinationUnavailable && !provesNothing { reached(&pool) }
+    if isAgainstBelief && refusal != .destinationUnavailable {
+      let provesNothing = pool.mode == .passive && pool.isDeclaredDead(server)
+      if !provesNothing { reached(&pool) }
+    }
     state = .relaying
     return .relay
   }

@@ -90,7 +90,7 @@ extension Pool {
       let chosen = admitting(tier, key, exclusions)
       guard chosen >= 0 else { continue }
       let verdict =
-        mode == .passive ? hintVerdict(members[Int(chosen)].site, .newUsers, binding, exclusions, now) : .clear
+        mode == .passive ? hintVerdict(members[Int(chosen)].site, .newUsers, .none, exclusions, now) : .clear
       if verdict == .passBy { continue }
       return .server(chosen, .failback, verdict == .probe ? .probe : .plain)
     }

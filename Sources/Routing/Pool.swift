@@ -32,12 +32,12 @@ public struct Pool: ~Copyable {
   struct Group {
     var members: [Int32]
     var site: Int32
-    var balancer: TierBalancer
+    var balancer: Spread
   }
   /// A tier's candidates that admit new users.
   struct Tier {
     var members: [Int32]
-    var admitting: TierBalancer
+    var admitting: Spread
     /// Since when, without a break, one of them has admitted new users; `.max`: none does.
     var admittingSince: Int64
   }
@@ -51,8 +51,8 @@ public struct Pool: ~Copyable {
   let tierCount: Int
   private let values: CookieValues
   /// Replacements of servers whose sessions must move: the same choice on every worker and balancer (rule B5).
-  var replacements: TierBalancer
-  let shared: PoolShared
+  var replacements: Spread
+  @usableFromInline let shared: PoolShared
   let mode: CookiePlan.Mode?
   let persist: Bool
   let spill: Bool
@@ -63,14 +63,14 @@ public struct Pool: ~Copyable {
   let capacity: Int
   let connectTimeout: Int64
   var random: SplitMix64
-  private var seenGeneration: UInt64 = .max
+  @usableFromInline var seenGeneration: UInt64 = .max
   /// When the view changes by itself, by the deadline of a drain.
-  private var nextDeadline: Int64 = .max
+  @usableFromInline var nextDeadline: Int64 = .max
   /// Nanoseconds from the clock of `now` to the time of day since 1970; drains end by the time of day.
   public var realtimeOffset: Int64 = 0
   private let siteNames: [String]
   /// What this worker learned since `takeEvidence`; bounded by one entry a server and kind being enough.
-  var evidence: [Evidence] = []
+  @usableFromInline var evidence: [Evidence] = []
   /// Retries under way at this worker.
   public var budget: RetryBudget
 
@@ -99,19 +99,32 @@ public struct Pool: ~Copyable {
     random = SplitMix64(seed: seed)
     budget = RetryBudget(
       plan: application.retries.budgetPercent, minimum: application.retries.budgetMinimum, workers: workers)
-    let identities = plan.servers.map { StableHash.hash($0.name) }
+    // Not by `mode`: Swift 6.3.1 with -O frees too much where an initializer reads a property of a noncopyable value it is making.
+    let replaces = application.cookie?.mode == .prefix
+    let identities = replaces || plan.algorithm == .rendezvous ? plan.servers.map { StableHash.hash($0.name) } : []
 
     var siteNames: [String] = []
+    var siteNumbers: [String: Int] = [:]
     var valueNames: [String] = []
+    var valueNumbers: [String: Int] = [:]
+    var bearers: [[Int32]] = []
     members = .allocate(capacity: max(1, plan.servers.count))
     let trialInterval = Int64(timeScale * 1_000_000_000)
     for (index, server) in plan.servers.enumerated() {
-      let site = siteNames.firstIndex(of: server.site) ?? siteNames.count
-      if site == siteNames.count { siteNames.append(server.site) }
+      let site = siteNumbers[server.site] ?? siteNames.count
+      if site == siteNames.count {
+        siteNames.append(server.site)
+        siteNumbers[server.site] = site
+      }
       var group = -1
       if let value = server.cookieValue {
-        group = valueNames.firstIndex(of: value) ?? valueNames.count
-        if group == valueNames.count { valueNames.append(value) }
+        group = valueNumbers[value] ?? valueNames.count
+        if group == valueNames.count {
+          valueNames.append(value)
+          valueNumbers[value] = group
+          bearers.append([])
+        }
+        bearers[group].append(Int32(index))
       }
       let check = server.liveness ?? server.admission
       (members + index).initialize(
@@ -124,32 +137,34 @@ public struct Pool: ~Copyable {
     self.siteNames = siteNames
     values = CookieValues(valueNames)
 
-    let groupOf = plan.servers.map { server in server.cookieValue.flatMap(valueNames.firstIndex(of:)) ?? -1 }
-    let bearers = valueNames.indices.map { group in
-      groupOf.indices.filter { groupOf[$0] == group }.map { Int32($0) }
-    }
     groupCount = valueNames.count
     groups = .allocate(capacity: max(1, groupCount))
     for (group, bearers) in bearers.enumerated() {
       (groups + group).initialize(
         to: Group(
           members: bearers, site: members[Int(bearers[0])].site,
-          balancer: TierBalancer(algorithm: plan.algorithm, identities: identities)))
+          balancer: Spread(algorithm: plan.algorithm, identities: identities, candidates: bearers.count)))
     }
     tierCount = plan.tierCount
     tiers = .allocate(capacity: max(1, tierCount))
-    for tier in 0..<tierCount {
-      let inside = plan.servers.indices.filter { plan.servers[$0].tier == tier }.map { Int32($0) }
+    var inTier = [[Int32]](repeating: [], count: tierCount)
+    for (index, server) in plan.servers.enumerated() { inTier[server.tier].append(Int32(index)) }
+    for (tier, inside) in inTier.enumerated() {
       (tiers + tier).initialize(
         to: Tier(
-          members: inside, admitting: TierBalancer(algorithm: plan.algorithm, identities: identities),
+          members: inside,
+          admitting: Spread(algorithm: plan.algorithm, identities: identities, candidates: inside.count),
           admittingSince: now))
     }
-    replacements = TierBalancer(algorithm: .rendezvous, identities: identities)
+    replacements = Spread(
+      algorithm: .rendezvous, identities: identities, candidates: replaces ? plan.servers.count : 0)
     refresh(now)
   }
 
   deinit {
+    for group in 0..<groupCount { groups[group].balancer.deallocate() }
+    for tier in 0..<tierCount { tiers[tier].admitting.deallocate() }
+    replacements.deallocate()
     members.deinitialize(count: serverCount)
     members.deallocate()
     groups.deinitialize(count: groupCount)
@@ -186,12 +201,13 @@ public struct Pool: ~Copyable {
 
   /// Takes over newly published health and deadlines that have passed; cheap when nothing changed. Call it before a batch
   /// of requests.
-  @inline(__always)
+  @inlinable @inline(__always)
   public mutating func refreshIfNeeded(now: Int64) {
     if shared.health.generation != seenGeneration || now >= nextDeadline { refresh(now) }
   }
 
-  private mutating func refresh(_ now: Int64) {
+  @usableFromInline
+  mutating func refresh(_ now: Int64) {
     seenGeneration = shared.health.generation
     nextDeadline = .max
     for index in 0..<serverCount {
@@ -263,7 +279,7 @@ public struct Pool: ~Copyable {
   // MARK: Slots given back
 
   /// Workers (by bit) with requests that wait for slots given back since `takeFreed`.
-  private(set) var freed: UInt64 = 0
+  @usableFromInline private(set) var freed: UInt64 = 0
 
   mutating func release(_ server: Int32) {
     shared.loads.release(server)
@@ -271,6 +287,7 @@ public struct Pool: ~Copyable {
   }
 
   /// Whether somebody waits for a slot given back since `takeFreed`.
+  @inlinable
   public var hasFreed: Bool { mutating get { freed != 0 } }
 
   /// The workers to wake, by bit.
@@ -286,6 +303,7 @@ public struct Pool: ~Copyable {
   }
 
   /// Whether something was learned since the last taking.
+  @inlinable
   public var hasEvidence: Bool {
     // Mutating, as a borrow of a pool behind a pointer would copy all of it.
     mutating get { !evidence.isEmpty }

@@ -11,11 +11,11 @@ public struct PoolShared: @unchecked Sendable {
   /// What was learned from answers.
   public let hints: HintBoard
 
-  /// Shared state of a pool, everything believed up.
-  public init(plan: PoolPlan) {
+  /// Shared state of a pool, everything believed up. `workers`: how many threads will use it.
+  public init(plan: PoolPlan, workers: Int) {
     health = HealthBoard.allocate(
       plan.servers.map { HealthSnapshot(ServerHealth(plan: $0), now: 0, jitterSeed: 0) })
-    loads = LoadTable.allocate(limits: plan.servers.map { Int32(clamping: $0.maxConnections) })
+    loads = LoadTable.allocate(limits: plan.servers.map { Int32(clamping: $0.maxConnections) }, isShared: workers > 1)
     trials = TrialBoard(count: plan.servers.count)
     hints = HintBoard(siteCount: Set(plan.servers.map(\.site)).count)
   }

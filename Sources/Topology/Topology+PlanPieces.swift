@@ -70,20 +70,34 @@ extension Topology {
 
   /// The longest time any of our nodes may take to see that a node's monitor is closed; nil when none checks it.
   func longestCheckWindow(of node: SiteNode, at site: Site, role: NodeRole) -> Duration? {
-    switch role {
-    case .officeProxy: return nil
-    case .siteDirector:
-      return offices.compactMap { office -> Duration? in
-        guard let rank = siteOrder(of: office).firstIndex(where: { $0.name == site.name }) else { return nil }
-        return settings(office.settings, role: .officeProxy).check.window(isBackup: rank > 0)
-      }.max()
-    case .siteBalancer:
-      return sites.flatMap { other -> [Duration] in
-        let isBackup = other.name != site.name
-        if isBackup, !backupOrder(of: other).contains(where: { $0.name == site.name }) { return [] }
-        return other.directors.map { settings($0.settings, role: .siteDirector).check.window(isBackup: isBackup) }
-      }.max()
+    // Orders of sites cost a sort each: who cannot make it longer is not asked for one, or networks of thousands of offices
+    // would take minutes.
+    var longest: Duration?
+    func mayLengthen(_ check: CheckSettings) -> Bool {
+      guard let longest else { return true }
+      return max(check.window(isBackup: false), check.window(isBackup: true)) > longest
     }
+    switch role {
+    case .officeProxy: break
+    case .siteDirector:
+      for office in offices {
+        let check = settings(office.settings, role: .officeProxy).check
+        guard mayLengthen(check), let rank = siteOrder(of: office).firstIndex(where: { $0.name == site.name }) else {
+          continue
+        }
+        longest = max(longest ?? .zero, check.window(isBackup: rank > 0))
+      }
+    case .siteBalancer:
+      for other in sites {
+        let isBackup = other.name != site.name
+        let checks = other.directors.map { settings($0.settings, role: .siteDirector).check }.filter(mayLengthen)
+        if checks.isEmpty || (isBackup && !backupOrder(of: other).contains(where: { $0.name == site.name })) {
+          continue
+        }
+        for check in checks { longest = max(longest ?? .zero, check.window(isBackup: isBackup)) }
+      }
+    }
+    return longest
   }
 }
 

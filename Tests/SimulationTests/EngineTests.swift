@@ -50,7 +50,7 @@ struct EngineTests {
   }
 
   @Test func `An event further ahead than the wheels reach comes all the same`() {
-    var queue = EventQueue()
+    var queue = EventQueue(eventsPerSecond: 1e9, together: 1)
     let far = EventQueue.horizonNanoseconds * 3
     queue.push(Event(far, kind: 0, index: 1))
     queue.push(Event(1, kind: 0, index: 0))

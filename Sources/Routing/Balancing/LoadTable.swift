@@ -29,9 +29,13 @@ public struct LoadTable: @unchecked Sendable {
   /// The most workers that can wait for a server: one bit each.
   public static let workersMax = 64
 
-  /// Allocates the counters for servers with these limits of requests at once; 0: unlimited.
-  public static func allocate(limits: [Int32]) -> LoadTable {
-    let table = LoadTable(serverCount: limits.count)
+  /// Several threads count: each change is one step that cannot be divided.
+  private let isShared: Bool
+
+  /// Allocates the counters for servers with these limits of requests at once; 0: unlimited. `isShared`: more than one thread
+  /// will reserve and release; one alone is spared the cost of that.
+  public static func allocate(limits: [Int32], isShared: Bool = true) -> LoadTable {
+    let table = LoadTable(serverCount: limits.count, isShared: isShared)
     for (server, limit) in limits.enumerated() {
       precondition(limit >= 0)
       table.cells[server].limit.store(limit, ordering: .relaxed)
@@ -39,8 +43,9 @@ public struct LoadTable: @unchecked Sendable {
     return table
   }
 
-  private init(serverCount: Int) {
+  private init(serverCount: Int, isShared: Bool) {
     self.serverCount = serverCount
+    self.isShared = isShared
     let words = (serverCount + 63) / 64
     let summaries = (words + 63) / 64
     let cellBytes = MemoryLayout<Cell>.stride * (serverCount + 1)
@@ -66,6 +71,7 @@ public struct LoadTable: @unchecked Sendable {
   public func reserve(_ server: Int32) -> Bool {
     let position = checked(server)
     var seen = cells[position].inFlight.load(ordering: .relaxed)
+    if !isShared { return reserveAlone(position, seen) }
     while true {
       let limit = cells[position].limit.load(ordering: .relaxed)
       if limit > 0 && seen >= limit {
@@ -87,10 +93,35 @@ public struct LoadTable: @unchecked Sendable {
     return true
   }
 
+  @inline(__always)
+  private func reserveAlone(_ position: Int, _ seen: Int32) -> Bool {
+    let limit = cells[position].limit.load(ordering: .relaxed)
+    if limit > 0 && seen >= limit { return false }
+    cells[position].inFlight.store(seen + 1, ordering: .relaxed)
+    header.pointee.inFlight.store(header.pointee.inFlight.load(ordering: .relaxed) + 1, ordering: .relaxed)
+    if limit > 0 && seen + 1 >= limit { settleFullBit(position) }
+    return true
+  }
+
+  @inline(__always)
+  private func releaseAlone(_ position: Int) -> Int32 {
+    let before = cells[position].inFlight.load(ordering: .relaxed)
+    cells[position].inFlight.store(before - 1, ordering: .relaxed)
+    header.pointee.inFlight.store(header.pointee.inFlight.load(ordering: .relaxed) - 1, ordering: .relaxed)
+    return before
+  }
+
   /// Gives a slot back that `reserve` gave.
   @inline(__always)
   public func release(_ server: Int32) {
     let position = checked(server)
+    if !isShared {
+      let before = releaseAlone(position)
+      precondition(before > 0, "a slot was released that nobody had reserved")
+      let limit = cells[position].limit.load(ordering: .relaxed)
+      if limit > 0 && before >= limit { settleFullBit(position) }
+      return
+    }
     let before = cells[position].inFlight.wrappingSubtract(1, ordering: .sequentiallyConsistent).oldValue
     precondition(before > 0, "a slot was released that nobody had reserved")
     header.pointee.inFlight.wrappingSubtract(1, ordering: .relaxed)

@@ -1,66 +1,25 @@
-/// Something due at a moment of virtual time: 16 bytes, so that millions fit into memory and four into a cache line.
-///
-/// Events are ordered by time, then by what they are about, so that the order of equal times does not depend on the order
-/// in which they were scheduled.
-struct Event: Equatable, Sendable {
-  /// Virtual nanoseconds since the start.
-  var time: Int64
-  /// What happens (8 bits), a token that tells a stale event from a current one (24 bits), and whom it concerns (32 bits).
-  var payload: UInt64
-
-  /// The largest token.
-  static let tokenMask: UInt32 = 0xFF_FFFF
-
-  @inline(__always)
-  init(time: Int64, payload: UInt64) {
-    self.time = time
-    self.payload = payload
-  }
-
-  @inline(__always)
-  init(_ time: Int64, kind: UInt8, token: UInt32 = 0, index: Int32) {
-    self.time = time
-    payload = UInt64(kind) << 56 | UInt64(token & Self.tokenMask) << 32 | UInt64(UInt32(bitPattern: index))
-  }
-
-  @inline(__always) var kind: UInt8 { UInt8(truncatingIfNeeded: payload >> 56) }
-  @inline(__always) var token: UInt32 { UInt32(truncatingIfNeeded: payload >> 32) & Self.tokenMask }
-  @inline(__always) var index: Int32 { Int32(truncatingIfNeeded: payload) }
-
-  @inline(__always)
-  static func < (first: Event, second: Event) -> Bool {
-    first.time < second.time || (first.time == second.time && first.payload < second.payload)
-  }
-}
-
-/// The events to come: a heap for those of the current 65 microseconds, and three wheels of unsorted buckets for later ones.
+/// The events to come: a heap for those of the present tick, and three wheels of unsorted buckets for later ones.
 ///
 /// An event is put into a bucket, moved once or twice as its time draws nearer, and sorted only among those of the same
-/// 65 microseconds, so that the cost of an event does not grow with how many wait: a million users think at the same time.
+/// tick, so that the cost of an event does not grow with how many wait: a million users think at the same time. A tick is as
+/// long as a few events take to come, so that few users cost no more than many.
 struct EventQueue: ~Copyable {
-  private static let tickBits: Int64 = 16
   private static let slotBits: Int64 = 12
   private static let slots = 1 << 12
   private static let levels = 3
-  /// The furthest an event may lie ahead, in nanoseconds: 2^51, 26 days. Later ones come then.
-  static let horizonNanoseconds: Int64 = 1 << 51
+  /// The furthest an event may lie ahead, in nanoseconds, with the shortest tick: 2^48, 3 days. Later ones come then.
+  static let horizonNanoseconds: Int64 = 1 << (ticksShortest + 3 * slotBits)
+  private static let ticksShortest: Int64 = 12
+  private static let ticksLongest: Int64 = 26
 
-  /// A bucket is a list of chunks of 16 events, four cache lines each.
-  private static let chunkBits = 4
-  private static let chunkLength: Int32 = 16
-
-  /// How many events of a chunk are used, and the next chunk of the bucket.
-  private struct Chunk {
-    var count: Int32
-    var next: Int32
-  }
-
+  /// A tick is 2 to this power nanoseconds.
+  private let tickBits: Int64
   private var heap: UnsafeMutablePointer<Event>
   private var heapCount = 0
   private var heapCapacity = 1024
-  private var chunks: UnsafeMutablePointer<Chunk>
-  /// The events of all chunks, one chunk behind the other.
-  private var stored: UnsafeMutablePointer<Event>
+  /// Buckets are lists of chunks, a cache line each: first the number of its events and the next chunk, packed into an
+  /// event's place, then up to three events.
+  private var chunks: UnsafeMutablePointer<Event>
   private var chunkCount = 0
   private var chunkCapacity = 1024
   private var freeChunk: Int32 = -1
@@ -73,11 +32,16 @@ struct EventQueue: ~Copyable {
   /// Events waiting.
   private(set) var count = 0
 
-  /// An empty queue at time 0.
-  init() {
+  private static let chunkBits = 2
+  private static let chunkLength: Int32 = 3
+
+  /// An empty queue at time 0, for about so many events a second, `together` of them in a tick.
+  init(eventsPerSecond: Double = 100_000, together: Double = 8) {
+    var bits = Self.ticksShortest
+    while bits < Self.ticksLongest, Double(Int64(2) << bits) * eventsPerSecond <= together * 1e9 { bits += 1 }
+    tickBits = bits
     heap = .allocate(capacity: heapCapacity)
-    chunks = .allocate(capacity: chunkCapacity)
-    stored = .allocate(capacity: chunkCapacity << Self.chunkBits)
+    chunks = Self.allocate(chunkCapacity)
     buckets = .allocate(capacity: Self.slots * Self.levels)
     buckets.initialize(repeating: -1, count: Self.slots * Self.levels)
     used = .allocate(capacity: Self.slots / 64 * Self.levels)
@@ -86,10 +50,14 @@ struct EventQueue: ~Copyable {
     summary.initialize(repeating: 0, count: Self.levels)
   }
 
+  private static func allocate(_ chunks: Int) -> UnsafeMutablePointer<Event> {
+    UnsafeMutableRawPointer.allocate(byteCount: chunks << 6, alignment: 64)
+      .bindMemory(to: Event.self, capacity: chunks << chunkBits)
+  }
+
   deinit {
     heap.deallocate()
     chunks.deallocate()
-    stored.deallocate()
     buckets.deallocate()
     used.deallocate()
     summary.deallocate()
@@ -105,20 +73,39 @@ struct EventQueue: ~Copyable {
   /// Takes the earliest event if it is not after `end`.
   @inline(__always)
   mutating func pop(until end: Int64) -> Event? {
+    guard hasReady || refill() else { return nil }
+    return popReady(until: end)
+  }
+
+  /// Events of the present tick are left.
+  @inline(__always) var hasReady: Bool { heapCount > 0 }
+
+  /// The events of the present tick, in no order that means anything.
+  @inline(__always) var ready: UnsafeBufferPointer<Event> { UnsafeBufferPointer(start: heap, count: heapCount) }
+
+  /// Goes on to the next tick with events. False: there are none.
+  @inline(never)
+  mutating func refill() -> Bool {
     while heapCount == 0 {
-      guard count > 0, advance() else { return nil }
+      guard count > 0, advance() else { return false }
     }
+    return true
+  }
+
+  /// Takes the earliest event of the present tick, of which there must be one, if it is not after `end`.
+  @inline(__always)
+  mutating func popReady(until end: Int64) -> Event? {
     let first = heap[0]
     guard first.time <= end else { return nil }
-    count -= 1
-    heapCount -= 1
+    count &-= 1
+    heapCount &-= 1
     if heapCount > 0 { siftDown(heap[heapCount], from: 0) }
     return first
   }
 
   @inline(__always)
   private mutating func place(_ event: Event) {
-    let due = event.time >> Self.tickBits
+    let due = event.time >> tickBits
     if due <= tick {
       pushHeap(event)
     } else if due >> Self.slotBits == tick >> Self.slotBits {
@@ -137,9 +124,9 @@ struct EventQueue: ~Copyable {
   private mutating func pushHeap(_ event: Event) {
     if heapCount == heapCapacity { growHeap() }
     var hole = heapCount
-    heapCount += 1
+    heapCount &+= 1
     while hole > 0 {
-      let parent = (hole - 1) >> 2
+      let parent = (hole &- 1) >> 2
       guard event < heap[parent] else { break }
       heap[hole] = heap[parent]
       hole = parent
@@ -151,14 +138,14 @@ struct EventQueue: ~Copyable {
   private mutating func siftDown(_ event: Event, from start: Int) {
     var hole = start
     while true {
-      let first = hole << 2 + 1
+      let first = hole << 2 &+ 1
       guard first < heapCount else { break }
       var best = first
-      let last = min(first + 4, heapCount)
-      var child = first + 1
+      let last = min(first &+ 4, heapCount)
+      var child = first &+ 1
       while child < last {
         if heap[child] < heap[best] { best = child }
-        child += 1
+        child &+= 1
       }
       guard heap[best] < event else { break }
       heap[hole] = heap[best]
@@ -182,46 +169,42 @@ struct EventQueue: ~Copyable {
   private mutating func append(_ event: Event, level: Int, slot: Int) {
     let bucket = level << Int(Self.slotBits) | slot
     var chunk = buckets[bucket]
-    if chunk < 0 || chunks[Int(chunk)].count == Self.chunkLength {
-      let fresh = takeChunk(next: chunk)
+    var filled: Int32 = chunk < 0 ? Self.chunkLength : chunks[Int(chunk) << Self.chunkBits].filled
+    if filled == Self.chunkLength {
+      let fresh = takeChunk()
+      chunks[Int(fresh) << Self.chunkBits] = Event(filled: 0, next: chunk)
       if chunk < 0 {
         used[bucket >> 6] |= 1 << UInt64(bucket & 63)
         summary[level] |= 1 << UInt64(slot >> 6)
       }
       buckets[bucket] = fresh
       chunk = fresh
+      filled = 0
     }
-    let position = Int(chunks[Int(chunk)].count)
-    stored[Int(chunk) << Self.chunkBits | position] = event
-    chunks[Int(chunk)].count = Int32(position + 1)
+    let position = Int(chunk) << Self.chunkBits
+    chunks[position].filled = filled &+ 1
+    chunks[position &+ 1 &+ Int(filled)] = event
   }
 
   @inline(__always)
-  private mutating func takeChunk(next: Int32) -> Int32 {
+  private mutating func takeChunk() -> Int32 {
     if freeChunk >= 0 {
       let chunk = freeChunk
-      freeChunk = chunks[Int(chunk)].next
-      chunks[Int(chunk)].count = 0
-      chunks[Int(chunk)].next = next
+      freeChunk = chunks[Int(chunk) << Self.chunkBits].next
       return chunk
     }
     if chunkCount == chunkCapacity { growChunks() }
-    let chunk = Int32(chunkCount)
+    let chunk = Int32(truncatingIfNeeded: chunkCount)
     chunkCount += 1
-    chunks[Int(chunk)] = Chunk(count: 0, next: next)
     return chunk
   }
 
   @inline(never)
   private mutating func growChunks() {
-    let larger = UnsafeMutablePointer<Chunk>.allocate(capacity: chunkCapacity * 2)
-    larger.moveInitialize(from: chunks, count: chunkCount)
+    let larger = Self.allocate(chunkCapacity * 2)
+    larger.moveInitialize(from: chunks, count: chunkCount << Self.chunkBits)
     chunks.deallocate()
     chunks = larger
-    let more = UnsafeMutablePointer<Event>.allocate(capacity: chunkCapacity << (Self.chunkBits + 1))
-    more.moveInitialize(from: stored, count: chunkCount << Self.chunkBits)
-    stored.deallocate()
-    stored = more
     chunkCapacity *= 2
   }
 
@@ -270,11 +253,34 @@ struct EventQueue: ~Copyable {
     if used[bucket >> 6] == 0 { summary[level] &= ~(1 << UInt64(slot >> 6)) }
     while chunk >= 0 {
       // Placing may grow the memory of the chunks, so nothing of it is held meanwhile.
-      for position in 0..<Int(chunks[Int(chunk)].count) { place(stored[Int(chunk) << Self.chunkBits | position]) }
-      let next = chunks[Int(chunk)].next
-      chunks[Int(chunk)].next = freeChunk
+      let position = Int(chunk) << Self.chunkBits
+      let filled = Int(chunks[position].filled)
+      for offset in 1...filled { place(chunks[position &+ offset]) }
+      let next = chunks[position].next
+      chunks[position].next = freeChunk
       freeChunk = chunk
       chunk = next
     }
+  }
+}
+
+/// The head of a chunk in an event's place.
+extension Event {
+  @inline(__always)
+  fileprivate init(filled: Int32, next: Int32) {
+    time = Int64(filled)
+    payload = UInt64(UInt32(bitPattern: next))
+  }
+
+  @inline(__always)
+  fileprivate var filled: Int32 {
+    get { Int32(truncatingIfNeeded: time) }
+    set { time = Int64(newValue) }
+  }
+
+  @inline(__always)
+  fileprivate var next: Int32 {
+    get { Int32(truncatingIfNeeded: payload) }
+    set { payload = UInt64(UInt32(bitPattern: newValue)) }
   }
 }

@@ -103,6 +103,9 @@ struct Leg {
   var bytes: UInt64 = 0
   var cost: Double = 0
   var nextFree: Int32 = -1
+  /// The leg at the next hop that the present attempt has begun, and its generation; -1: none.
+  var child: Int32 = -1
+  var childGeneration: UInt32 = 0
   /// The attempt in the trace.
   var attempt: Int32 = -1
 }

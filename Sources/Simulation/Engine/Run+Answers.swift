@@ -57,7 +57,8 @@ extension Run {
     case .passive:
       let named = result.site >= 0 ? state.pointee.group(result.site) : -1
       let moved = pool.pointee.tellsOfAnotherSite(
-        named, binding: leg.pointee.exchange.binding, server: leg.pointee.exchange.server)
+        named, binding: leg.pointee.exchange.binding, reason: leg.pointee.exchange.reason,
+        server: leg.pointee.exchange.server)
       if !behaviour.contains(.withoutLearning) {
         leg.pointee.exchange.learned(moved: moved, pool: &pool.pointee, now: now)
       }
@@ -86,7 +87,7 @@ extension Run {
 
   /// Dates have a grain of four seconds: within it there is nothing new to tell.
   @inline(__always)
-  private func refreshes(_ leg: UnsafeMutablePointer<Leg>, _ state: UnsafeMutablePointer<PoolState>) -> Bool {
+  private mutating func refreshes(_ leg: UnsafeMutablePointer<Leg>, _ state: UnsafeMutablePointer<PoolState>) -> Bool {
     guard state.pointee.maxIdle > 0 else { return false }
     return leg.pointee.cookies.siteLast / 4 != UInt32(truncatingIfNeeded: now / 1_000_000_000) / 4
   }

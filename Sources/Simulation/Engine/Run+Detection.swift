@@ -14,7 +14,7 @@ struct AwaitedDetection {
 /// Who has to notice what has changed, and the phases that follow from it.
 extension Run {
   /// Whether a check fails as things are.
-  private func fails(_ probe: Int32) -> Bool {
+  private mutating func fails(_ probe: Int32) -> Bool {
     let item = probes[Int(probe)]
     let candidate = candidate(item.pool, item.server)
     let node = poolStates[Int(item.pool)].node
@@ -27,13 +27,13 @@ extension Run {
   }
 
   /// The check's verdict is what it should say, whatever requests have found out beside it.
-  private func hasNoticed(_ awaited: AwaitedDetection) -> Bool {
+  private mutating func hasNoticed(_ awaited: AwaitedDetection) -> Bool {
     let health = health[position(awaited.pool, awaited.server)]
     guard awaited.which == .liveness else { return !health.takesNewUsers }
     return health.liveness != .alive || !(health.livenessCheck?.isUp ?? true)
   }
 
-  private func concerned(_ change: TimedChange) -> [CandidateReference] {
+  private mutating func concerned(_ change: TimedChange) -> [CandidateReference] {
     var concerned: [CandidateReference] = []
     switch change.kind {
     case .kill, .powerOff, .softStop, .drain, .powerOn:
@@ -54,7 +54,7 @@ extension Run {
   }
 
   /// Notes for candidates since when they cannot be heard.
-  func listen(_ change: TimedChange) {
+  mutating func listen(_ change: TimedChange) {
     for user in concerned(change) {
       let candidate = candidate(user.pool, user.server)
       let node = poolStates[Int(user.pool)].node

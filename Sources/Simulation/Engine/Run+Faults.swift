@@ -108,7 +108,7 @@ extension Run {
     for user in network.users[element] { candidate(user.pool, user.server).pointee.idleCount = 0 }
   }
 
-  private func isAt(_ leg: Int32, _ element: Int32) -> Bool {
+  private mutating func isAt(_ leg: Int32, _ element: Int32) -> Bool {
     let state = legs[Int(leg)]
     return state.flags.contains(.alive) && state.pool >= 0 && poolStates[Int(state.pool)].node == element
   }

@@ -45,7 +45,7 @@ extension Run {
   }
 
   /// Whether the process is there, and the port that is asked.
-  private func answersCheck(
+  private mutating func answersCheck(
     _ probe: UnsafeMutablePointer<Probe>, _ candidate: UnsafeMutablePointer<CandidateState>,
     _ element: UnsafeMutablePointer<World.ElementState>
   ) -> Bool {
@@ -56,7 +56,7 @@ extension Run {
   }
 
   /// What a node's monitor says of an application (rule E1).
-  private func statement(_ node: Int32, _ asking: Int32) -> MonitorStatement {
+  private mutating func statement(_ node: Int32, _ asking: Int32) -> MonitorStatement {
     let application = network.pools[Int(asking)].application
     let pool = network.nodes[Int(node)].poolOf[application]
     var said = MonitorStatement.nobody
@@ -112,7 +112,7 @@ extension Run {
 
   // MARK: Evidence and publishing
 
-  private func hintTime(_ pool: Int32, _ site: Int32) -> Int64 {
+  private mutating func hintTime(_ pool: Int32, _ site: Int32) -> Int64 {
     hintedAt[Int(poolStates[Int(pool)].firstCandidate + site)]
   }
 
@@ -147,7 +147,7 @@ extension Run {
     if !awaited.isEmpty { detected(pool, server) }
   }
 
-  private func publish(_ pool: Int32, _ server: Int32) {
+  private mutating func publish(_ pool: Int32, _ server: Int32) {
     let seed = network.pools[Int(pool)].candidates[Int(server)].jitterSeed
     let snapshot = HealthSnapshot(health[position(pool, server)], now: now, jitterSeed: seed)
     shared[Int(pool)].health.publish(server, snapshot)

@@ -83,7 +83,7 @@ extension Run {
         (pools + pool).deinitialize(count: 1)
         shared[pool].deallocate()
       }
-      (shared + pool).initialize(to: PoolShared(plan: planned.pool))
+      (shared + pool).initialize(to: PoolShared(plan: planned.pool, workers: 1))
       (pools + pool).initialize(
         to: Pool(
           application: planned, shared: shared[pool], timeScale: model.plan.timeScale, workers: 1,
@@ -118,7 +118,7 @@ extension Run {
   }
 
   /// Which group a cookie's site or server means here.
-  private func fillGroups(_ pool: Int) {
+  private mutating func fillGroups(_ pool: Int) {
     let state = poolStates + pool
     let table = UnsafeMutablePointer<Int32>.allocate(capacity: max(1, Int(state.pointee.groupsCount)))
     table.initialize(repeating: -1, count: max(1, Int(state.pointee.groupsCount)))

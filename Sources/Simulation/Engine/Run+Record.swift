@@ -29,7 +29,7 @@ extension Run {
       !isError && !result.lostSession && leg.pointee.flags.isDisjoint(with: [.disturbed, .crossed])
       && (!isCurrentVisit || user.pointee.current < 0 || user.pointee.current == result.server)
       && (leg.pointee.cookies.server < 0 || leg.pointee.cookies.server == result.server)
-      && (!leg.pointee.flags.contains(.isNew) || site == entrySites[Int(user.pointee.entry)])
+      && (!leg.pointee.flags.contains(.isNew) || site == entrySites[entry(user)])
     if isOrdinary {
       counts.pointee.costOracle += leg.pointee.cost
     } else {
@@ -45,15 +45,17 @@ extension Run {
     let bound = leg.pointee.cookies.server >= 0 ? leg.pointee.cookies.server : -1
     let boundEpoch = bound >= 0 ? world.elements[Int(bound)].epoch : 0
     let current = isCurrentVisit ? user.pointee.current : -1
+    let past = pasts + Int(leg.pointee.user)
     let outcome = Outcome(
-      user: Int(leg.pointee.user), entry: Int(user.pointee.entry),
-      vantage: truth.vantage(Int(user.pointee.entry), user.pointee.application), begin: leg.pointee.began, end: done,
+      user: Int(leg.pointee.user), entry: entry(user), vantage: Int(user.pointee.place), begin: leg.pointee.began,
+      end: done,
       isPost: leg.pointee.flags.contains(.isPost), isNew: leg.pointee.flags.contains(.isNew),
       crossed: leg.pointee.flags.contains(.crossed), bound: bound,
       boundKnows: bound >= 0
-        && user.pointee.isKnown(leg.pointee.cookies.session, at: bound, epoch: boundEpoch), current: current,
-      hadLeft: isCurrentVisit && result.server >= 0 && user.pointee.hasLeft(result.server),
-      isOlder: leg.pointee.began / 1_000_000 < Int64(user.pointee.movedAt), followsScatter: user.pointee.wasScattered, answered: result.server,
+        && isKnown(leg.pointee.user, leg.pointee.cookies.session, at: bound, epoch: boundEpoch), current: current,
+      hadLeft: isCurrentVisit && result.server >= 0 && past.pointee.hasLeft(result.server),
+      isOlder: leg.pointee.began / 1_000_000 < Int64(past.pointee.movedAt),
+      followsScatter: past.pointee.wasScattered, answered: result.server,
       status: Int(result.status), isApplicationError: result.isApplicationError,
       wasOverloaded: leg.pointee.flags.contains(.overloaded), lostSession: result.lostSession)
     let counts = record.counts + Int(leg.pointee.phase)
@@ -108,7 +110,9 @@ extension Run {
   /// that takes new users; where there is no direct way, what it did cost.
   private mutating func oracleCost(_ outcome: Outcome, _ leg: UnsafeMutablePointer<Leg>) -> Double {
     let entry = population.entries[outcome.entry]
-    guard let from = entry.elements.first, truth.isServable(outcome.vantage, outcome.begin, outcome.end) else { return 0 }
+    guard let from = entry.elements.first, truth.isServable(outcome.vantage, outcome.begin, outcome.end) else {
+      return 0
+    }
     var site: Int32 = -1
     if outcome.bound >= 0, outcome.boundKnows,
       truth.isReachable(outcome.vantage, outcome.bound, outcome.begin, outcome.end)

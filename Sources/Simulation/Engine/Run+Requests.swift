@@ -64,7 +64,7 @@ extension Run {
 
   /// Where the request's cookies say it belongs (rules B1 to B3): the numbers of a simulated jar stand for their text.
   @inline(__always)
-  private func binding(
+  private mutating func binding(
     _ leg: UnsafeMutablePointer<Leg>, _ state: UnsafeMutablePointer<PoolState>, _ pool: UnsafeMutablePointer<Pool>
   ) -> Binding {
     switch state.pointee.mode {

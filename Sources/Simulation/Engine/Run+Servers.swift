@@ -1,67 +1,6 @@
 internal import Routing
 internal import Topology
 
-/// An application server while a scenario runs: when its places are free again.
-struct ServerState {
-  let model: ServiceModel
-  var random: RandomStream
-  /// When each request that is served or waits will be done, the earliest first: a heap, only where places are bounded.
-  private var ends: [Int64] = []
-
-  init(_ model: ServiceModel, random: RandomStream) {
-    self.model = model
-    self.random = random
-  }
-
-  /// Takes a request in; when it will be answered, or nil when too many wait.
-  @inline(__always)
-  mutating func take(now: Int64, slowness: Int64) -> Int64? {
-    let service = random.exponential(mean: model.time) + slowness
-    return model.concurrency == 0 ? now + service : takeBounded(now, service)
-  }
-
-  private mutating func takeBounded(_ now: Int64, _ service: Int64) -> Int64? {
-    while let first = ends.first, first <= now { removeFirst() }
-    guard ends.count < model.concurrency + model.queue else { return nil }
-    var start = now
-    if ends.count >= model.concurrency {
-      // First come, first served: it begins when all but `concurrency - 1` of those before it are done.
-      let sorted = ends.sorted()
-      start = sorted[sorted.count - model.concurrency]
-    }
-    insert(start + service)
-    return start + service
-  }
-
-  /// The process has ended, and all it was busy with.
-  mutating func clear() { ends.removeAll(keepingCapacity: true) }
-
-  private mutating func insert(_ end: Int64) {
-    var position = ends.count
-    ends.append(end)
-    while position > 0, ends[(position - 1) / 2] > end {
-      ends.swapAt(position, (position - 1) / 2)
-      position = (position - 1) / 2
-    }
-  }
-
-  private mutating func removeFirst() {
-    let last = ends.removeLast()
-    guard !ends.isEmpty else { return }
-    var position = 0
-    ends[0] = last
-    while true {
-      var smallest = position
-      for child in [2 * position + 1, 2 * position + 2] where child < ends.count && ends[child] < ends[smallest] {
-        smallest = child
-      }
-      if smallest == position { return }
-      ends.swapAt(position, smallest)
-      position = smallest
-    }
-  }
-}
-
 /// What an application server does with a request: sessions in memory, a time to answer.
 extension Run {
   @inline(__always)
@@ -100,27 +39,29 @@ extension Run {
 
   /// The session the request belongs to is known, or one is begun.
   @inline(__always)
-  private func visit(
+  private mutating func visit(
     _ leg: UnsafeMutablePointer<Leg>, _ user: UnsafeMutablePointer<User>, _ target: Int32, _ epoch: UInt32,
     _ result: inout Result
   ) {
     let session = leg.pointee.cookies.session
     let idle = now - user.pointee.lastSeen
     user.pointee.lastSeen = now
-    if session != 0 && user.pointee.isKnown(session, at: target, epoch: epoch) {
+    if session != 0 && isKnown(leg.pointee.user, session, at: target, epoch: epoch) {
       if idle < habits(user).pointee.idleExpiry { return }
     } else if session != 0 {
       result.lostSession = true
     }
     result.isNewSession = true
     if session != 0 && behaviour.contains(.applicationsAdoptSessions) {
-      user.pointee.remember(User.Home(server: target, epoch: epoch, session: session))
+      user.pointee.remember(
+        User.Home(server: target, epoch: epoch, session: session), &pasts[Int(leg.pointee.user)])
       return
     }
     user.pointee.serial &+= 1
     result.setsSession = true
     result.session = user.pointee.serial
-    user.pointee.remember(User.Home(server: target, epoch: epoch, session: user.pointee.serial))
+    user.pointee.remember(
+      User.Home(server: target, epoch: epoch, session: user.pointee.serial), &pasts[Int(leg.pointee.user)])
   }
 
   @inline(__always)

@@ -39,7 +39,7 @@ extension Run {
     armAncestors(index)
   }
 
-  private func isQueued(_ leg: Int32, for server: Int32) -> Bool {
+  private mutating func isQueued(_ leg: Int32, for server: Int32) -> Bool {
     legs[Int(leg)].exchange.state == .queued && legs[Int(leg)].exchange.server == server
   }
 
@@ -63,7 +63,7 @@ extension Run {
     settle(pool)
   }
 
-  private mutating func removeWaiting(_ leg: Int32, _ pool: Int32) {
+  mutating func removeWaiting(_ leg: Int32, _ pool: Int32) {
     guard let position = waitingLegs[Int(pool)].firstIndex(of: leg) else { return }
     waitingLegs[Int(pool)].remove(at: position)
     poolStates[Int(pool)].waiting -= 1
@@ -105,7 +105,7 @@ extension Run {
     }
   }
 
-  private func rank(_ leg: Int32) -> Int {
+  private mutating func rank(_ leg: Int32) -> Int {
     let exchange = legs[Int(leg)].exchange
     switch exchange.state {
     case .queued: return exchange.binding.group >= 0 ? 0 : 1

@@ -4,13 +4,16 @@ internal import Topology
 /// What an event is about; of several at one moment the lower comes first.
 enum EventKind: UInt8 {
   case fault, probeEnd, bound, growth, arrive, response, lost, connectResult, connectTimeout, acknowledge, timeout
-  case waitTimeout, poll, probe, user
+  case waitTimeout, cancel, poll, probe, user
 }
 
 /// One scenario while it runs: virtual time, the truth about the network, every node's state, and the users.
 ///
-/// A value that nobody shares, so that runs may go on in parallel. The extensions hold the life of a request in its order:
-/// `+Users`, `+Requests`, `+Attempts`, `+Transport`, `+Servers`, `+Answers`; then `+Health`, `+Faults` and `+Record`.
+/// A value that nobody shares, so that runs may go on in parallel. Its functions are mutating also where they change nothing: for a
+/// borrow of a noncopyable value the compiler copies all of it at each call that is not inlined.
+///
+/// The extensions hold the life of a request in its order:
+/// `+Users`, `+Requests`, `+Connections`, `+Attempts`, `+Servers`, `+Answers`, `+Cancelling`; then `+Health`, `+Faults` and `+Record`.
 struct Run: ~Copyable {
   let network: NetworkModel
   let scenario: Scenario
@@ -18,7 +21,7 @@ struct Run: ~Copyable {
   let seed: UInt64
   let end: Int64
   var now: Int64 = 0
-  var queue = EventQueue()
+  var queue: EventQueue
   var events: UInt64 = 0
   var world: World
 
@@ -53,6 +56,11 @@ struct Run: ~Copyable {
   /// What each user met, if that is to be told.
   var userReports: [UserReport] = []
   let users: UnsafeMutablePointer<User>
+  let pasts: UnsafeMutablePointer<UserPast>
+  /// Some application's site cookie has dates.
+  let hasDates: Bool
+  /// Habits and pools of the entries' users: by entry, then by application, of which there are so many.
+  let applications: Int
   let entryHabits: UnsafeMutablePointer<Habits>
   let entryPools: UnsafeMutablePointer<Int32>
   let userHashes: UInt64
@@ -104,9 +112,14 @@ struct Run: ~Copyable {
     legs = .allocate(capacity: legCapacity)
     population = Population(network, scenario: scenario, users: options.users, roll: options.roll)
     isListed = options.roll != nil
-    users = .allocate(capacity: max(1, population.total))
+    users = UnsafeMutableRawPointer.allocate(
+      byteCount: max(1, population.total) * MemoryLayout<User>.stride, alignment: 64
+    ).bindMemory(to: User.self, capacity: max(1, population.total))
+    pasts = .allocate(capacity: max(1, population.total))
+    hasDates = network.pools.contains { $0.hasDates }
+    queue = EventQueue(eventsPerSecond: population.requestsPerSecond * Self.eventsPerRequest + Double(probeCount) / 2)
     userHashes = StableHash.combine(seed, StableHash.hash(literal: "users"))
-    let applications = max(1, network.applicationCount)
+    applications = max(1, network.applicationCount)
     entryHabits = .allocate(capacity: max(1, population.entries.count * applications))
     entryPools = .allocate(capacity: max(1, population.entries.count * applications))
     for (index, entry) in population.entries.enumerated() {
@@ -160,6 +173,7 @@ struct Run: ~Copyable {
     nodeRandom.deallocate()
     legs.deallocate()
     users.deallocate()
+    pasts.deallocate()
     servers.deinitialize(count: network.services.count)
     servers.deallocate()
     siteOfElement.deallocate()
@@ -168,9 +182,22 @@ struct Run: ~Copyable {
     entryPools.deallocate()
   }
 
+  /// Events of a request through all its tiers, on an ordinary day.
+  private static let eventsPerRequest = 6.0
+  /// From so many users on, their memory is not in the processor's cache.
+  private static let usersFar = 8_000
+  /// Keeps what was read ahead from being left out.
+  private var readAhead: UInt64 = 0
+
   /// Runs to the scenario's end.
   mutating func run() {
-    while let event = queue.pop(until: end) {
+    let areFar = population.total >= Self.usersFar
+    while true {
+      if !queue.hasReady {
+        guard queue.refill() else { break }
+        if areFar { fetchUsers() }
+      }
+      guard let event = queue.popReady(until: end) else { break }
       now = event.time
       events &+= 1
       if events & Self.progressMask == 0 { tellProgress() }
@@ -184,7 +211,7 @@ struct Run: ~Copyable {
   private static let progressMask: UInt64 = 0xFFFF
 
   @inline(never)
-  private func tellProgress() {
+  private mutating func tellProgress() {
     guard let progress = options.progress else { return }
     let requests = PhaseIndex.allCases.indices.reduce(UInt64(0)) { $0 + record.counts[$1].requests }
     progress(
@@ -192,9 +219,19 @@ struct Run: ~Copyable {
         scenario: scenario.name, nowNanoseconds: now, endNanoseconds: end, requests: requests, isDone: false))
   }
 
+  /// Reads the memory of those who act in this tick, all at once, so that the waits for it overlap.
+  @inline(never)
+  private mutating func fetchUsers() {
+    var sum: UInt64 = 0
+    for event in queue.ready where event.kind == EventKind.user.rawValue {
+      sum &+= UInt64(users[Int(event.index)].visit)
+    }
+    readAhead &+= sum
+  }
+
   @inline(__always)
   private mutating func handle(_ event: Event) {
-    guard let kind = EventKind(rawValue: event.kind) else { return }
+    let kind = unsafeBitCast(event.kind, to: EventKind.self)
     let index = event.index
     switch kind {
     case .user: userActs(index)
@@ -206,6 +243,7 @@ struct Run: ~Copyable {
     case .acknowledge: if isCurrent(event) { acknowledgementMissing(index) }
     case .timeout: if isCurrent(event) { timedOut(index) }
     case .waitTimeout: if isCurrent(event) { waitedTooLong(index) }
+    case .cancel: cancel(index, generation: event.token)
     case .poll: poll(index)
     case .probe: if probes[Int(index)].token & Event.tokenMask == event.token { probeBegins(index) }
     case .probeEnd: if probes[Int(index)].token & Event.tokenMask == event.token { probeEnds(index) }

@@ -32,7 +32,7 @@ extension Explainer {
       if cookie.mode == .passive, let told {
         var value = told.value.split(separator: "|").first.map(String.init) ?? ""
         let group = value.withUTF8 { pool.group(named: UnsafeRawBufferPointer($0)) }
-        if pool.tellsOfAnotherSite(group, binding: exchange.binding, server: exchange.server),
+        if pool.tellsOfAnotherSite(group, binding: exchange.binding, reason: exchange.reason, server: exchange.server),
           let check = server.liveness
         {
           way.visit.notes.append(

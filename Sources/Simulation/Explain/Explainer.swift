@@ -83,7 +83,7 @@ public struct Explainer: Sendable {
     }
     let application = plan.applications[index]
     visit.application = application.name
-    let shared = PoolShared(plan: application.pool)
+    let shared = PoolShared(plan: application.pool, workers: 1)
     defer { shared.deallocate() }
     if !request.isFresh { publish(index, of: plan, to: shared) }
     var pool = Pool(

@@ -99,10 +99,12 @@ public struct ScheduleGenerator: Sendable {
   private func step(beside earlier: [ScenarioStep], _ random: inout RandomStream) -> ScenarioStep? {
     let kinds = Kind.allCases.filter { !links.isEmpty || !$0.isOfLinks }
     var left = random.below(kinds.reduce(0) { $0 + $1.weight })
-    guard let kind = kinds.first(where: { kind in
-      defer { left = left < kind.weight ? 0 : left - kind.weight }
-      return left < kind.weight
-    }) else { return nil }
+    guard
+      let kind = kinds.first(where: { kind in
+        defer { left = left < kind.weight ? 0 : left - kind.weight }
+        return left < kind.weight
+      })
+    else { return nil }
     let at = moment(beside: earlier, &random)
     let length = length(&random)
     var lasts: Duration? = random.chance(0.08) ? nil : .milliseconds(length)

@@ -127,7 +127,9 @@ struct Shrinker {
       let kinds = [site.directors.map(\.name), site.balancers.map(\.name), site.servers.map(\.name)]
       smaller += kinds.flatMap { $0.map { [$0] } } + kinds.filter { $0.count > 1 }
     }
-    if names.count > 2 { smaller += names.indices.map { skip in names.indices.filter { $0 != skip }.map { names[$0] } } }
+    if names.count > 2 {
+      smaller += names.indices.map { skip in names.indices.filter { $0 != skip }.map { names[$0] } }
+    }
     _ = take(
       &best,
       smaller.map { names in

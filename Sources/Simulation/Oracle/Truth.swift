@@ -87,9 +87,6 @@ struct Truth {
     applicationCount = max(1, network.applicationCount)
   }
 
-  /// The number of an entry with an application.
-  func vantage(_ entry: Int, _ application: UInt8) -> Int { entry * applicationCount + Int(application) }
-
   /// The network has changed; from now on this holds.
   mutating func remember(_ world: borrowing World, at now: Int64) {
     var isUp = [Bool](repeating: false, count: world.elementCount)
@@ -276,7 +273,8 @@ struct Truth {
       let site = network.elements[network.firstServer + server].site
       var isEntered = false
       var isReached = true
-      for (index, director) in asked.enumerated() where network.elements[Int(director)].site != site || entry.site >= 0 {
+      for (index, director) in asked.enumerated() where network.elements[Int(director)].site != site || entry.site >= 0
+      {
         isReached = isReached && passing[index][server]
         isEntered = isEntered || entered.contains { $0.element == director }
       }

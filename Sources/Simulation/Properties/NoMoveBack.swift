@@ -10,7 +10,8 @@ struct NoMoveBack {
 
   /// Checks a request; true: it violates the property.
   mutating func check(_ outcome: Outcome, recovery: Int64, _ truth: inout Truth, _ names: [String]) -> Bool {
-    guard !outcome.isError, !outcome.isOlder, !outcome.followsScatter, outcome.current >= 0, outcome.answered >= 0, outcome.hadLeft,
+    guard !outcome.isError, !outcome.isOlder, !outcome.followsScatter, outcome.current >= 0, outcome.answered >= 0,
+      outcome.hadLeft,
       outcome.answered != outcome.current,
       truth.isReachable(outcome.vantage, outcome.current, outcome.begin - recovery, outcome.end)
     else { return false }

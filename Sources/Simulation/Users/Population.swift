@@ -123,6 +123,14 @@ struct Population: Sendable {
     }
   }
 
+  /// How many requests a second to expect, about.
+  var requestsPerSecond: Double {
+    entries.reduce(0) { sum, entry in
+      guard let habits = entry.habits.first else { return sum }
+      return sum + Double(entry.count * habits.parallel) * 1e9 / Double(habits.thinkTime)
+    }
+  }
+
   /// Shares of a whole in proportion to weights, whole numbers that add up to it: the largest remainders are rounded up.
   static func spread(_ whole: Int, over weights: [Int]) -> [Int] {
     let sum = weights.reduce(0, +)

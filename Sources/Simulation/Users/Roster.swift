@@ -57,10 +57,12 @@ extension Run {
     for (index, entry) in population.entries.enumerated() {
       for number in entry.firstUser..<entry.firstUser + entry.count {
         var user = User(
-          random: RandomStream(seed: nameHash, hash: UInt64(number)), entry: Int32(index),
+          random: RandomStream(seed: nameHash, hash: UInt64(number)),
+          place: Int32(index * applications + roster.users[number].application),
           application: UInt8(truncatingIfNeeded: roster.users[number].application))
         roster.begin(number, &user)
         (users + number).initialize(to: user)
+        (pasts + number).initialize(to: UserPast())
         if let first = roster.nextTime(number) { schedule(.user, Int32(number), at: first) }
       }
     }

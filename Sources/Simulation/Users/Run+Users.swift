@@ -5,27 +5,32 @@ internal import Topology
 extension Run {
   mutating func startUsers() {
     if isListed { return startListedUsers() }
-    let applications = max(1, network.applicationCount)
     for (index, entry) in population.entries.enumerated() {
       let nameHash = StableHash.combine(userHashes, StableHash.hash(entry.name))
       for position in 0..<entry.count {
         let application = position % applications
         var user = User(
-          random: RandomStream(seed: nameHash, hash: UInt64(position)), entry: Int32(index),
+          random: RandomStream(seed: nameHash, hash: UInt64(position)),
+          place: Int32(index * applications + application),
           application: UInt8(truncatingIfNeeded: application))
         let habits = entryHabits + index * applications + application
         // Nobody has come just now: users are spread over their pause, and their visits are under way.
         let first = Int64(user.random.fraction() * Double(habits.pointee.pause(at: 0)))
         user.visitEnds = first + user.random.exponential(mean: habits.pointee.sessionLength)
         (users + entry.firstUser + position).initialize(to: user)
+        (pasts + entry.firstUser + position).initialize(to: UserPast())
         schedule(.user, Int32(entry.firstUser + position), at: first)
       }
     }
   }
 
+  /// An index of `Population.entries`.
+  @inline(__always)
+  func entry(_ user: UnsafeMutablePointer<User>) -> Int { Int(user.pointee.place) / applications }
+
   @inline(__always)
   func habits(_ user: UnsafeMutablePointer<User>) -> UnsafeMutablePointer<Habits> {
-    entryHabits + Int(user.pointee.entry) * max(1, network.applicationCount) + Int(user.pointee.application)
+    entryHabits + Int(user.pointee.place)
   }
 
   /// The pause is over: the user asks for the next page.
@@ -35,12 +40,13 @@ extension Run {
     let user = users + Int(index)
     let habits = habits(user)
     if now >= user.pointee.visitEnds {
-      user.pointee.beginVisit(until: now + user.pointee.random.exponential(mean: habits.pointee.sessionLength))
+      user.pointee.beginVisit(
+        until: now + user.pointee.random.exponential(mean: habits.pointee.sessionLength), &pasts[Int(index)])
     }
     // The first page of a visit is one request: what else it needs is asked for with the cookies it brings.
     let count = user.pointee.current >= 0 ? habits.pointee.parallel : 1
     user.pointee.outstanding = UInt8(count)
-    user.pointee.beginPage()
+    if habits.pointee.parallel > 1 { pasts[Int(index)].beginPage() }
     for _ in 0..<count {
       beginRequest(index, user, habits, isPost: user.pointee.random.chance(habits.pointee.postShare))
     }
@@ -65,8 +71,11 @@ extension Run {
     leg.pointee.began = now - delay
     leg.pointee.phase = record.phase.rawValue
     leg.pointee.cookies = Cookies(
-      site: user.pointee.site, server: user.pointee.server, session: user.pointee.session,
-      siteLast: user.pointee.siteLast, siteFirst: user.pointee.siteFirst)
+      site: user.pointee.site, server: user.pointee.server, session: user.pointee.session)
+    if hasDates {
+      leg.pointee.cookies.siteLast = pasts[Int(index)].siteLast
+      leg.pointee.cookies.siteFirst = pasts[Int(index)].siteFirst
+    }
     leg.pointee.sessionHash =
       user.pointee.session == 0
       ? 0 : StableHash.combine(userHashes &+ UInt64(UInt32(bitPattern: index)), UInt64(user.pointee.session)) | 1
@@ -84,17 +93,16 @@ extension Run {
 
   /// The pool that takes the user's requests, and what finding it costs; -1: no entry answers.
   @inline(__always)
-  private func entryPool(_ user: UnsafeMutablePointer<User>) -> (Int32, Int64) {
-    let position = Int(user.pointee.entry) * max(1, network.applicationCount) + Int(user.pointee.application)
-    let pool = entryPools[position]
+  private mutating func entryPool(_ user: UnsafeMutablePointer<User>) -> (Int32, Int64) {
+    let pool = entryPools[Int(user.pointee.place)]
     if pool >= 0 && world.elements[Int(poolStates[Int(pool)].node)].isUp { return (pool, 0) }
     return otherEntry(user)
   }
 
   @inline(never)
-  private func otherEntry(_ user: UnsafeMutablePointer<User>) -> (Int32, Int64) {
+  private mutating func otherEntry(_ user: UnsafeMutablePointer<User>) -> (Int32, Int64) {
     var delay: Int64 = 0
-    for element in population.entries[Int(user.pointee.entry)].elements {
+    for element in population.entries[entry(user)].elements {
       let state = world.elements[Int(element)]
       let pool = network.nodes[Int(element)].poolOf[Int(user.pointee.application)]
       if state.isUp && pool >= 0 { return (pool, delay) }
@@ -120,16 +128,17 @@ extension Run {
     account(root, result, user, done, isCurrentVisit: isCurrentVisit)
     if isCurrentVisit && result.status > 0 {
       if result.site >= 0 && !behaviour.contains(.withoutSiteCookie) {
-        user.pointee.siteLast = UInt32(truncatingIfNeeded: now / 1_000_000_000)
-        if user.pointee.site != result.site || user.pointee.siteFirst == 0 {
-          user.pointee.siteFirst = user.pointee.siteLast
-        }
+        if hasDates { dateSite(leg.pointee.user, isNew: user.pointee.site != result.site) }
         user.pointee.site = result.site
       }
       if result.prefix >= 0 { user.pointee.server = result.prefix }
       if result.setsSession { user.pointee.session = result.session }
-      if result.server >= 0 { user.pointee.answered(by: result.server) }
-      if result.server >= 0 && user.pointee.current != result.server { user.pointee.move(to: result.server, at: done) }
+      if result.server >= 0 && habits(user).pointee.parallel > 1 {
+        pasts[Int(leg.pointee.user)].answered(by: result.server)
+      }
+      if result.server >= 0 && user.pointee.current != result.server {
+        user.pointee.move(to: result.server, at: done, &pasts[Int(leg.pointee.user)])
+      }
     }
     if leg.pointee.flags.contains(.traced) { traceEnds(root, result, done) }
     user.pointee.outstanding -= 1
@@ -142,5 +151,19 @@ extension Run {
       schedule(.user, leg.pointee.user, at: done + pause)
     }
     freeLeg(root)
+  }
+
+  /// When the site cookie was given, for cookies with dates.
+  private mutating func dateSite(_ index: Int32, isNew: Bool) {
+    let past = pasts + Int(index)
+    past.pointee.siteLast = UInt32(truncatingIfNeeded: now / 1_000_000_000)
+    if isNew || past.pointee.siteFirst == 0 { past.pointee.siteFirst = past.pointee.siteLast }
+  }
+
+  /// Whether a server, in its present start, knows the session.
+  @inline(__always)
+  func isKnown(_ index: Int32, _ session: UInt32, at server: Int32, epoch: UInt32) -> Bool {
+    users[Int(index)].isHome(session, at: server, epoch: epoch)
+      || pasts[Int(index)].isHome(session, at: server, epoch: epoch)
   }
 }

@@ -1,4 +1,5 @@
-/// One person with a browser, and what the application servers remember of the person: plain data, 104 bytes.
+/// One person with a browser, and what the application servers remember of the person: plain data in one cache line. What is
+/// seldom looked at is in `UserPast`.
 struct User {
   /// A session in a server's memory.
   struct Home {
@@ -15,8 +16,8 @@ struct User {
   var visitEnds: Int64 = 0
   /// The last request that reached an application server.
   var lastSeen: Int64 = 0
-  /// Where the person enters: an index of `Population.entries`.
-  var entry: Int32
+  /// Where the person enters, and for which application: number of the entry * applications + application.
+  var place: Int32
   /// The site cookie: a site; -1: none.
   var site: Int32 = -1
   /// The server that the session cookie's prefix, or the balancer's own cookie, names; -1: none.
@@ -25,47 +26,83 @@ struct User {
   var session: UInt32 = 0
   /// Sessions begun so far.
   var serial: UInt32 = 0
-  /// Two sessions that servers hold for the person: the cookie's, and one that another server began or keeps.
+  /// The session that a server holds for the person: the cookie's, if there is one.
   var home = Home()
-  var otherHome = Home()
   /// The server of the last answer of this visit; -1: none.
   var current: Int32 = -1
-  /// Servers left in this visit, the last two.
-  var left: Int32 = -1
-  var leftBefore: Int32 = -1
-  /// When the user came to the present server, in milliseconds.
-  var movedAt: UInt32 = 0
-  /// The server of the page's last answer; -1: none yet.
-  var pageServer: Int32 = -1
-  /// Requests of the page, and of the page before, were answered by different servers.
-  var isScattered = false
-  var wasScattered = false
-  /// Dates of a site cookie with limits, in seconds.
-  var siteLast: UInt32 = 0
-  var siteFirst: UInt32 = 0
   /// Number of the visit, so that an answer that comes after its end changes nothing.
   var visit: UInt16 = 0
   /// Requests of the page that are not answered.
   var outstanding: UInt8 = 0
   var application: UInt8 = 0
 
-  init(random: RandomStream, entry: Int32, application: UInt8) {
+  init(random: RandomStream, place: Int32, application: UInt8) {
     self.random = random
-    self.entry = entry
+    self.place = place
     self.application = application
   }
 
   /// The cookies are gone with the visit.
-  mutating func beginVisit(until end: Int64) {
+  mutating func beginVisit(until end: Int64, _ past: inout UserPast) {
     visit &+= 1
     visitEnds = end
     site = -1
     server = -1
     session = 0
     current = -1
-    left = -1
-    leftBefore = -1
+    past.left = -1
+    past.leftBefore = -1
   }
+
+  /// The session is the one a server holds, in its present start.
+  @inline(__always)
+  func isHome(_ session: UInt32, at server: Int32, epoch: UInt32) -> Bool {
+    home.server == server && home.session == session && home.epoch == epoch
+  }
+
+  /// A server keeps a session for the person; what the cookie names is kept rather than what it does not.
+  mutating func remember(_ kept: Home, _ past: inout UserPast) {
+    if home.server == kept.server && home.session == kept.session {
+      home = kept
+    } else if past.otherHome.server == kept.server && past.otherHome.session == kept.session {
+      past.otherHome = kept
+    } else if home.session == session && home.server == server && home.server >= 0 {
+      past.otherHome = kept
+    } else {
+      home = kept
+    }
+  }
+
+  /// The person has been answered by another server.
+  mutating func move(to server: Int32, at now: Int64, _ past: inout UserPast) {
+    past.movedAt = UInt32(truncatingIfNeeded: now / 1_000_000)
+    if current >= 0 {
+      past.leftBefore = past.left == server ? past.leftBefore : past.left
+      past.left = current
+    }
+    if past.leftBefore == server { past.leftBefore = -1 }
+    current = server
+  }
+}
+
+/// What was before: read and written when a user moves, loses a session, or has a site cookie with dates.
+struct UserPast {
+  /// A session that another server began or keeps.
+  var otherHome = User.Home()
+  /// Servers left in this visit, the last two.
+  var left: Int32 = -1
+  var leftBefore: Int32 = -1
+  /// When the user came to the present server, in milliseconds.
+  var movedAt: UInt32 = 0
+  /// Dates of a site cookie with limits, in seconds.
+  var siteLast: UInt32 = 0
+  var siteFirst: UInt32 = 0
+
+  /// The server of the page's last answer; -1: none yet. Kept only where pages have parallel requests.
+  var pageServer: Int32 = -1
+  /// Requests of the page, and of the page before, were answered by different servers.
+  var isScattered = false
+  var wasScattered = false
 
   /// Another page is asked for.
   mutating func beginPage() {
@@ -81,35 +118,10 @@ struct User {
     pageServer = server
   }
 
-  /// Whether a server, in its present start, knows the session.
-  func isKnown(_ session: UInt32, at server: Int32, epoch: UInt32) -> Bool {
-    (home.server == server && home.session == session && home.epoch == epoch)
-      || (otherHome.server == server && otherHome.session == session && otherHome.epoch == epoch)
-  }
-
-  /// A server keeps a session for the person; what the cookie names is kept rather than what it does not.
-  mutating func remember(_ kept: Home) {
-    if home.server == kept.server && home.session == kept.session {
-      home = kept
-    } else if otherHome.server == kept.server && otherHome.session == kept.session {
-      otherHome = kept
-    } else if home.session == session && home.server == server && home.server >= 0 {
-      otherHome = kept
-    } else {
-      home = kept
-    }
-  }
-
-  /// The person has been answered by another server.
-  mutating func move(to server: Int32, at now: Int64) {
-    movedAt = UInt32(truncatingIfNeeded: now / 1_000_000)
-    if current >= 0 {
-      leftBefore = left == server ? leftBefore : left
-      left = current
-    }
-    if leftBefore == server { leftBefore = -1 }
-    current = server
-  }
-
   func hasLeft(_ server: Int32) -> Bool { left == server || leftBefore == server }
+
+  /// Another server than that of the cookie, in its present start, knows the session.
+  func isHome(_ session: UInt32, at server: Int32, epoch: UInt32) -> Bool {
+    otherHome.server == server && otherHome.session == session && otherHome.epoch == epoch
+  }
 }

@@ -42,7 +42,9 @@ struct ExploreText {
       "",
     ]
     lines += find.scenario.text().split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
-    guard let violation = find.report.verdicts.first(where: { $0.property == find.property })?.first else { return lines }
+    guard let violation = find.report.verdicts.first(where: { $0.property == find.property })?.first else {
+      return lines
+    }
     lines += ["", "At \(Quantities.moment(violation.atNanoseconds)): \(violation.text)"]
     guard let trace = violation.trace else { return lines }
     lines.append("  user \(trace.user) at \(trace.entry):")
@@ -57,6 +59,7 @@ struct ExploreText {
     }
     let failed = report.tallies.filter { $0.schedules > 0 }.map { "\($0.property.rawValue) in \($0.schedules)" }
     return style.paint(
-      "FAILED: \(report.network): \(failed.joined(separator: ", ")) of \(all), the first in schedule \(find.number)", .bad)
+      "FAILED: \(report.network): \(failed.joined(separator: ", ")) of \(all), the first in schedule \(find.number)",
+      .bad)
   }
 }

@@ -57,8 +57,16 @@ struct TopologySimulate: ParsableCommand {
     if let trace, trace < 0 { throw ValidationError("--trace: users are numbered from 0.") }
     if let explore, explore < 1 { throw ValidationError("--explore must be at least 1.") }
     if explore != nil {
-      let other = scenario != nil ? "--scenario" : trace != nil ? "--trace" : plot != nil ? "--plot" : full ? "--full"
-        : population != nil ? "--population" : perUser ? "--per-user" : nil
+      let other =
+        scenario != nil
+        ? "--scenario"
+        : trace != nil
+          ? "--trace"
+          : plot != nil
+            ? "--plot"
+            : full
+              ? "--full"
+              : population != nil ? "--population" : perUser ? "--per-user" : nil
       if let other { throw ValidationError("--explore draws its own scenarios: it does not go with \(other).") }
     }
     if let plot, let reason = Self.whyUnwritable(plot) { throw ValidationError("--plot: \(reason)") }

@@ -45,7 +45,7 @@ final class CoreFixture {
   init(_ plan: ApplicationPlan, sharing other: CoreFixture? = nil, workers: Int = 1, seed: UInt64 = 1) {
     self.plan = plan
     ownsShared = other == nil
-    shared = other?.shared ?? PoolShared(plan: plan.pool)
+    shared = other?.shared ?? PoolShared(plan: plan.pool, workers: 2)
     pool = Pool(application: plan, shared: shared, timeScale: 1, workers: workers, seed: seed, now: now)
   }
 
@@ -145,7 +145,8 @@ final class CoreFixture {
     _ = respond(&exchange)
     if let newCookie {
       let moved = pool.tellsOfAnotherSite(
-        binding(newCookie).group, binding: exchange.binding, server: exchange.server)
+        binding(newCookie).group, binding: exchange.binding, reason: exchange.reason,
+        server: exchange.server)
       exchange.learned(moved: moved, pool: &pool, now: now)
     } else {
       exchange.learned(moved: false, pool: &pool, now: now)

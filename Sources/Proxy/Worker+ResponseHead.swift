@@ -35,7 +35,7 @@ extension Worker {
     editor.reset()
     let serverSet = editResponse(client, view, head, app)
     editor.write(view, from: head.fieldsStart, to: head.length - 2, into: &writer)
-    appendCookie(client, app, serverSet: serverSet, into: &writer)
+    appendCookie(client, head, app, serverSet: serverSet, into: &writer)
     if isTunnel {
       writer.append("Connection: upgrade\r\n")
     } else if !pointer.pointee.flags.contains(.keepAlive) {
@@ -97,7 +97,8 @@ extension Worker {
 
   /// Tells the client where it belongs from now on, if that is news.
   private mutating func appendCookie(
-    _ client: Int32, _ app: UnsafeMutablePointer<CompiledApplication>, serverSet: Bool, into writer: inout ByteWriter
+    _ client: Int32, _ head: ResponseHead, _ app: UnsafeMutablePointer<CompiledApplication>, serverSet: Bool,
+    into writer: inout ByteWriter
   ) {
     guard let cookie = app.pointee.cookie, !serverSet else { return }
     let pointer = clients + Int(client)
@@ -105,6 +106,8 @@ extension Worker {
     switch cookie.mode {
     case .passive: return
     case .insert:
+      // A node's own error page comes from no server: it says nothing about where the user belongs.
+      if head.lastProxyStatus != nil && pools[Int(pointer.pointee.application)].isNode(server) { return }
       let isNews = pools[Int(pointer.pointee.application)].insertIsNews(
         pointer.pointee.exchange.binding, server: server)
       guard isNews || needsRefresh(client, cookie) else { return }

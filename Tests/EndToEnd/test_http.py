@@ -460,6 +460,21 @@ class TestProxyStatus:
         assert answer.status == 503 and not any("destination_unavailable" in value for value in answer.all("Proxy-Status"))
         assert len(plain.origin.received) == 1
 
+    @pytest.mark.parametrize("kept", [None, "SITE=AWAY"])
+    def test_an_error_page_of_a_node_binds_nobody_to_its_site(self, node, kept):
+        """It comes from no server. The servers' own errors bind, as their users' sessions may be there."""
+        director = node(role="site-director", tiers={"HOME": ["A"], "AWAY": ["B"]}, site={"name": "SITE"})
+        headers = [("Cookie", kept)] if kept else []
+        for origin in director.origins.values():
+            origin.handler = lambda exchange, name=origin.name: exchange.answer(
+                502, [("Proxy-Status", f"{name}; error=connection_terminated")])
+        answer = get(director.address, headers=headers)
+        assert answer.status == 502 and not answer.all("Set-Cookie")
+        for origin in director.origins.values():
+            origin.handler = lambda exchange: exchange.answer(502)
+        answer = get(director.address)
+        assert answer.status == 502 and answer.all("Set-Cookie") == ["SITE=HOME; path=/"]
+
 
 class TestKeptConnections:
     @staticmethod

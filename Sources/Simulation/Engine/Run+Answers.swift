@@ -63,6 +63,8 @@ extension Run {
         leg.pointee.exchange.learned(moved: moved, pool: &pool.pointee, now: now)
       }
     case .insert:
+      // A node's own error page comes from no server: it says nothing about where the user belongs.
+      if result.server < 0 { break }
       let isNews = pool.pointee.insertIsNews(leg.pointee.exchange.binding, server: leg.pointee.exchange.server)
       guard candidate.pointee.hasCookieValue else { break }
       if state.pointee.isBalancer {

@@ -279,8 +279,11 @@ public struct Exchange: Sendable {
     switch refusal {
     case .destinationUnavailable where isReplayable, .connectionTerminated where isReplayable && isIdempotent:
       if refusal == .destinationUnavailable {
-        pool.note(server, .declaredDead)
-        pool.shared.trials.revoke(server)
+        // An attempt at a server believed down may take long at the nodes behind: what others have found out since is newer.
+        if !(isAgainstBelief && pool.members[Int(server)].health.liveness == .alive) {
+          pool.note(server, .declaredDead)
+          pool.shared.trials.revoke(server)
+        }
         // Those that follow need not ask again at once (rule C2).
         pool.shared.trials.counts(server, now: now)
       } else {

@@ -50,7 +50,7 @@ extension Run {
       user: Int(leg.pointee.user), entry: entry(user), vantage: Int(user.pointee.place), begin: leg.pointee.began,
       end: done,
       isPost: leg.pointee.flags.contains(.isPost), isNew: leg.pointee.flags.contains(.isNew),
-      crossed: leg.pointee.flags.contains(.crossed), bound: bound,
+      crossed: leg.pointee.flags.contains(.crossed), site: leg.pointee.cookies.site, bound: bound,
       boundKnows: bound >= 0
         && isKnown(leg.pointee.user, leg.pointee.cookies.session, at: bound, epoch: boundEpoch), current: current,
       hadLeft: isCurrentVisit && result.server >= 0 && past.pointee.hasLeft(result.server),

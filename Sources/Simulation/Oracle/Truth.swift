@@ -6,9 +6,11 @@ internal import Topology
 /// A server can be reached from an entry if there is a way office > director > balancer > server (for local users from a director of
 /// their site on) on which everything runs and packets pass both ways, in time and safely enough for connections to be made; what
 /// is drained is on no way from its deadline on, but may still serve those who would see an error else. The way is direct if the
-/// director, the balancer and the server stand at one site. A session can be reached by a direct way, or if the directors of all
-/// other sites can reach it, whichever an office may ask: one that cannot serves the user itself (rule D2). It takes new users if none of its nodes and servers is drained or stops,
-/// and checks pass each of its steps in time. All the time from one moment to another means: by one and the same way.
+/// director, the balancer and the server stand at one site. A session can be reached by a direct way on which the checks of each
+/// step pass, or if the directors of all other sites can reach it so, whichever an office may ask: one that cannot serves the user
+/// itself (rule D2). (What fails its checks may still answer, as a slow machine does, but nobody may count on it.) A way takes new
+/// users if, besides, none of its nodes and servers is drained or stops. All the time from one moment to another means: by one and
+/// the same way.
 ///
 /// Ways are those of one application; a vantage is an entry with an application, numbered by both.
 struct Truth {
@@ -217,7 +219,7 @@ struct Truth {
     var element: Int32
     /// Its checks pass, and it takes new users.
     var admits: Bool
-    /// Its monitor can be asked.
+    /// Its monitor can be asked, and its checks pass; for a server: the checks that tell whether it lives.
     var isHeard: Bool
   }
 
@@ -239,10 +241,10 @@ struct Truth {
         for server in steps(from: balancer.element, application, snapshot) {
           reach.hasAny = true
           guard keeps, snapshot.keeps[Int(balancer.element)], snapshot.keeps[Int(server.element)] else { continue }
-          guard isHome else { continue }
+          guard isHome, director.isHeard, balancer.isHeard, server.isHeard else { continue }
           reach.any[Int(server.element) - network.firstServer] = true
           reach.direct[Int(server.element) - network.firstServer] = true
-          if director.isHeard { reach.heard[Int(home)] = true }
+          reach.heard[Int(home)] = true
           if director.admits && balancer.admits && server.admits { reach.admitting[Int(home)] = true }
         }
       }
@@ -261,8 +263,10 @@ struct Truth {
       var servers = [Bool](repeating: false, count: reach.any.count)
       let isEntered = entered.contains { $0.element == director }
       if snapshot.isUp[Int(director)] && (entry.site >= 0 || snapshot.keeps[Int(director)] || isEntered) {
-        for balancer in steps(from: director, application, snapshot) where snapshot.keeps[Int(balancer.element)] {
-          for server in steps(from: balancer.element, application, snapshot) where snapshot.keeps[Int(server.element)] {
+        for balancer in steps(from: director, application, snapshot)
+        where balancer.isHeard && snapshot.keeps[Int(balancer.element)] {
+          for server in steps(from: balancer.element, application, snapshot)
+          where server.isHeard && snapshot.keeps[Int(server.element)] {
             servers[Int(server.element) - network.firstServer] = true
           }
         }
@@ -312,7 +316,9 @@ struct Truth {
         Step(
           element: candidate.element,
           admits: checksPass && snapshot.admits[Int(candidate.element)] && candidate.weight > 0,
-          isHeard: checksPass && snapshot.isOpen[Int(candidate.element)]))
+          // A server that takes no new users keeps its own: only its admission port is closed.
+          isHeard: checksPass
+            && (Int(candidate.element) >= network.firstServer || snapshot.isOpen[Int(candidate.element)])))
     }
     return found
   }

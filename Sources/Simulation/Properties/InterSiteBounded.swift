@@ -4,8 +4,9 @@
 /// A request counts that went from site to site although at every moment from `recovery` (as of `NoNeedlessMove`) before it
 /// began until its answer came, some server of the site that its cookie names could be reached directly, by a director whose
 /// monitor could be asked (if it cannot, what an office has learned from an answer holds for its check interval: rule E3); or, if
-/// none of that site answered or could be reached at all in that time, or there is no cookie, any site that took new users. (Whether
-/// the session itself is lost, only its server knows.)
+/// none of that site answered or could be reached at all in that time, or there is no cookie, any site that took new users since
+/// `relearning` (as of `NewUsersStay`) before. (Whether the session itself is lost, only its server knows. If the site cookie and the
+/// session cookie name different sites, the site cookie counts: directors go by it.)
 ///
 /// Those that began before the last change of the network were in flight. The others are grouped by entry into waves: requests that
 /// began before the wave's first one ended, as nothing could have told a node until then. Each node on the way learns from its own
@@ -21,6 +22,7 @@ struct InterSiteBounded {
     var end: Int64 = -1
   }
   let recovery: Int64
+  private let relearning: [Int64]
   private let intervals: [Int64]
   /// By entry: what nodes may need to learn.
   private let lessons: [Int64]
@@ -30,6 +32,7 @@ struct InterSiteBounded {
 
   init(_ allowances: Allowances) {
     recovery = allowances.recovery
+    relearning = allowances.relearning
     intervals = allowances.interval
     lessons = allowances.order.map { Int64($0.count) + allowances.fall }
     waves = Array(repeating: Waves(), count: allowances.interval.count)
@@ -41,13 +44,13 @@ struct InterSiteBounded {
   mutating func check(_ outcome: Outcome, _ truth: inout Truth, siteOf: [Int32]) -> Bool {
     guard outcome.begin >= changedAt else { return false }
     let begin = outcome.begin - recovery
-    let site = outcome.bound >= 0 ? siteOf[Int(outcome.bound)] : -1
+    let site = outcome.site >= 0 ? outcome.site : outcome.bound >= 0 ? siteOf[Int(outcome.bound)] : -1
     let answered = outcome.answered >= 0 ? siteOf[Int(outcome.answered)] : -1
     let isAvoidable =
       site >= 0
         && (answered == site || truth.wasServed(outcome.vantage, site: site, begin, outcome.end))
       ? truth.isDirect(outcome.vantage, site: site, begin, outcome.end)
-      : truth.admitsSomewhere(outcome.vantage, begin, outcome.end)
+      : truth.admitsSomewhere(outcome.vantage, outcome.begin - relearning[outcome.entry], outcome.end)
     guard isAvoidable else { return false }
     var wave = waves[outcome.entry]
     if wave.since != changedAt { wave = Waves(since: changedAt) }

@@ -14,6 +14,8 @@ struct Outcome {
   var isNew: Bool
   /// It went from site to site.
   var crossed: Bool
+  /// The site that the request's site cookie named; -1: none.
+  var site: Int32
   /// The server that the request's cookie named; -1: none.
   var bound: Int32
   /// That server still knows the session.

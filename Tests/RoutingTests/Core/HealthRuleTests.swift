@@ -161,6 +161,27 @@ import Topology
     #expect(core.holdsNothing)
   }
 
+  @Test("C2: a refusal after a long wait at the nodes behind does not undo what others have found out since")
+  func lateRefusal() {
+    let core = CoreFixture(PlanBuilder.office())
+    core.believe(.declaredDead, of: "SD1", "SD2")
+    var late = Exchange()
+    #expect(core.begin(&late) == "connect SD1")
+    core.connect(&late)
+    // Checks see it alive while the request still waits there.
+    core.believe(.ownUsersOnly, of: "SD1")
+    _ = core.respond(&late, .destinationUnavailable)
+    #expect(core.takeEvidence().isEmpty)
+    core.finish(&late)
+    // An attempt that began then is news.
+    var next = Exchange()
+    #expect(core.begin(&next, cookie: "SITE1") == "connect SD1")
+    core.connect(&next)
+    _ = core.respond(&next, .destinationUnavailable)
+    #expect(core.takeEvidence() == ["SD1 declaredDead"])
+    core.finish(&next)
+  }
+
   @Test("C2: persist tries the server of the cookie on every request")
   func persist() {
     let core = CoreFixture(PlanBuilder.balancer { $0.pool.persist = true })

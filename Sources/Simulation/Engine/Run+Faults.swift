@@ -93,8 +93,13 @@ extension Run {
 
   private mutating func start(_ element: Int32) {
     guard element < network.firstServer else { return }
-    // What a soft stop had left in flight ends here.
-    for leg in 0..<Int32(legCount) where isAt(leg, element) { destroy(leg) }
+    // What a soft stop had left in flight ends here, and those who wait for it are told.
+    for index in 0..<Int32(legCount) where isAt(index, element) {
+      let parent = legs[Int(index)].parent
+      let isAwaited = parent >= 0 && legs[Int(parent)].token == legs[Int(index)].parentToken
+      destroy(index)
+      if isAwaited { hopIsGone(parent, element, silently: false) }
+    }
     startNode(Int(element), isFirst: false)
   }
 

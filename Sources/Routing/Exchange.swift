@@ -308,8 +308,12 @@ public struct Exchange: Sendable {
     }
     // An office's director answers from another site, too: there only its monitor tells that the site is back.
     if isAgainstBelief && refusal != .destinationUnavailable {
-      let provesNothing = pool.mode == .passive && pool.isDeclaredDead(server)
-      if !provesNothing { reached(&pool) }
+      if pool.mode == .passive && pool.isDeclaredDead(server) {
+        // But it does answer: before an error others follow (rule C3).
+        endTrial(reached: true, &pool)
+      } else {
+        reached(&pool)
+      }
     }
     state = .relaying
     return .relay

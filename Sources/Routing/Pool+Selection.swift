@@ -133,7 +133,10 @@ extension Pool {
       let member = members[Int(server)]
       guard member.mayBeTried, !exclusions.rules(out: member, server) else { continue }
       if member.health.liveness == .alive { return .server(server, .cookie, .plain) }
-      if shared.trials.vouches(server, now: now, interval: member.trialInterval) {
+      // A director that answers from another site vouches for its answers, not for the site (rule C3).
+      if !(mode == .passive && member.health.liveness == .declaredDead)
+        && shared.trials.vouches(server, now: now, interval: member.trialInterval)
+      {
         return .server(server, .trial, .plain)
       }
       if isSpared(member, now) { continue }

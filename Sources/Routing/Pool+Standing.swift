@@ -86,7 +86,11 @@ extension Pool {
   /// Whether `select` would try a server of the cookie that is believed down, or await another's trial of it.
   private func mayTry(_ server: Int32, _ member: Member, _ exclusions: Exclusions, _ now: Int64) -> Bool {
     let interval = trialInterval(of: member)
-    if shared.trials.vouches(server, now: now, interval: member.trialInterval) { return true }
+    if !(mode == .passive && member.health.liveness == .declaredDead)
+      && shared.trials.vouches(server, now: now, interval: member.trialInterval)
+    {
+      return true
+    }
     if isSpared(member, now) { return false }
     return persist || shared.trials.isDue(server, now: now, interval: interval)
       || (mode != .passive && !exclusions.hasAwaited(server) && trialIsPending(server, now: now))

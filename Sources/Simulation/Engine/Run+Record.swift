@@ -87,7 +87,10 @@ extension Run {
       record.moves[step] &+= 1
     }
     if verdicts.needlessMoves.check(outcome, &truth, names) { counts.pointee.movedNeedlessly += 1 }
-    if verdicts.returns.check(outcome, recovery: verdicts.needlessMoves.recovery, &truth, names) {
+    if verdicts.returns.check(
+      outcome, recovery: verdicts.needlessMoves.recovery,
+      relearning: verdicts.needlessMoves.relearning[outcome.entry], &truth, names)
+    {
       counts.pointee.movedBack += 1
     }
     _ = verdicts.newUsers.check(outcome, &truth, names, siteOf: verdicts.siteOfElement)

@@ -66,9 +66,9 @@ struct Truth {
 
   /// What can be reached from a vantage.
   struct Reach {
-    /// By server, from the first application server on: by any way; by a direct one.
-    var any: [Bool]
+    /// By server, from the first application server on: by a direct way; by a detour, whichever the entry may take.
     var direct: [Bool]
+    var detour: [Bool]
     /// By site: a direct way to some server, and the entry can ask its director's monitor.
     var heard: [Bool]
     /// By site: a direct way on which everything admits new users.
@@ -141,7 +141,20 @@ struct Truth {
   mutating func isReachable(_ vantage: Int, _ server: Int32, _ begin: Int64, _ end: Int64) -> Bool {
     let position = Int(server) - network.firstServer
     guard position >= 0 else { return false }
-    return window(vantage, begin, end).any[position]
+    let reach = window(vantage, begin, end)
+    return reach.direct[position] || reach.detour[position]
+  }
+
+  /// This server could be reached all the time: by a direct way since `relearning` before `begin`, or by any detour since
+  /// `recovery` before. (Where the direct way has come back, one request tries it while others take the detour, until the
+  /// checks have seen it.)
+  mutating func couldKeep(
+    _ vantage: Int, _ server: Int32, _ begin: Int64, _ end: Int64, recovery: Int64, relearning: Int64
+  ) -> Bool {
+    let position = Int(server) - network.firstServer
+    guard position >= 0 else { return false }
+    return window(vantage, begin - recovery, end).detour[position]
+      || window(vantage, begin - max(recovery, relearning), end).direct[position]
   }
 
   /// This server could be reached without going from site to site.
@@ -156,7 +169,7 @@ struct Truth {
     let servers = positions(site)
     for index in snapshots.indices.reversed() where snapshots[index].at <= end {
       let reach = reach(vantage, index)
-      if servers.contains(where: { reach.any[$0] }) { return true }
+      if servers.contains(where: { reach.direct[$0] || reach.detour[$0] }) { return true }
       if snapshots[index].at <= begin { break }
     }
     return false
@@ -228,7 +241,7 @@ struct Truth {
     let application = vantage % applicationCount
     let serverCount = network.elements.count - network.firstServer
     var reach = Reach(
-      any: Array(repeating: false, count: serverCount), direct: Array(repeating: false, count: serverCount),
+      direct: Array(repeating: false, count: serverCount), detour: Array(repeating: false, count: serverCount),
       heard: Array(repeating: false, count: network.siteCount),
       admitting: Array(repeating: false, count: network.siteCount), hasAny: false)
     let entered = directors(entry, application, snapshot)
@@ -242,7 +255,6 @@ struct Truth {
           reach.hasAny = true
           guard keeps, snapshot.keeps[Int(balancer.element)], snapshot.keeps[Int(server.element)] else { continue }
           guard isHome, director.isHeard, balancer.isHeard, server.isHeard else { continue }
-          reach.any[Int(server.element) - network.firstServer] = true
           reach.direct[Int(server.element) - network.firstServer] = true
           reach.heard[Int(home)] = true
           if director.admits && balancer.admits && server.admits { reach.admitting[Int(home)] = true }
@@ -260,7 +272,7 @@ struct Truth {
     let asked = candidates(entry, application).filter { snapshot.wasUp[Int($0)] }
     var passing: [[Bool]] = []
     for director in asked {
-      var servers = [Bool](repeating: false, count: reach.any.count)
+      var servers = [Bool](repeating: false, count: reach.detour.count)
       let isEntered = entered.contains { $0.element == director }
       if snapshot.isUp[Int(director)] && (entry.site >= 0 || snapshot.keeps[Int(director)] || isEntered) {
         for balancer in steps(from: director, application, snapshot)
@@ -273,7 +285,7 @@ struct Truth {
       }
       passing.append(servers)
     }
-    for server in reach.any.indices where !reach.any[server] {
+    for server in reach.detour.indices {
       let site = network.elements[network.firstServer + server].site
       var isEntered = false
       var isReached = true
@@ -282,7 +294,7 @@ struct Truth {
         isReached = isReached && passing[index][server]
         isEntered = isEntered || entered.contains { $0.element == director }
       }
-      reach.any[server] = isReached && isEntered
+      reach.detour[server] = isReached && isEntered
     }
   }
 

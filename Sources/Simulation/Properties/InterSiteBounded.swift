@@ -10,9 +10,9 @@
 ///
 /// Those that began before the last change of the network were in flight. The others are grouped by entry into waves: requests that
 /// began before the wave's first one ended, as nothing could have told a node until then. Each node on the way learns from its own
-/// first answer (the office, and the directors of each site but the first), or from the `fall`th connection in a row that fails
-/// (rule C4). So the property is violated by the first request of a wave beyond sites + fall + t / interval: one for each site of
-/// the entry's order, the largest `fall` of all checks, and one for each check interval that is over, t being the time since the
+/// first answer (the office of each director, and directors of their balancers), or from the `fall`th connection in a row that fails
+/// (rule C4). So the property is violated by the first request of a wave beyond directors + fall + t / interval: one for each
+/// director of the entry's sites, the largest `fall` of all checks, and one for each check interval that is over, t being the time since the
 /// last change, and interval the longest check interval of the entry.
 struct InterSiteBounded {
   private struct Waves {
@@ -34,7 +34,7 @@ struct InterSiteBounded {
     recovery = allowances.recovery
     relearning = allowances.relearning
     intervals = allowances.interval
-    lessons = allowances.order.map { Int64($0.count) + allowances.fall }
+    lessons = allowances.directors.map { Int64($0) + allowances.fall }
     waves = Array(repeating: Waves(), count: allowances.interval.count)
   }
 

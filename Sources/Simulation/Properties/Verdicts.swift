@@ -72,7 +72,7 @@ struct Verdicts {
     firstServer = network.firstServer
     siteOfElement = network.elements.map(\.site)
     let allowances = Allowances(network, population: population)
-    needlessMoves = NoNeedlessMove(recovery: allowances.recovery)
+    needlessMoves = NoNeedlessMove(allowances)
     newUsers = NewUsersStay(allowances)
     errors = NoAvoidableError(allowances)
     interSite = InterSiteBounded(allowances)
@@ -104,6 +104,8 @@ struct Allowances {
   var fall: Int64
   /// An entry's longest check interval: what rule E4 counts in.
   var interval: [Int64]
+  /// Directors that an entry's requests may go to.
+  var directors: [Int]
   /// Sites in the order in which an entry's new users go to them.
   var order: [[Int32]]
 
@@ -123,12 +125,16 @@ struct Allowances {
     relearning = []
     interval = []
     order = []
+    directors = []
     for entry in population.entries {
       var longest: Int64 = 0
       var relearn: Int64 = 0
       var sites: [Int32] = entry.site >= 0 ? [entry.site] : []
+      // A site's own users ask its directors, and these the balancers of all sites.
+      var asked = entry.site >= 0 ? entry.elements.count : 0
       for element in entry.elements {
         for pool in network.nodes[Int(element)].pools {
+          asked = max(asked, network.pools[pool].candidates.count)
           relearn = max(relearn, network.pools[pool].relearning)
           for check in network.pools[pool].checks { longest = max(longest, check.plan.interval.nanosecondsClamped) }
           for site in network.pools[pool].sites where !sites.contains(site) { sites.append(site) }
@@ -138,6 +144,7 @@ struct Allowances {
       relearning.append(relearn + below)
       interval.append(max(1, longest))
       order.append(sites)
+      directors.append(asked)
     }
   }
 }

@@ -62,6 +62,7 @@ let package = Package(
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "Topology"], swiftSettings: strict),
     .testTarget(
       name: "SimulationTests", dependencies: ["Simulation", "Routing", "Topology", "TopologyFile"],
+      exclude: ["Finds"],
       swiftSettings: strict),
     .testTarget(
       name: "DemoServerTests", dependencies: ["DemoServer", "Topology"], swiftSettings: strict),

@@ -39,6 +39,31 @@ import Topology
     #expect(core.serve(cookie: "SITE2") == "SD2 last-resort")
   }
 
+  @Test("C3: an office whose directors all say they have nobody follows the one that answers for another site")
+  func followsWhoAnswers() {
+    let core = CoreFixture(PlanBuilder.office())
+    core.believe(.declaredDead, of: "SD1", "SD2")
+    var trial = Exchange()
+    var second = Exchange()
+    #expect(core.begin(&trial) == "connect SD1")
+    #expect(core.refuse(&trial) == "connect SD2")
+    core.connect(&trial)
+    // The second one waits for the other's trial rather than give up.
+    #expect(core.begin(&second, cookie: "SITE2") == "connect SD1")
+    #expect(core.refuse(&second) == "await trial of SD2")
+    #expect(core.respond(&trial) == "relay")
+    // The answer came from another site: nothing is learned of SD2's own.
+    #expect(core.takeEvidence() == ["SD1 connectFailed", "SD1 connectFailed"])
+    #expect(core.trialResolved(&second) == "connect SD2")
+    #expect(second.reason == .lastResort)
+    core.finish(&trial)
+    core.finish(&second)
+    #expect(core.holdsNothing)
+    // Users of SITE1 are not sent there as if it were back.
+    core.believe(.up, of: "SD1")
+    #expect(core.serve(cookie: "SITE2") == "SD1 failover")
+  }
+
   @Test("C3: nobody left but those in maintenance is a 503")
   func onlyMaintenance() {
     let core = CoreFixture(PlanBuilder.balancer())

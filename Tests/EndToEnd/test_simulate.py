@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ElementTree
 
 import jsonschema
 import pytest
+import referencing
 
 from harness.geodirector import binary
 from harness.topology import REPOSITORY
@@ -199,6 +200,47 @@ class TestPopulation:
     def test_numbers_and_lists_exclude_each_other(self, small, tmp_path):
         users = written(tmp_path / "users.yaml", USERS)
         assert "--users has no meaning" in simulate(small, "--population", users, "--users", 3, code=USAGE).stderr
+
+
+class TestExplore:
+    @pytest.fixture
+    def hasty(self, tmp_path):
+        """Two sites whose directors send users home at once."""
+        text, _, _ = TWO_SITES.read_text().partition("\nscenarios:")
+        place = "  site-director:\n"
+        assert place in text
+        return written(tmp_path / "hasty.yaml", text.replace(place, place + "    failback: immediate\n"))
+
+    @staticmethod
+    def judged(text):
+        both = {name: json.loads((SCHEMA.parent / name).read_text()) for name in ("simulation-1.json", "exploration-1.json")}
+        registry = referencing.Registry().with_resources(
+            (name, referencing.Resource.from_contents(schema)) for name, schema in both.items())
+        data = json.loads(text)
+        jsonschema.Draft202012Validator(both["exploration-1.json"], registry=registry).validate(data)
+        return data
+
+    def test_random_schedules_hold(self):
+        done = simulate(TWO_SITES, "--explore", 20, "--seed", 5)
+        assert "20 schedules of two-sites, seed 5, 140 users" in done.stdout
+        assert "every property holds in 20 schedules" in done.stdout
+        found = self.judged(simulate(TWO_SITES, "--explore", 20, "--seed", 5, "--format", "json").stdout)
+        assert found["holds"] and found["schedules"] == 20 and "find" not in found
+
+    def test_what_violates_is_made_small_and_can_be_pasted_into_the_file(self, hasty, tmp_path):
+        found = self.judged(simulate(hasty, "--explore", 12, "--format", "json", code=1).stdout)
+        find = found["find"]
+        assert not found["holds"] and find["scenario"] in simulate(hasty, "--explore", 12, code=1).stdout
+        assert find["report"]["users"] < 140 and find["report"]["durationMilliseconds"] < 600_000
+        pasted = written(tmp_path / "pasted.yaml", hasty.read_text() + "\nscenarios:\n" + find["scenario"] + "\n")
+        scenario, = json.loads(simulate(pasted, "--format", "json", code=1).stdout)["scenarios"]
+        assert find["property"] in [verdict["property"] for verdict in scenario["properties"] if not verdict["holds"]]
+
+    def test_options_of_scenarios_are_refused(self, tmp_path):
+        for other in (["--scenario", "director-dies"], ["--trace", 3], ["--plot", tmp_path / "x.svg"], ["--full"], ["--per-user"]):
+            done = simulate(TWO_SITES, "--explore", 2, *other, code=USAGE)
+            assert f"it does not go with {other[0]}" in done.stderr and not done.stdout
+        assert "at least 1" in simulate(TWO_SITES, "--explore", 0, code=USAGE).stderr
 
 
 class TestPlot:

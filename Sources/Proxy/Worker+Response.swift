@@ -152,7 +152,7 @@ extension Worker {
     let application = Int(pointer.pointee.application)
     let refusal = refusal(view, head, pointer.pointee.exchange.server, application)
     let action = pointer.pointee.exchange.responseHead(refusal, pool: &pools[application], now: now)
-    guard action == .relay else {
+    guard case .relay = action else {
       // The hop could not serve it: its answer is thrown away, and another candidate follows.
       closeUpstream(upstream)
       pointer.pointee.upstream = -1

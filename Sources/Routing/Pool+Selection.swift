@@ -44,6 +44,7 @@ extension Pool {
       awaited = 0
     }
 
+    @inline(__always)
     func rules(out member: Member, _ server: Int32) -> Bool {
       tried.contains(server) || (member.site < 64 && sites & (1 << UInt64(member.site)) != 0)
     }
@@ -97,10 +98,18 @@ extension Pool {
     return nil
   }
 
-  private func hintVerdict(
+  // Mutating though they change nothing: for a borrow of a pool behind a pointer the compiler copies all of it at each call.
+
+  @inline(__always)
+  private mutating func hintVerdict(
     _ site: Int32, _ audience: HintBoard.Audience, _ binding: Binding, _ exclusions: Exclusions, _ now: Int64
   ) -> HintBoard.Verdict {
-    guard shared.hints.isSet(site: Int(site)) else { return .clear }
+    shared.hints.isSet(site: Int(site)) ? setHintVerdict(site, audience, binding, exclusions, now) : .clear
+  }
+
+  private mutating func setHintVerdict(
+    _ site: Int32, _ audience: HintBoard.Audience, _ binding: Binding, _ exclusions: Exclusions, _ now: Int64
+  ) -> HintBoard.Verdict {
     let group = audience == .ownUsers ? binding.group : -1
     // A retry never becomes the probe: its first attempt had the choice.
     if exclusions.tried.count > 0 { return .passBy }

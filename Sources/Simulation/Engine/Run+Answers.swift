@@ -29,7 +29,7 @@ extension Run {
     let action = leg.pointee.exchange.responseHead(
       candidate.pointee.isNode ? result.refusal : .none, pool: &pool.pointee, now: now)
     leg.pointee.token &+= 1
-    guard action == .relay else {
+    guard case .relay = action else {
       disturb(index)
       traceOutcome(index, "answered \(result.status): has nobody to serve with")
       perform(action, index)

@@ -112,7 +112,11 @@ struct Truth {
         LinkCondition(link: $0, latency: world.links[Int($0)].latency, loss: world.links[Int($0)].loss)
       },
       slow: slow, reaches: Array(repeating: nil, count: entries.count * applicationCount))
-    if let last = snapshots.last, last.at == now { snapshots.removeLast() }
+    if let last = snapshots.last, last.at == now {
+      // Another change of the same moment: what was asked between the two does not hold.
+      snapshots.removeLast()
+      windows.removeAll()
+    }
     snapshots.append(snapshot)
   }
 

@@ -79,6 +79,8 @@ public struct Behaviour: OptionSet, Sendable {
   public static let withoutTrials = Behaviour(rawValue: 512)
   /// Nodes believe their checks alone: failed connections count for nothing (rule C5).
   public static let withoutEvidence = Behaviour(rawValue: 1024)
+  /// Checks keep their interval, whatever they find.
+  public static let withoutFastChecks = Behaviour(rawValue: 32)
   /// Nodes believe nothing that others say of themselves (rules D3, E1): offices see whether directors are there, directors
   /// whether balancers have somebody to serve with.
   public static let withoutStatements = Behaviour(rawValue: 2048)

@@ -18,7 +18,7 @@ struct NameService {
   /// How long an office keeps an answer, in nanoseconds.
   let answersLast: Int64
 
-  /// Each director is checked as the office does that checks it most often. Without `Behaviour.sitesByName` there is nothing.
+  /// Each director is checked as the office does that checks it most often, but at an even pace, as such checkers do. Without `Behaviour.sitesByName` there is nothing.
   init(_ network: NetworkModel, _ options: SimulationOptions, seed: UInt64) {
     random = RandomStream(seed: seed, name: "names")
     answersLast = max(1_000_000, options.namesLast.nanosecondsClamped)
@@ -33,10 +33,11 @@ struct NameService {
         let known = Int(checkOfPool[Int(pool)])
         if known < 0 {
           checkOfPool[Int(pool)] = Int32(checks.count)
-          checks.append(Check(pool: pool, director: director, state: CheckState(plan: check.plan, initiallyUp: true)))
+          checks.append(
+            Check(pool: pool, director: director, state: CheckState(plan: check.plan.even, initiallyUp: true)))
           plans.append(check.plan)
         } else if check.plan.interval < plans[known].interval {
-          checks[known].state = CheckState(plan: check.plan, initiallyUp: true)
+          checks[known].state = CheckState(plan: check.plan.even, initiallyUp: true)
           plans[known] = check.plan
         }
       }
@@ -48,6 +49,16 @@ struct NameService {
     guard pool >= 0 else { return false }
     let check = checkOfPool[Int(pool)]
     return check < 0 || checks[Int(check)].state.isUp
+  }
+}
+
+extension CheckPlan {
+  /// The check with the same interval always.
+  var even: CheckPlan {
+    var plan = self
+    plan.fastInterval = interval
+    plan.downInterval = interval
+    return plan
   }
 }
 

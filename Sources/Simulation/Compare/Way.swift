@@ -28,8 +28,8 @@ public enum Way: String, Sendable, CaseIterable {
     case .ours: []
     case .guide:
       [
-        .firstMatch, .withoutLearning, .withoutStatements, .withoutEvidence, .withoutTrials, .withoutRedispatch,
-        .withoutPrefixRewrite,
+        .firstMatch, .withoutLearning, .withoutStatements, .withoutEvidence, .withoutTrials, .withoutFastChecks,
+        .withoutRedispatch, .withoutPrefixRewrite,
       ]
     case .noSiteCookie: .withoutSiteCookie
     case .dnsFailover: [.sitesByName, .sitesStandAlone]

@@ -41,7 +41,7 @@ extension Run {
       for item in model.checks {
         (probes + check).initialize(
           to: Probe(
-            state: CheckState(plan: hysteresis(item.plan), initiallyUp: true), pool: Int32(index), server: item.server,
+            state: CheckState(plan: weakened(item.plan), initiallyUp: true), pool: Int32(index), server: item.server,
             timeout: item.timeout, downInterval: item.downInterval, which: item.which, isMonitor: item.isMonitor,
             isConnect: item.isConnect))
         check += 1
@@ -49,11 +49,13 @@ extension Run {
     }
   }
 
-  private func hysteresis(_ plan: CheckPlan) -> CheckPlan {
-    guard behaviour.contains(.withoutHysteresis) else { return plan }
+  private func weakened(_ plan: CheckPlan) -> CheckPlan {
     var plan = plan
-    plan.rise = 1
-    plan.fall = 1
+    if behaviour.contains(.withoutHysteresis) {
+      plan.rise = 1
+      plan.fall = 1
+    }
+    if behaviour.contains(.withoutFastChecks) { plan = plan.even }
     return plan
   }
 
@@ -79,8 +81,8 @@ extension Run {
   private func plan(_ model: PoolModel, _ server: Int) -> ServerPlan {
     var plan = model.plan.pool.servers[server]
     if behaviour.contains(.withoutHysteresis) {
-      if let check = plan.admission { plan.admission = hysteresis(check) }
-      if let check = plan.liveness { plan.liveness = hysteresis(check) }
+      if let check = plan.admission { plan.admission = weakened(check) }
+      if let check = plan.liveness { plan.liveness = weakened(check) }
     }
     if behaviour.contains(.sitesByName) && model.role == .officeProxy {
       plan.admission = nil
@@ -141,7 +143,7 @@ extension Run {
   private static let never = 4e9
 
   private mutating func startProbe(_ probe: Int, _ model: CheckModel, isFirst: Bool) {
-    if !isFirst { probes[probe].state = CheckState(plan: hysteresis(model.plan), initiallyUp: true) }
+    if !isFirst { probes[probe].state = CheckState(plan: weakened(model.plan), initiallyUp: true) }
     probes[probe].isRunning = false
     probes[probe].isDueAgain = false
     probes[probe].token &+= 1

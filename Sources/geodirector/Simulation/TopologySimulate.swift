@@ -164,7 +164,7 @@ struct TopologySimulate: ParsableCommand {
       guard duration >= .seconds(1) else { throw ValidationError("it must be at least 1s.") }
       return duration
     } catch let error as TextError {
-      throw ValidationError("\(error)")
+      throw ValidationError([error.message, error.mend].compactMap(\.self).joined(separator: "; "))
     }
   }
 

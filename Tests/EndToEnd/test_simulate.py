@@ -407,3 +407,8 @@ class TestTerminal:
         assert re.search(r"\r[#.]{20} 0/1, [\d,]+ requests/s, director-dies \d+m[\d.]*s? of 10m", shown)
         # The line is gone before the report.
         assert "\r\x1b[K" in shown[:shown.index("SD1 is dead")]
+
+    def test_a_comparison_shows_which_way_is_under_way(self):
+        shown, _ = self.on_terminal(TWO_SITES, "--scenario", "director-dies", "--compare", "--users", 10_000, TERM="xterm")
+        assert re.search(r"\r[#.]{20} \d/5, [\d,]+ requests/s, director-dies, [\w ]+ \d+m[\d.]*s? of 10m", shown)
+        assert "\r\x1b[K" in shown[:shown.index("The same users and faults")]

@@ -88,6 +88,30 @@ struct NameServiceTests {
     #expect(seen.upperBound <= 120 + 98 + 60 + 10)
   }
 
+  @Test func `Listed users go by the name, too, and their cookies name no site there`() throws {
+    func user(_ name: String, _ entry: String, server: String) -> ListedUser {
+      var user = ListedUser(name: name, entry: entry)
+      user.server = server
+      user.session = "id-\(name)"
+      user.site = server.hasPrefix("W1") ? 0 : 1
+      user.pages = [ListedUser.Page(atNanoseconds: 5_000_000_000), ListedUser.Page(atNanoseconds: 9_000_000_000)]
+      return user
+    }
+    var topology = TwoSites.topology
+    topology.scenarios = [TwoSites.scenario("calm", seconds: 20, [])]
+    var options = SimulationOptions()
+    options.roll = UserRoll(users: [
+      user("anna", "SITE1", server: "W13"), user("ben", "OP3", server: "W21"), user("cleo", "OP1", server: "W22"),
+    ])
+    let compared = try #require(Comparison.run(topology, options: options).scenarios.first)
+    #expect(compared.ours.total.counts.sessionsLost == 0 && compared.ours.total.counts.requests == 6)
+    let byName = compared[.dnsFailover]
+    #expect(byName.users == 3 && byName.total.counts.requests == 6)
+    // Cleo's session is at the site that the name does not lead to.
+    #expect(byName.total.counts.sessionsLost == 1 && byName.total.counts.avoidableSessionsLost == 1)
+    #expect(byName.series.requestsBySite.map { $0.reduce(0, +) } == [4, 2])
+  }
+
   @Test func `Local users think alike by whichever way they go`() throws {
     var topology = TwoSites.topology
     topology.offices = []

@@ -78,8 +78,12 @@ public struct Pool: ~Copyable {
   private static let evidenceMax = 256
 
   /// A worker's view of an application's pool as of `now`. `seed` makes its random choices repeatable.
+  ///
+  /// `firstMatch`: of the candidates that bear a cookie's value the first one takes all its users, as with HAProxy; for
+  /// comparisons.
   public init(
-    application: ApplicationPlan, shared: PoolShared, timeScale: Double, workers: Int, seed: UInt64, now: Int64 = 0
+    application: ApplicationPlan, shared: PoolShared, timeScale: Double, workers: Int, seed: UInt64, now: Int64 = 0,
+    firstMatch: Bool = false
   ) {
     let plan = application.pool
     serverCount = plan.servers.count
@@ -143,7 +147,8 @@ public struct Pool: ~Copyable {
       (groups + group).initialize(
         to: Group(
           members: bearers, site: members[Int(bearers[0])].site,
-          balancer: Spread(algorithm: plan.algorithm, identities: identities, candidates: bearers.count)))
+          balancer: Spread(
+            algorithm: firstMatch ? .first : plan.algorithm, identities: identities, candidates: bearers.count)))
     }
     tierCount = plan.tierCount
     tiers = .allocate(capacity: max(1, tierCount))

@@ -21,6 +21,8 @@ public struct SimulationOptions: Sendable {
   var stepByStep = false
   /// Topologies that a scenario rolls out, by the file's name in the scenario.
   public var rollouts: [String: Topology]
+  /// How long the answer of a name holds, with `Behaviour.sitesByName`: at least 1 ms.
+  public var namesLast: Duration = .seconds(60)
   /// Told now and then how far a run has come, and when its scenario is done; called on the run's thread. It changes nothing
   /// of what comes out.
   public var progress: (@Sendable (SimulationProgress) -> Void)?
@@ -61,7 +63,7 @@ public struct Behaviour: OptionSet, Sendable {
   public static let withoutLearning = Behaviour(rawValue: 1)
   /// A session that goes on at another server keeps its old prefix unless the application sets the cookie (rule B6).
   public static let withoutPrefixRewrite = Behaviour(rawValue: 2)
-  /// A failed attempt is not repeated in another tier while the first tier is believed to live (rule D2).
+  /// A failed attempt is not repeated in a later tier while an earlier one is believed to live (rule D2).
   public static let withoutRedispatch = Behaviour(rawValue: 4)
   /// One check decides: rise and fall are 1 (rule C1).
   public static let withoutHysteresis = Behaviour(rawValue: 8)
@@ -71,4 +73,21 @@ public struct Behaviour: OptionSet, Sendable {
   public static let immediateFailback = Behaviour(rawValue: 64)
   /// Applications go on with a session id they do not know, and set no cookie then, as some do.
   public static let applicationsAdoptSessions = Behaviour(rawValue: 128)
+  /// Of the candidates that a cookie names, the first one that is believed to live is taken (rule B1).
+  public static let firstMatch = Behaviour(rawValue: 256)
+  /// Nobody tries a server believed down while another is left (rule C2).
+  public static let withoutTrials = Behaviour(rawValue: 512)
+  /// Nodes believe their checks alone: failed connections count for nothing (rule C5).
+  public static let withoutEvidence = Behaviour(rawValue: 1024)
+  /// Checks keep their interval, whatever they find.
+  public static let withoutFastChecks = Behaviour(rawValue: 32)
+  /// Nodes believe nothing that others say of themselves (rules D3, E1): offices see whether directors are there, directors
+  /// whether balancers have somebody to serve with.
+  public static let withoutStatements = Behaviour(rawValue: 2048)
+  /// Directors know the balancers of their own site alone.
+  public static let sitesStandAlone = Behaviour(rawValue: 4096)
+  /// There are no office proxies: users go to the site that a name leads to, and nobody sets a site cookie. Who answers for
+  /// the name checks the directors, and leads to the first site of the office's order that takes new users; an office
+  /// keeps the answer for `SimulationOptions.namesLast`.
+  public static let sitesByName = Behaviour(rawValue: 8192)
 }

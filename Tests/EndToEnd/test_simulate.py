@@ -20,6 +20,7 @@ USAGE, CONFIGURATION = 64, 78
 TWO_SITES = REPOSITORY / "topologies" / "two-sites.yaml"
 THREE_SITES = REPOSITORY / "topologies" / "three-sites.yaml"
 SCHEMA = pathlib.Path(__file__).parent / "schemas" / "simulation-1.json"
+COMPARISON = SCHEMA.with_name("comparison-1.json")
 DOCUMENT = REPOSITORY / "docs" / "simulation.md"
 
 # One office, one site; what the scenario expects cannot be.
@@ -243,6 +244,94 @@ class TestExplore:
         assert "at least 1" in simulate(TWO_SITES, "--explore", 0, code=USAGE).stderr
 
 
+class TestCompare:
+    WAYS = ["ours", "guide", "no-site-cookie", "dns-failover", "return-at-once"]
+
+    @staticmethod
+    def compare(*arguments, code: int | None = 0) -> dict:
+        done = simulate(TWO_SITES, "--compare", "--format", "json", *arguments, code=code)
+        found = json.loads(done.stdout)
+        jsonschema.Draft202012Validator(json.loads(COMPARISON.read_text())).validate(found)
+        assert done.returncode == (0 if found["holds"] else 1)
+        return found
+
+    def test_every_way_is_counted_for_the_same_users_and_faults(self):
+        found = self.compare(code=None)
+        plain = validate(simulate(TWO_SITES, "--format", "json", code=None).stdout)
+        assert [way["way"] for way in found["ways"]] == [way["way"] for way in found["totals"]] == self.WAYS
+        assert found["holds"] == plain["holds"]
+        for scenario, alone in zip(found["scenarios"], plain["scenarios"], strict=True):
+            assert [way["way"] for way in scenario["ways"]] == self.WAYS
+            assert all(scenario[key] == alone[key] for key in ("name", "seed", "users", "faults"))
+            ours, total = scenario["ways"][0], alone["total"]
+            assert all(ours[key] == total[key] for key in ("requests", "errors", "sessionsLost", "bytes", "cost"))
+            assert ours["errorsAvoidable"] == total["errors"] - total["errorsBest"]
+            assert all(abs(way["requests"] - ours["requests"]) < ours["requests"] / 50 for way in scenario["ways"])
+        for number, total in enumerate(found["totals"]):
+            for key in ("requests", "errorsAvoidable", "sessionsLost", "movedBack"):
+                assert total[key] == sum(scenario["ways"][number][key] for scenario in found["scenarios"])
+
+    def test_each_way_does_its_harm(self):
+        ways = {way["way"]: way for way in self.compare("--scenario", "director-dies")["scenarios"][0]["ways"]}
+        assert ways["ours"]["errorsAvoidable"] == ways["ours"]["sessionsLostAvoidable"] == 0
+        assert ways["guide"]["errorsAvoidable"] > 100 and ways["dns-failover"]["errorsAvoidable"] > 100
+        assert ways["no-site-cookie"]["movedNeedlessly"] > 50 and ways["return-at-once"]["movedNeedlessly"] > 50
+        assert ways["dns-failover"]["interSiteRequests"] == 0 < ways["ours"]["interSiteRequests"]
+
+    def test_a_longer_time_to_live_costs_more(self):
+        def errors(ttl):
+            found = self.compare("--scenario", "site1-without-power", "--dns-ttl", ttl)
+            assert found["dnsTTLMilliseconds"] == {"5s": 5_000, "5m": 300_000}[ttl]
+            return found["totals"][self.WAYS.index("dns-failover")]["errors"]
+
+        assert errors("5s") < errors("5m")
+
+    def test_it_is_the_same_on_one_processor(self):
+        command = [str(binary()), "topology", "simulate", str(TWO_SITES), "--compare", "--scenario", "sick-server"]
+        alone = subprocess.run(["taskset", "-c", "0", *command], capture_output=True, text=True, timeout=60,
+                               env=environment(), cwd="/")
+        assert alone.stdout == simulate(TWO_SITES, "--compare", "--scenario", "sick-server").stdout
+
+    def test_the_document_shows_what_is_printed(self):
+        shown = simulate(TWO_SITES, "--compare", "--scenario", "director-dies", LANG="C.UTF-8").stdout
+        assert max(len(line) for line in shown.splitlines()[:-1]) <= 100
+
+        def words(text):
+            return re.sub(r" +", " ", re.sub(r"[\d,.]*\d", "0", text)).strip()
+
+        assert words(shown) in words(DOCUMENT.read_text())
+
+    def test_the_document_names_every_way_and_key(self):
+        document = DOCUMENT.read_text()
+        assert all(f"**`{way}`**" in document for way in self.WAYS)
+        schema = json.loads(COMPARISON.read_text())
+        keys = set(schema["properties"]).union(*(part["properties"] for part in schema["$defs"].values()))
+        assert not [key for key in sorted(keys) if f"`{key}`" not in document]
+
+    def test_several_scenarios_end_with_a_table_and_a_verdict(self, small):
+        text = simulate(TWO_SITES, "--compare", code=None).stdout
+        assert re.search(r"^  avoidable errors and lost sessions +ours +guide +no site cookie +DNS failover +return", text, re.M)
+        assert re.search(r"; avoidable errors and lost sessions: ours [\d,]+, guide [\d,]+, ", text.splitlines()[-1])
+        # Only our own way decides.
+        last = simulate(small, "--compare", code=1).stdout.splitlines()[-1]
+        assert last.startswith("FAILED: small: server-dies (expected errors at most 0); avoidable errors")
+
+    def test_applications_may_adopt_sessions(self):
+        assert self.compare("--scenario", "director-dies", "--adopt-sessions")["adoptsSessions"]
+        text = simulate(TWO_SITES, "--compare", "--scenario", "director-dies", "--adopt-sessions").stdout
+        assert "Applications go on with sessions they do not know" in text
+
+    @pytest.mark.parametrize("arguments, words", [
+        (("--compare", "--explore", 3), "--explore"), (("--compare", "--trace", 3), "--trace"),
+        (("--compare", "--plot", "x.svg"), "--plot"), (("--compare", "--full"), "--full"),
+        (("--compare", "--per-user"), "--per-user"), (("--dns-ttl", "1m"), "no meaning without --compare"),
+        (("--adopt-sessions",), "no meaning without --compare"), (("--compare", "--dns-ttl", "0s"), "at least 1s"),
+        (("--compare", "--dns-ttl", "5"), "has no unit")])
+    def test_what_does_not_go_with_it_is_refused(self, arguments, words):
+        done = simulate(TWO_SITES, *arguments, code=USAGE)
+        assert words in done.stderr and not done.stdout
+
+
 class TestPlot:
     def test_it_is_one_drawing_of_all_scenarios(self, tmp_path):
         simulate(TWO_SITES, "--plot", tmp_path / "plot.svg", code=None)
@@ -318,3 +407,8 @@ class TestTerminal:
         assert re.search(r"\r[#.]{20} 0/1, [\d,]+ requests/s, director-dies \d+m[\d.]*s? of 10m", shown)
         # The line is gone before the report.
         assert "\r\x1b[K" in shown[:shown.index("SD1 is dead")]
+
+    def test_a_comparison_shows_which_way_is_under_way(self):
+        shown, _ = self.on_terminal(TWO_SITES, "--scenario", "director-dies", "--compare", "--users", 10_000, TERM="xterm")
+        assert re.search(r"\r[#.]{20} \d/5, [\d,]+ requests/s, director-dies, [\w ]+ \d+m[\d.]*s? of 10m", shown)
+        assert "\r\x1b[K" in shown[:shown.index("The same users and faults")]

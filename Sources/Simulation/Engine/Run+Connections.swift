@@ -131,14 +131,14 @@ extension Run {
   }
 
   // MARK: Without redispatch
-  /// Whether the attempt would leave the tier of the first one although that is believed to live.
+  /// Whether the attempt would go to a later tier than one that is believed to live.
   private mutating func staysInTier(
     _ leg: UnsafeMutablePointer<Leg>, _ candidate: UnsafeMutablePointer<CandidateState>
   ) -> Bool {
-    guard candidate.pointee.tier != leg.pointee.firstTier else { return false }
+    guard candidate.pointee.tier > 0 else { return false }
     let state = poolStates[Int(leg.pointee.pool)]
     for server in 0..<state.candidateCount
-    where candidates[Int(state.firstCandidate + server)].tier == leg.pointee.firstTier
+    where candidates[Int(state.firstCandidate + server)].tier < candidate.pointee.tier
       && health[Int(state.firstCandidate + server)].takesOwnUsers
     {
       return true

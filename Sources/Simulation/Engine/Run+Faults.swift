@@ -5,7 +5,7 @@ internal import Topology
 extension Run {
   mutating func planFaults() {
     let plan = FaultPlan(network, scenario: scenario)
-    changes = plan.changes
+    changes = behaviour.contains(.sitesByName) ? withoutOffices(plan.changes) : plan.changes
     record.marks = plan.marks
     nextChangeAt = changes.first?.at ?? .max
     for (index, change) in changes.enumerated() where change.at <= end {

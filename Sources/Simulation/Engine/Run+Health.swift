@@ -38,7 +38,11 @@ extension Run {
     }
     guard answersCheck(probe, candidate, element) else { return probeFinished(index, success: false) }
     if probe.pointee.isMonitor {
-      probeStated(index, statement(candidate.pointee.element, probe.pointee.pool))
+      let said = statement(candidate.pointee.element, probe.pointee.pool)
+      if behaviour.contains(.withoutStatements) {
+        return probeFinished(index, success: said.alive || state.pointee.isOffice)
+      }
+      probeStated(index, said)
     } else {
       probeFinished(index, success: true)
     }
@@ -56,7 +60,7 @@ extension Run {
   }
 
   /// What a node's monitor says of an application (rule E1).
-  private mutating func statement(_ node: Int32, _ asking: Int32) -> MonitorStatement {
+  mutating func statement(_ node: Int32, _ asking: Int32) -> MonitorStatement {
     let application = network.pools[Int(asking)].application
     let pool = network.nodes[Int(node)].poolOf[application]
     var said = MonitorStatement.nobody
@@ -119,7 +123,9 @@ extension Run {
   /// What requests found out reaches the health machines at once; the proxy's control thread takes it a moment later.
   @inline(never)
   mutating func takeEvidence(_ pool: Int32) {
-    for evidence in pools[Int(pool)].takeEvidence() {
+    let found = pools[Int(pool)].takeEvidence()
+    if behaviour.contains(.withoutEvidence) { return }
+    for evidence in found {
       if evidence.kind == .hinted {
         let site = candidate(pool, evidence.server).pointee.poolSite
         hintedAt[Int(poolStates[Int(pool)].firstCandidate + site)] = now
@@ -133,7 +139,7 @@ extension Run {
   }
 
   /// Publishes what has changed about a candidate.
-  private mutating func changed(_ pool: Int32, _ server: Int32, _ change: HealthChange) {
+  mutating func changed(_ pool: Int32, _ server: Int32, _ change: HealthChange) {
     if change.contains(.checkSoon) { checkSoon(pool, server) }
     guard change.mustPublish else { return }
     publish(pool, server)

@@ -11,12 +11,13 @@ extension Run {
       let balancer = model.role == .siteBalancer
       let site = network.elements[Int(model.node)].site
       let servers = balancer ? network.serversOfSite[Int(site)] : 0..<0
+      let known = known(model)
       (poolStates + index).initialize(
         to: PoolState(
-          node: model.node, firstCandidate: Int32(candidate), candidateCount: Int32(model.candidates.count),
-          firstCheck: Int32(check), checkCount: Int32(model.checks.count), groups: nil,
+          node: model.node, firstCandidate: Int32(candidate), candidateCount: Int32(known.candidates),
+          firstCheck: Int32(check), checkCount: Int32(known.checks), groups: nil,
           groupsFirst: balancer ? Int32(servers.lowerBound) : 0,
-          groupsCount: Int32(balancer ? servers.count : network.siteCount), mode: model.mode,
+          groupsCount: Int32(balancer ? servers.count : network.siteCount), mode: mode(model),
           isOffice: model.role == .officeProxy, isBalancer: balancer, hasDates: model.hasDates, knowsAttributes: false,
           hasPath: model.hasPath, maxIdle: model.maxIdle, maxLife: model.maxLife, connectTimeout: model.connectTimeout,
           serverTimeout: model.serverTimeout, queueTimeout: model.queueTimeout, unacknowledged: model.unacknowledged,
@@ -27,7 +28,8 @@ extension Run {
       for item in model.candidates {
         (candidates + candidate).initialize(
           to: CandidateState(
-            element: item.element, path: item.path, site: item.site, poolSite: item.poolSite, isNode: item.isNode,
+            element: item.element, path: item.path, site: item.site, poolSite: item.poolSite,
+            isNode: item.isNode && !behaviour.contains(.withoutStatements),
             isServer: network.elements[Int(item.element)].kind == .server, hasCookieValue: item.hasCookieValue,
             isSpokenFor: item.isSpokenFor, weight: Int32(clamping: item.weight), tier: item.tier,
             childPool: Int(item.element) < network.nodeCount
@@ -39,7 +41,7 @@ extension Run {
       for item in model.checks {
         (probes + check).initialize(
           to: Probe(
-            state: CheckState(plan: hysteresis(item.plan), initiallyUp: true), pool: Int32(index), server: item.server,
+            state: CheckState(plan: weakened(item.plan), initiallyUp: true), pool: Int32(index), server: item.server,
             timeout: item.timeout, downInterval: item.downInterval, which: item.which, isMonitor: item.isMonitor,
             isConnect: item.isConnect))
         check += 1
@@ -47,20 +49,44 @@ extension Run {
     }
   }
 
-  private func hysteresis(_ plan: CheckPlan) -> CheckPlan {
-    guard behaviour.contains(.withoutHysteresis) else { return plan }
+  private func weakened(_ plan: CheckPlan) -> CheckPlan {
     var plan = plan
-    plan.rise = 1
-    plan.fall = 1
+    if behaviour.contains(.withoutHysteresis) {
+      plan.rise = 1
+      plan.fall = 1
+    }
+    if behaviour.contains(.withoutFastChecks) { plan = plan.even }
     return plan
+  }
+
+  /// How many of a pool's candidates and checks there are; those that are left out come last.
+  private func known(_ model: PoolModel) -> (candidates: Int, checks: Int) {
+    if behaviour.contains(.sitesByName) && model.role == .officeProxy { return (model.candidates.count, 0) }
+    guard standsAlone(model) else { return (model.candidates.count, model.checks.count) }
+    let candidates = model.candidates.prefix { $0.tier == 0 }.count
+    return (candidates, model.checks.prefix { $0.server < candidates }.count)
+  }
+
+  private func standsAlone(_ model: PoolModel) -> Bool {
+    behaviour.contains(.sitesStandAlone) && model.role == .siteDirector
+  }
+
+  /// What a pool does with its cookie; nil: nothing.
+  private func mode(_ model: PoolModel) -> CookiePlan.Mode? {
+    let hasSiteCookie = behaviour.isDisjoint(with: [.withoutSiteCookie, .sitesByName])
+    return hasSiteCookie || model.role == .siteBalancer ? model.mode : nil
   }
 
   /// A candidate's plan, without the rules that are switched off.
   private func plan(_ model: PoolModel, _ server: Int) -> ServerPlan {
     var plan = model.plan.pool.servers[server]
     if behaviour.contains(.withoutHysteresis) {
-      if let check = plan.admission { plan.admission = hysteresis(check) }
-      if let check = plan.liveness { plan.liveness = hysteresis(check) }
+      if let check = plan.admission { plan.admission = weakened(check) }
+      if let check = plan.liveness { plan.liveness = weakened(check) }
+    }
+    if behaviour.contains(.sitesByName) && model.role == .officeProxy {
+      plan.admission = nil
+      plan.liveness = nil
     }
     return plan
   }
@@ -68,8 +94,12 @@ extension Run {
   private func application(_ model: PoolModel) -> ApplicationPlan {
     var plan = model.plan
     if behaviour.contains(.immediateFailback) { plan.pool.failback = .immediate }
-    if behaviour.contains(.withoutHysteresis) {
+    if !behaviour.isDisjoint(with: [.withoutHysteresis, .sitesByName]) {
       for server in plan.pool.servers.indices { plan.pool.servers[server] = self.plan(model, server) }
+    }
+    if standsAlone(model) {
+      plan.pool.servers.removeAll { $0.tier > 0 }
+      plan.pool.tierCount = min(plan.pool.tierCount, 1)
     }
     return plan
   }
@@ -86,8 +116,9 @@ extension Run {
       (shared + pool).initialize(to: PoolShared(plan: planned.pool, workers: 1))
       (pools + pool).initialize(
         to: Pool(
-          application: planned, shared: shared[pool], timeScale: model.plan.timeScale, workers: 1,
-          seed: nodeRandom[node].next(), now: now))
+          application: planned, shared: shared[pool],
+          timeScale: behaviour.contains(.withoutTrials) ? Self.never : model.plan.timeScale, workers: 1,
+          seed: nodeRandom[node].next(), now: now, firstMatch: behaviour.contains(.firstMatch)))
       let first = Int(poolStates[pool].firstCandidate)
       if !isFirst {
         for server in 0..<Int(poolStates[pool].candidateCount) {
@@ -104,11 +135,15 @@ extension Run {
       for check in 0..<Int(poolStates[pool].checkCount) {
         startProbe(Int(poolStates[pool].firstCheck) + check, network.pools[pool].checks[check], isFirst: isFirst)
       }
+      if !isFirst && behaviour.contains(.sitesByName) { resolve(Int32(pool)) }
     }
   }
 
+  /// Of time scales: a trial a second becomes one in more than a hundred years.
+  private static let never = 4e9
+
   private mutating func startProbe(_ probe: Int, _ model: CheckModel, isFirst: Bool) {
-    if !isFirst { probes[probe].state = CheckState(plan: hysteresis(model.plan), initiallyUp: true) }
+    if !isFirst { probes[probe].state = CheckState(plan: weakened(model.plan), initiallyUp: true) }
     probes[probe].isRunning = false
     probes[probe].isDueAgain = false
     probes[probe].token &+= 1

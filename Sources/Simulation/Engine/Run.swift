@@ -4,7 +4,7 @@ internal import Topology
 /// What an event is about; of several at one moment the lower comes first.
 enum EventKind: UInt8 {
   case fault, probeEnd, bound, growth, arrive, response, lost, connectResult, connectTimeout, acknowledge, timeout
-  case waitTimeout, cancel, poll, probe, user
+  case waitTimeout, cancel, poll, probe, nameCheck, resolve, user
 }
 
 /// One scenario while it runs: virtual time, the truth about the network, every node's state, and the users.
@@ -84,6 +84,8 @@ struct Run: ~Copyable {
   var awaited: [AwaitedDetection] = []
   var activeFaults = 0
   let behaviour: Behaviour
+  /// Who leads users to sites, with `sitesByName`.
+  var nameService: NameService
 
   init(_ network: NetworkModel, scenario: Scenario, options: SimulationOptions) {
     self.network = network
@@ -91,6 +93,7 @@ struct Run: ~Copyable {
     self.options = options
     behaviour = options.behaviour
     seed = scenario.seed ?? options.seed
+    nameService = NameService(network, options, seed: seed)
     end = max(1, scenario.duration.nanosecondsClamped)
     world = World(network, seed: seed)
     let poolCount = network.pools.count
@@ -149,6 +152,7 @@ struct Run: ~Copyable {
     layOut()
     if options.tellsUsers { userReports = emptyUserReports() }
     for node in 0..<network.nodeCount { startNode(node, isFirst: true) }
+    if behaviour.contains(.sitesByName) { startNames() }
     startUsers()
     planFaults()
   }
@@ -248,6 +252,8 @@ struct Run: ~Copyable {
     case .probe: if probes[Int(index)].token & Event.tokenMask == event.token { probeBegins(index) }
     case .probeEnd: if probes[Int(index)].token & Event.tokenMask == event.token { probeEnds(index) }
     case .growth: grow()
+    case .nameCheck: checkName(Int(index))
+    case .resolve: resolvesAgain(index)
     case .fault: apply(Int(index))
     case .bound: checkBound(Int(index))
     }

@@ -85,11 +85,14 @@ struct Population: Sendable {
     for (index, office) in topology.offices.enumerated() {
       places.append(
         Place(
-          name: office.name, elements: [Int32(index)], site: -1, traffic: office.traffic, own: office.traffic.users))
+          name: network.standIns[office.name].map { topology.sites[Int($0)].name } ?? office.name,
+          elements: [Int32(index)], site: -1, traffic: office.traffic, own: office.traffic.users))
     }
     for (index, site) in topology.sites.enumerated() {
       let hasUsers = roll?.users.contains { $0.entry == site.name } ?? (site.traffic.users ?? 0 > 0)
-      guard hasUsers || topology.offices.isEmpty, !network.directorsOfSite[index].isEmpty else { continue }
+      guard hasUsers || topology.offices.isEmpty, !network.directorsOfSite[index].isEmpty,
+        !network.standIns.values.contains(Int32(index))
+      else { continue }
       places.append(
         Place(
           name: site.name, elements: network.directorsOfSite[index], site: Int32(index), traffic: site.traffic,

@@ -127,7 +127,7 @@ extension Run {
     let isCurrentVisit = user.pointee.visit == leg.pointee.visit
     account(root, result, user, done, isCurrentVisit: isCurrentVisit)
     if isCurrentVisit && result.status > 0 {
-      if result.site >= 0 && !behaviour.contains(.withoutSiteCookie) {
+      if result.site >= 0 {
         if hasDates { dateSite(leg.pointee.user, isNew: user.pointee.site != result.site) }
         user.pointee.site = result.site
       }

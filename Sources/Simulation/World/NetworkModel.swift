@@ -25,6 +25,8 @@ public final class NetworkModel: Sendable {
   let overLink: Rows<CandidateReference>
   let services: [ServiceModel]
   let applicationCount: Int
+  /// Sites whose local users an office of the topology stands for, by the office's name.
+  let standIns: [String: Int32]
   private let elementByName: [String: Int32]
   private let linkByPlaces: [UInt64: Int32]
 
@@ -34,8 +36,12 @@ public final class NetworkModel: Sendable {
   /// Takes a topology over, which must have passed `validate()`.
   ///
   /// - Throws: `PlanError` when a node's plan cannot be made.
-  public init(_ topology: Topology) throws(PlanError) {
+  public convenience init(_ topology: Topology) throws(PlanError) { try self.init(topology, standIns: [:]) }
+
+  /// - Parameter standIns: offices that stand at a site for its local users; the value is the site.
+  init(_ topology: Topology, standIns: [String: Int32]) throws(PlanError) {
     self.topology = topology
+    self.standIns = standIns
     applicationCount = topology.applications.count
     let siteCount = topology.sites.count
     placeNames = topology.sites.map(\.name) + topology.offices.map(\.name)
@@ -44,7 +50,8 @@ public final class NetworkModel: Sendable {
 
     var elements: [Element] = []
     for (index, office) in topology.offices.enumerated() {
-      elements.append(Element(name: office.name, kind: .office, place: Int32(siteCount + index), site: -1))
+      let place = standIns[office.name] ?? Int32(siteCount + index)
+      elements.append(Element(name: office.name, kind: .office, place: place, site: -1))
     }
     var directorsOfSite: [[Int32]] = []
     var balancersOfSite: [[Int32]] = []

@@ -20,6 +20,7 @@ struct TopologySimulate: ParsableCommand {
         geodirector topology simulate topologies/two-sites.yaml --population users.yaml --per-user
         geodirector topology simulate topologies/three-sites.yaml --users 10000 --plot three-sites.svg --format json
         geodirector topology simulate topologies/two-sites.yaml --explore 1000
+        geodirector topology simulate topologies/two-sites.yaml --compare --dns-ttl 5m
       """)
 
   enum Format: String, ExpressibleByArgument, CaseIterable {
@@ -46,6 +47,19 @@ struct TopologySimulate: ParsableCommand {
       "Run this many random schedules of faults instead of scenarios, and shrink the first that violates a property.",
       valueName: "count"))
   var explore: Int?
+  @Flag(
+    help: """
+      Run each scenario in other ways, too, side by side: the rules of HAProxy's guide, no site cookie, DNS failover, return \
+      at once. The exit status is that of our own way.
+      """)
+  var compare = false
+  @Option(
+    help: ArgumentHelp(
+      "With --compare: how long answers of names are kept. Default: 60s.", valueName: "duration"),
+    transform: Self.timeToLive)
+  var dnsTTL: Duration?
+  @Flag(help: "With --compare: applications go on with sessions they do not know, and set no cookie then.")
+  var adoptSessions = false
   @Flag(help: "Tell every scenario in full, also those in which everything holds when there are many.") var full = false
   @Option(help: "text or json.") var format: Format = .text
 
@@ -69,6 +83,15 @@ struct TopologySimulate: ParsableCommand {
               : population != nil ? "--population" : perUser ? "--per-user" : nil
       if let other { throw ValidationError("--explore draws its own scenarios: it does not go with \(other).") }
     }
+    if compare {
+      let other =
+        explore != nil
+        ? "--explore"
+        : trace != nil ? "--trace" : plot != nil ? "--plot" : full ? "--full" : perUser ? "--per-user" : nil
+      if let other { throw ValidationError("--compare shows sums of each way: it does not go with \(other).") }
+    } else if dnsTTL != nil || adoptSessions {
+      throw ValidationError("\(dnsTTL != nil ? "--dns-ttl" : "--adopt-sessions") has no meaning without --compare.")
+    }
     if let plot, let reason = Self.whyUnwritable(plot) { throw ValidationError("--plot: \(reason)") }
   }
 
@@ -81,13 +104,15 @@ struct TopologySimulate: ParsableCommand {
       let mend = spellingMend(of: scenario, among: names, noun: "there are")
       throw ValidationError("No scenario is named \"\(scenario)\"; \(mend ?? "there is none")")
     }
-    let progress = ProgressLine.onTerminal(scenarios: scenario == nil ? names.count : 1)
+    let runs = (scenario == nil ? names.count : 1) * (compare ? Way.allCases.count : 1)
+    let progress = ProgressLine.onTerminal(scenarios: runs)
     var options = SimulationOptions(seed: seed)
     options.users = users
     options.traceUser = trace
     options.tellsUsers = perUser
     if let population { options.roll = try Self.roll(population, topology) }
     if let progress { options.progress = { progress.update($0) } }
+    if compare { return try self.compare(topology, options, progress) }
     let report = try Simulation.run(
       topology, named: scenario, options: options, threads: ProcessInfo.processInfo.activeProcessorCount)
     progress?.finish()
@@ -114,6 +139,33 @@ struct TopologySimulate: ParsableCommand {
     TopologyFiles.print(diagnostics)
     guard let roll else { throw ExitCode.configuration }
     return roll
+  }
+
+  private func compare(_ topology: Topology, _ options: SimulationOptions, _ progress: ProgressLine?) throws {
+    var options = options
+    if let dnsTTL { options.namesLast = dnsTTL }
+    if adoptSessions { options.behaviour.insert(.applicationsAdoptSessions) }
+    let report = try Comparison.run(
+      topology, named: scenario, options: options, threads: ProcessInfo.processInfo.activeProcessorCount)
+    progress?.finish()
+    switch format {
+    case .text: print(CompareText(report, .ofStandardOutput()).text)
+    case .json:
+      print(try CompareJSON(report).json())
+      if !report.holds { FileHandle.standardError.write(Data((CompareText(report).conclusion + "\n").utf8)) }
+    }
+    if !report.holds { throw ExitCode(1) }
+  }
+
+  /// A second at least: a name without any time to live is asked for each time, which is another matter.
+  private static func timeToLive(_ text: String) throws -> Duration {
+    do {
+      let duration = try Duration(parsing: text)
+      guard duration >= .seconds(1) else { throw ValidationError("it must be at least 1s.") }
+      return duration
+    } catch let error as TextError {
+      throw ValidationError([error.message, error.mend].compactMap(\.self).joined(separator: "; "))
+    }
   }
 
   private func explore(_ topology: Topology, count: Int) throws {

@@ -98,6 +98,12 @@ struct UserPast {
   var siteLast: UInt32 = 0
   var siteFirst: UInt32 = 0
 
+  /// The last session that was lost: sessions are numbered in the order in which they begin.
+  private var lostSession: UInt32 = 0
+  /// The page has moved the user.
+  private var hasMoved = false
+  /// The parts of the scenario in which the user has moved, by bit.
+  private var movedIn: UInt8 = 0
   /// The server of the page's last answer; -1: none yet. Kept only where pages have parallel requests.
   var pageServer: Int32 = -1
   /// Requests of the page, and of the page before, were answered by different servers.
@@ -109,7 +115,30 @@ struct UserPast {
     // A page that nobody answered changes no cookies.
     wasScattered = isScattered || (wasScattered && pageServer < 0)
     isScattered = false
+    hasMoved = false
     pageServer = -1
+  }
+
+  /// A server did not know a session; true: nobody has told before.
+  mutating func loses(_ session: UInt32) -> Bool {
+    guard session > lostSession else { return false }
+    lostSession = session
+    return true
+  }
+
+  /// An answer comes from another server than the page before; true: it is the page's first one. Where pages have one request,
+  /// it always is.
+  mutating func moves(inParallel: Bool) -> Bool {
+    guard inParallel else { return true }
+    defer { hasMoved = true }
+    return !hasMoved
+  }
+
+  /// The user has moved in a part of the scenario; whether it is the first time in this part, and at all.
+  mutating func moved(in phase: Int) -> (isFirstInPhase: Bool, isFirst: Bool) {
+    let bit = UInt8(1) << UInt8(phase)
+    defer { movedIn |= bit }
+    return (movedIn & bit == 0, movedIn == 0)
   }
 
   /// A request of the page was answered.

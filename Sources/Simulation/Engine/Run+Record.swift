@@ -46,7 +46,7 @@ extension Run {
     let past = pasts + Int(leg.pointee.user)
     let isMove =
       current >= 0 && result.server >= 0 && current != result.server
-      && past.pointee.moves(inParallel: isListed || habits(user).pointee.parallel > 1)
+      && past.pointee.moves(inParallel: isInParallel(user))
     let isLoss = result.lostSession && past.pointee.loses(leg.pointee.cookies.session)
     let outcome = Outcome(
       user: Int(leg.pointee.user), entry: entry(user), vantage: Int(user.pointee.place), begin: leg.pointee.began,

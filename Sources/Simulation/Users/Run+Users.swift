@@ -34,6 +34,10 @@ extension Run {
     entryHabits + Int(user.pointee.place)
   }
 
+  /// The user's pages may have several requests at the same time.
+  @inline(__always)
+  func isInParallel(_ user: UnsafeMutablePointer<User>) -> Bool { isListed || habits(user).pointee.parallel > 1 }
+
   /// The pause is over: the user asks for the next page.
   @inline(__always)
   mutating func userActs(_ index: Int32) {

@@ -1,14 +1,40 @@
 /// One person with a browser, and what the application servers remember of the person: plain data in one cache line. What is
 /// seldom looked at is in `UserPast`.
 struct User {
-  /// A session in a server's memory.
+  /// Sessions in a server's memory that follow each other: one, or those that the parallel requests of a page began, each its own.
   struct Home {
     /// The server's element; -1: none.
     var server: Int32 = -1
-    /// The server's start in which it was begun: it does not outlive a restart.
-    var epoch: UInt32 = 0
-    /// The session's number among the user's.
-    var session: UInt32 = 0
+    /// The server's start in which they were begun, by its lower bits: they do not outlive a restart.
+    private var epoch: UInt16 = 0
+    /// How many there are before the last.
+    private var before: UInt16 = 0
+    /// The last one's number among the user's.
+    private(set) var session: UInt32 = 0
+
+    init() {}
+
+    init(server: Int32, epoch: UInt32, session: UInt32) {
+      self.server = server
+      self.epoch = UInt16(truncatingIfNeeded: epoch)
+      self.session = session
+    }
+
+    /// The session is one of these.
+    @inline(__always)
+    func holds(_ session: UInt32, at server: Int32, epoch: UInt32) -> Bool {
+      self.server == server && self.epoch == UInt16(truncatingIfNeeded: epoch)
+        && self.session &- session <= UInt32(before)
+    }
+
+    /// Another one is begun. `isOfPage`: by a page with parallel requests, whose cookie may become any of those that it begins.
+    mutating func take(_ kept: Home, isOfPage: Bool) {
+      var kept = kept
+      if isOfPage, server == kept.server, epoch == kept.epoch, session &+ 1 == kept.session, before < .max {
+        kept.before = before + 1
+      }
+      self = kept
+    }
   }
 
   var random: RandomStream
@@ -57,19 +83,19 @@ struct User {
   /// The session is the one a server holds, in its present start.
   @inline(__always)
   func isHome(_ session: UInt32, at server: Int32, epoch: UInt32) -> Bool {
-    home.server == server && home.session == session && home.epoch == epoch
+    home.holds(session, at: server, epoch: epoch)
   }
 
   /// A server keeps a session for the person; what the cookie names is kept rather than what it does not.
-  mutating func remember(_ kept: Home, _ past: inout UserPast) {
+  mutating func remember(_ kept: Home, isOfPage: Bool, _ past: inout UserPast) {
     if home.server == kept.server && home.session == kept.session {
       home = kept
     } else if past.otherHome.server == kept.server && past.otherHome.session == kept.session {
       past.otherHome = kept
     } else if home.session == session && home.server == server && home.server >= 0 {
-      past.otherHome = kept
+      past.otherHome.take(kept, isOfPage: isOfPage)
     } else {
-      home = kept
+      home.take(kept, isOfPage: isOfPage)
     }
   }
 
@@ -151,6 +177,6 @@ struct UserPast {
 
   /// Another server than that of the cookie, in its present start, knows the session.
   func isHome(_ session: UInt32, at server: Int32, epoch: UInt32) -> Bool {
-    otherHome.server == server && otherHome.session == session && otherHome.epoch == epoch
+    otherHome.holds(session, at: server, epoch: epoch)
   }
 }

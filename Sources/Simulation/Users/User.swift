@@ -23,8 +23,13 @@ struct User {
     /// The session is one of these.
     @inline(__always)
     func holds(_ session: UInt32, at server: Int32, epoch: UInt32) -> Bool {
-      self.server == server && self.epoch == UInt16(truncatingIfNeeded: epoch)
-        && self.session &- session <= UInt32(before)
+      names(session, at: server) && self.epoch == UInt16(truncatingIfNeeded: epoch)
+    }
+
+    /// The session is one of these, or was one before the server's restart.
+    @inline(__always)
+    func names(_ session: UInt32, at server: Int32) -> Bool {
+      self.server == server && self.session &- session <= UInt32(before)
     }
 
     /// Another one is begun. `isOfPage`: by a page with parallel requests, whose cookie may become any of those that it begins.
@@ -92,7 +97,7 @@ struct User {
       home = kept
     } else if past.otherHome.server == kept.server && past.otherHome.session == kept.session {
       past.otherHome = kept
-    } else if home.session == session && home.server == server && home.server >= 0 {
+    } else if home.names(session, at: server) && home.server >= 0 {
       past.otherHome.take(kept, isOfPage: isOfPage)
     } else {
       home.take(kept, isOfPage: isOfPage)

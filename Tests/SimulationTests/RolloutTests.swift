@@ -9,8 +9,7 @@ import Topology
 struct RolloutTests {
   private static let path = "next.yaml"
 
-  private static func rollout(at seconds: Int, pause: Int = 30, _ order: String...) -> ScenarioStep
-  {
+  private static func rollout(at seconds: Int, pause: Int = 30, _ order: String...) -> ScenarioStep {
     TwoSites.step(
       at: seconds,
       .rollout(file: Located(path), order: order.map { Located($0) }, pause: .seconds(pause)))

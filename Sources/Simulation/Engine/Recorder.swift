@@ -176,7 +176,8 @@ struct Recorder: ~Copyable {
     for phase in PhaseIndex.allCases { sum += counts[Int(phase.rawValue)] }
     sum.usersMoved = usersMoved
     return PhaseReport(
-      phase: .all, lengthNanoseconds: (0..<4).reduce(0) { $0 + length($1) }, counts: sum, latency: latency([0, 1, 2, 3]),
+      phase: .all, lengthNanoseconds: (0..<4).reduce(0) { $0 + length($1) }, counts: sum,
+      latency: latency([0, 1, 2, 3]),
       spans: [PhaseSpan(beginNanoseconds: 0, endNanoseconds: phaseBegan)])
   }
 

@@ -94,7 +94,9 @@ extension Run {
     guard !awaited.isEmpty else { return }
     var left: [AwaitedDetection] = []
     for entry in awaited
-    where poolStates[Int(entry.pool)].isActive && fails(entry.probe) && world.elements[Int(poolStates[Int(entry.pool)].node)].isUp && !hasNoticed(entry) {
+    where poolStates[Int(entry.pool)].isActive && fails(entry.probe)
+      && world.elements[Int(poolStates[Int(entry.pool)].node)].isUp && !hasNoticed(entry)
+    {
       left.append(entry)
     }
     awaited = left

@@ -19,7 +19,8 @@ extension Run {
       nodePools[node * applications + application] = Int32(to)
     }
     for user in network.users[Int32(node)] {
-      candidate(user.pool, user.server).pointee.childPool = poolOf(Int32(node), network.pools[Int(user.pool)].application)
+      candidate(user.pool, user.server).pointee.childPool = poolOf(
+        Int32(node), network.pools[Int(user.pool)].application)
     }
     for (index, entry) in population.entries.enumerated() where entry.elements.contains(Int32(node)) {
       for application in 0..<network.applicationCount {
@@ -71,7 +72,8 @@ extension Run {
       startProbe(number, network.pools[pool].checks[check], isFirst: false)
       // The check's own memory of its verdict, by which it chooses the next interval.
       let position = position(Int32(pool), probes[number].server)
-      let verdict = probes[number].which == .admission ? health[position].admissionCheck : health[position].livenessCheck
+      let verdict =
+        probes[number].which == .admission ? health[position].admissionCheck : health[position].livenessCheck
       if let verdict { probes[number].state = verdict }
     }
   }

@@ -112,7 +112,8 @@ extension Topology {
               "\"\(standing.name)\" has other addresses or another cookie value than in \(earlier), which is not simulated",
               mend: "give what is new another name"))
         }
-      } else if let address = standing.addresses.first(where: { byAddress[$0] != nil }), let other = byAddress[address] {
+      } else if let address = standing.addresses.first(where: { byAddress[$0] != nil }), let other = byAddress[address]
+      {
         found.append(
           RolloutObstacle(
             "\"\(standing.name)\" has the address of \"\(other)\" in \(earlier): renaming is not simulated",

@@ -182,7 +182,8 @@ extension SimulationJSON.Part {
       phase: report.phase.rawValue, lengthMilliseconds: milliseconds(report.lengthNanoseconds),
       requests: counts.requests, errors: counts.errors, errorsBest: counts.errorsOracle,
       applicationErrors: counts.applicationErrors, sessionsLost: counts.sessionsLost,
-      sessionsLostBest: counts.sessionsLostOracle, usersMoved: counts.usersMoved, moves: counts.moves, movedNeedlessly: counts.movedNeedlessly,
+      sessionsLostBest: counts.sessionsLostOracle, usersMoved: counts.usersMoved, moves: counts.moves,
+      movedNeedlessly: counts.movedNeedlessly,
       movedBack: counts.movedBack, interSiteRequests: counts.interSite, interSiteRequestsBest: counts.interSiteOracle,
       bytes: counts.bytes, cost: counts.cost, costBest: counts.costOracle,
       latency: SimulationJSON.Latency(

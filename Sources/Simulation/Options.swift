@@ -19,7 +19,8 @@ public struct SimulationOptions: Sendable {
   public var behaviour: Behaviour
   /// Nothing is gone through at once: for the test that this makes no difference.
   var stepByStep = false
-  /// Topologies that a scenario rolls out, by the file's name in the scenario.
+  /// Topologies that scenarios roll out, by the path of the file (`Located.pathFromItsFile`); they must have passed
+  /// `rolloutErrors`. A file that is not among them counts as the network's own.
   public var rollouts: [String: Topology]
   /// How long the answer of a name holds, with `Behaviour.sitesByName`: at least 1 ms.
   public var namesLast: Duration = .seconds(60)

@@ -6,6 +6,7 @@ public enum Simulation {
   ///
   /// `network` is made once and may serve any number of runs at the same time.
   public static func run(_ network: NetworkModel, scenario: Scenario, options: SimulationOptions) -> ScenarioReport {
+    let network = network.prepared(for: scenario, options)
     var report = once(network, scenario, options)
     if options.tracesViolations { tell(&report, network, scenario, options) }
     options.progress?(

@@ -136,6 +136,11 @@ class TestJSON:
                 assert sum(phase[count] for phase in scenario["phases"]) == counted[count]
             assert sum(phase["lengthMilliseconds"] for phase in scenario["phases"]) == pytest.approx(
                 scenario["durationMilliseconds"])
+            spans = sorted((span["beginMilliseconds"], span["endMilliseconds"])
+                           for phase in scenario["phases"] for span in phase["spans"])
+            assert [begin for begin, _ in spans[1:]] == [end for _, end in spans[:-1]] and spans[0][0] == 0
+            for part in (*scenario["phases"], counted):
+                assert part["costBest"] <= part["cost"] and part["usersMoved"] <= part["moves"]
             series = scenario["series"]
             assert sum(series["errors"]) == counted["errors"]
             assert sum(series["interSiteRequests"]) == counted["interSiteRequests"]
@@ -169,6 +174,35 @@ users:
   - {name: anna, entry: OFFICE, cookies: SERVERID=W, requests: [10s, 70s, {at: 100s, method: POST}]}
   - {name: ben, entry: HOME, requests: [10s]}
 """
+
+
+ROLLOUT = """
+scenarios:
+  - name: another-server
+    duration: 4m
+    traffic: {session-length: 10s}
+    steps: [{at: 1m, rollout: next.yaml, order: [L]}, {at: 3m, reload: [D, L, OFFICE]}]
+"""
+
+
+class TestRollout:
+    def test_a_node_that_has_the_new_file_uses_its_servers(self, tmp_path):
+        written(tmp_path / "next.yaml", SMALL.replace(
+            'address: "127.1.2.1:8080"}', 'address: "127.1.2.1:8080", weight: 0}, {name: W2, address: "127.1.2.2:8080"}'))
+        file = written(tmp_path / "small.yaml", SMALL + ROLLOUT)
+        text = simulate(file).stdout
+        assert "  at 1m: rollout next.yaml to L" in text and "  at 3m: reload D, L, OFFICE" in text
+        story = simulate(file, "--trace", 1).stdout
+        assert "L -> W (" in story and "L -> W2 (" in story
+
+    def test_what_cannot_be_rolled_out_is_told(self, tmp_path):
+        written(tmp_path / "next.yaml", SMALL.replace("127.1.2.1", "127.1.2.9").replace("{name: L,", "{name: L2,"))
+        done = simulate(written(tmp_path / "small.yaml", SMALL + ROLLOUT), code=CONFIGURATION)
+        for reason in ('"L" is not in it', '"W" has other addresses', '"L2" has the address of "L"'):
+            assert f"error: rollout of \"next.yaml\": {reason}" in done.stderr
+        assert not done.stdout
+        written(tmp_path / "next.yaml", SMALL + "sitez: []\n")
+        assert "next.yaml" in simulate(tmp_path / "small.yaml", code=CONFIGURATION).stderr
 
 
 class TestPopulation:

@@ -17,6 +17,7 @@ enum Reports {
     detection.errorsOracle = 3
     detection.sessionsLost = 2
     detection.sessionsLostOracle = 2
+    detection.usersMoved = 2
     detection.moves = 2
     detection.interSite = 563
     detection.interSiteOracle = 560
@@ -36,8 +37,12 @@ enum Reports {
         FaultMark(atNanoseconds: 120_000_000_000, untilNanoseconds: 240_000_000_000, text: "kill SD1")
       ],
       phases: [
-        PhaseReport(phase: .before, lengthNanoseconds: 120_000_000_000, counts: before, latency: latency),
-        PhaseReport(phase: .detection, lengthNanoseconds: 61_200_000_000, counts: detection, latency: slow),
+        PhaseReport(
+          phase: .before, lengthNanoseconds: 120_000_000_000, counts: before, latency: latency,
+          spans: [PhaseSpan(beginNanoseconds: 0, endNanoseconds: 120_000_000_000)]),
+        PhaseReport(
+          phase: .detection, lengthNanoseconds: 61_200_000_000, counts: detection, latency: slow,
+          spans: [PhaseSpan(beginNanoseconds: 120_000_000_000, endNanoseconds: 181_200_000_000)]),
       ],
       total: PhaseReport(phase: .all, lengthNanoseconds: 600_000_000_000, counts: total, latency: slow),
       series: series, links: [link],

@@ -15,6 +15,7 @@ private let unicode = TerminalStyle(["LANG": "en_US.UTF-8"], isTerminal: false)
           SD1 is dead for two minutes, its balancers and servers live
           140 users, 10m, seed 1
           2m to 4m: kill SD1
+          before to 2m, detection to 3m1.2s
 
                                  before  detection      all
           length                     2m     1m1.2s      10m
@@ -24,8 +25,9 @@ private let unicode = TerminalStyle(["LANG": "en_US.UTF-8"], isTerminal: false)
           sessions lost               0          2        2
             best possible             0          2        2
           users moved                 0          2        2
-            needlessly                0          0        0
-            back                      0          0        0
+            moves                     0          2        2
+              needlessly              0          0        0
+              back                    0          0        0
           inter-site requests         0        563      563
             best possible             0        560      560
           bytes over links      38.8 MB    29.4 MB  68.2 MB

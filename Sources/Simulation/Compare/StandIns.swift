@@ -22,7 +22,7 @@ enum StandIns {
       topology.sites[index].traffic.users = nil
       standIns[office.name] = Int32(index)
     }
-    return standIns.isEmpty ? network : try NetworkModel(topology, standIns: standIns)
+    return standIns.isEmpty ? network : try NetworkModel(topology, rollouts: [], standIns: standIns)
   }
 
   /// The site, and the others as its director has them.

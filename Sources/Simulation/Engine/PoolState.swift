@@ -63,6 +63,8 @@ struct PoolState {
   /// Requests that wait for a slot, a trial or the budget.
   var waiting: Int32 = 0
   var pollIsScheduled = false
+  /// Its node goes by it; false: it belongs to a file that the node does not go by now.
+  var isActive = true
 
   /// The group that a site or server stands for; -1: none that is known.
   @inline(__always)

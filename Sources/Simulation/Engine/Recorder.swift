@@ -37,7 +37,9 @@ struct Recorder: ~Copyable {
   var marks: [FaultMark] = []
   private(set) var phase: PhaseIndex = .before
   private var phaseBegan: Int64 = 0
-  private var lengths: [Int64] = [0, 0, 0, 0]
+  private var spans: [[PhaseSpan]] = [[], [], [], []]
+  /// Users who have moved at all.
+  var usersMoved: UInt64 = 0
   /// When the network last changed.
   var disturbedAt: Int64 = -1
 
@@ -104,14 +106,22 @@ struct Recorder: ~Copyable {
 
   mutating func enter(_ next: PhaseIndex, at now: Int64) {
     guard next != phase else { return }
-    lengths[Int(phase.rawValue)] += now - phaseBegan
-    phaseBegan = now
+    close(at: now)
     phase = next
   }
 
-  mutating func close(at end: Int64) {
-    lengths[Int(phase.rawValue)] += end - phaseBegan
-    phaseBegan = end
+  mutating func close(at now: Int64) {
+    let index = Int(phase.rawValue)
+    if let last = spans[index].last, last.endNanoseconds == phaseBegan {
+      spans[index][spans[index].count - 1].endNanoseconds = now
+    } else if now > phaseBegan {
+      spans[index].append(PhaseSpan(beginNanoseconds: phaseBegan, endNanoseconds: now))
+    }
+    phaseBegan = now
+  }
+
+  private func length(_ phase: Int) -> Int64 {
+    spans[phase].reduce(0) { $0 + $1.endNanoseconds - $1.beginNanoseconds }
   }
 
   // MARK: Reports
@@ -150,12 +160,13 @@ struct Recorder: ~Copyable {
 
   func reports() -> [PhaseReport] {
     var found: [PhaseReport] = []
-    for phase in PhaseIndex.allCases where lengths[Int(phase.rawValue)] > 0 || counts[Int(phase.rawValue)].requests > 0
-    {
+    for phase in PhaseIndex.allCases {
       let index = Int(phase.rawValue)
+      guard !spans[index].isEmpty || counts[index].requests > 0 else { continue }
       found.append(
         PhaseReport(
-          phase: phase.phase, lengthNanoseconds: lengths[index], counts: counts[index], latency: latency([index])))
+          phase: phase.phase, lengthNanoseconds: length(index), counts: counts[index], latency: latency([index]),
+          spans: spans[index]))
     }
     return found
   }
@@ -163,8 +174,11 @@ struct Recorder: ~Copyable {
   func total() -> PhaseReport {
     var sum = Counts()
     for phase in PhaseIndex.allCases { sum += counts[Int(phase.rawValue)] }
+    sum.usersMoved = usersMoved
     return PhaseReport(
-      phase: .all, lengthNanoseconds: lengths.reduce(0, +), counts: sum, latency: latency([0, 1, 2, 3]))
+      phase: .all, lengthNanoseconds: (0..<4).reduce(0) { $0 + length($1) }, counts: sum,
+      latency: latency([0, 1, 2, 3]),
+      spans: [PhaseSpan(beginNanoseconds: 0, endNanoseconds: phaseBegan)])
   }
 
   func series(_ sites: [String]) -> TimeSeries {

@@ -75,7 +75,7 @@ extension Run {
   mutating func awaitDetection(_ change: TimedChange) {
     for user in concerned(change) {
       let state = poolStates[Int(user.pool)]
-      guard world.elements[Int(state.node)].isUp else { continue }
+      guard state.isActive, world.elements[Int(state.node)].isUp else { continue }
       for check in state.firstCheck..<state.firstCheck + state.checkCount
       where probes[Int(check)].server == user.server && fails(check) {
         let model = network.pools[Int(user.pool)].checks[Int(check - state.firstCheck)]
@@ -94,7 +94,9 @@ extension Run {
     guard !awaited.isEmpty else { return }
     var left: [AwaitedDetection] = []
     for entry in awaited
-    where fails(entry.probe) && world.elements[Int(poolStates[Int(entry.pool)].node)].isUp && !hasNoticed(entry) {
+    where poolStates[Int(entry.pool)].isActive && fails(entry.probe)
+      && world.elements[Int(poolStates[Int(entry.pool)].node)].isUp && !hasNoticed(entry)
+    {
       left.append(entry)
     }
     awaited = left

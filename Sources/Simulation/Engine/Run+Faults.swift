@@ -48,6 +48,7 @@ extension Run {
     case .slowLinkEnds(let added, let divided): slowLink(change.subjects, -added, divided > 0 ? 1 / divided : 1)
     case .lossy(let share): lose(change.subjects, share)
     case .lossyEnds(let share): lose(change.subjects, -share)
+    case .adopt(let version): for node in change.subjects { adopt(Int(node), version) }
     case .mark: break
     }
     world.hasPairCuts = !world.pairCuts.isEmpty
@@ -58,7 +59,7 @@ extension Run {
     record.disturbedAt = now
     // Only now, as requests may end by it: the oracle has to know what has ended them.
     for element in broken { breakConnections(element, silently: !world.elements[Int(element)].isPowered) }
-    if change.weight > 0 { awaitDetection(change) }
+    if change.isFailure { awaitDetection(change) }
     dropAnsweredDetections()
     updatePhase()
   }

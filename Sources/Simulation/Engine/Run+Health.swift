@@ -61,8 +61,7 @@ extension Run {
 
   /// What a node's monitor says of an application (rule E1).
   mutating func statement(_ node: Int32, _ asking: Int32) -> MonitorStatement {
-    let application = network.pools[Int(asking)].application
-    let pool = network.nodes[Int(node)].poolOf[application]
+    let pool = poolOf(node, network.pools[Int(asking)].application)
     var said = MonitorStatement.nobody
     guard pool >= 0 else { return said }
     let state = poolStates + Int(pool)
@@ -153,7 +152,7 @@ extension Run {
     if !awaited.isEmpty { detected(pool, server) }
   }
 
-  private mutating func publish(_ pool: Int32, _ server: Int32) {
+  mutating func publish(_ pool: Int32, _ server: Int32) {
     let seed = network.pools[Int(pool)].candidates[Int(server)].jitterSeed
     let snapshot = HealthSnapshot(health[position(pool, server)], now: now, jitterSeed: seed)
     shared[Int(pool)].health.publish(server, snapshot)

@@ -91,7 +91,7 @@ extension Run {
     return plan
   }
 
-  private func application(_ model: PoolModel) -> ApplicationPlan {
+  func application(_ model: PoolModel) -> ApplicationPlan {
     var plan = model.plan
     if behaviour.contains(.immediateFailback) { plan.pool.failback = .immediate }
     if !behaviour.isDisjoint(with: [.withoutHysteresis, .sitesByName]) {
@@ -106,8 +106,8 @@ extension Run {
 
   /// A node's process begins, with empty memory: everybody is believed up, nothing is learned.
   mutating func startNode(_ node: Int, isFirst: Bool) {
-    let model = network.nodes[node]
-    for pool in model.pools {
+    let plan = network.versions[world.versions.isEmpty ? 0 : Int(world.versions[node])][node]
+    for pool in isFirst ? network.allPools(of: Int32(node)) : plan.pools {
       let planned = application(network.pools[pool])
       if !isFirst {
         (pools + pool).deinitialize(count: 1)
@@ -117,7 +117,7 @@ extension Run {
       (pools + pool).initialize(
         to: Pool(
           application: planned, shared: shared[pool],
-          timeScale: behaviour.contains(.withoutTrials) ? Self.never : model.plan.timeScale, workers: 1,
+          timeScale: behaviour.contains(.withoutTrials) ? Self.never : network.pools[pool].timeScale, workers: 1,
           seed: nodeRandom[node].next(), now: now, firstMatch: behaviour.contains(.firstMatch)))
       let first = Int(poolStates[pool].firstCandidate)
       if !isFirst {
@@ -132,6 +132,8 @@ extension Run {
       } else if planned.cookie != nil {
         fillGroups(pool)
       }
+      poolStates[pool].isActive = plan.pools.contains(pool)
+      guard poolStates[pool].isActive else { continue }
       for check in 0..<Int(poolStates[pool].checkCount) {
         startProbe(Int(poolStates[pool].firstCheck) + check, network.pools[pool].checks[check], isFirst: isFirst)
       }
@@ -142,7 +144,7 @@ extension Run {
   /// Of time scales: a trial a second becomes one in more than a hundred years.
   private static let never = 4e9
 
-  private mutating func startProbe(_ probe: Int, _ model: CheckModel, isFirst: Bool) {
+  mutating func startProbe(_ probe: Int, _ model: CheckModel, isFirst: Bool) {
     if !isFirst { probes[probe].state = CheckState(plan: weakened(model.plan), initiallyUp: true) }
     probes[probe].isRunning = false
     probes[probe].isDueAgain = false
@@ -165,6 +167,10 @@ extension Run {
     }
     state.pointee.groups = table
   }
+
+  /// A node's pool for an application, by the file that it goes by.
+  @inline(__always)
+  func poolOf(_ node: Int32, _ application: Int) -> Int32 { nodePools[Int(node) * applications + application] }
 
   /// The candidate of a pool.
   @inline(__always)

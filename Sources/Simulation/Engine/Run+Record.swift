@@ -22,9 +22,7 @@ extension Run {
       record.bySite[step * record.siteCount + Int(site)] &+= 1
     }
     if !isError { record.measure(phase, done - leg.pointee.began + ModelTimes.local) }
-    if options.tellsUsers {
-      accountForUser(leg, result, current: isCurrentVisit ? user.pointee.current : -1, isError: isError)
-    }
+    if options.tellsUsers { accountForUser(leg, isError: isError) }
     let isOrdinary =
       !isError && !result.lostSession && leg.pointee.flags.isDisjoint(with: [.disturbed, .crossed])
       && (!isCurrentVisit || user.pointee.current < 0 || user.pointee.current == result.server)
@@ -46,6 +44,10 @@ extension Run {
     let boundEpoch = bound >= 0 ? world.elements[Int(bound)].epoch : 0
     let current = isCurrentVisit ? user.pointee.current : -1
     let past = pasts + Int(leg.pointee.user)
+    let isMove =
+      current >= 0 && result.server >= 0 && current != result.server
+      && past.pointee.moves(inParallel: isInParallel(user))
+    let isLoss = result.lostSession && past.pointee.loses(leg.pointee.cookies.session)
     let outcome = Outcome(
       user: Int(leg.pointee.user), entry: entry(user), vantage: Int(user.pointee.place), begin: leg.pointee.began,
       end: done,
@@ -57,7 +59,7 @@ extension Run {
       isOlder: leg.pointee.began / 1_000_000 < Int64(past.pointee.movedAt),
       followsScatter: past.pointee.wasScattered, answered: result.server,
       status: Int(result.status), isApplicationError: result.isApplicationError,
-      wasOverloaded: leg.pointee.flags.contains(.overloaded), lostSession: result.lostSession)
+      wasOverloaded: leg.pointee.flags.contains(.overloaded), isLoss: isLoss, isMove: isMove)
     let counts = record.counts + Int(leg.pointee.phase)
     let names = verdicts.names
     if outcome.isError {
@@ -65,35 +67,38 @@ extension Run {
       record.errors[step] &+= 1
       if outcome.isApplicationError { counts.pointee.applicationErrors += 1 }
       if !verdicts.errors.check(outcome, &truth) { counts.pointee.errorsOracle += 1 }
-    } else {
-      countSession(outcome, counts, step, names)
     }
-    if outcome.crossed { countCrossing(outcome, counts, step) }
-    counts.pointee.costOracle += oracleCost(outcome, leg)
-  }
-
-  private mutating func countSession(
-    _ outcome: Outcome, _ counts: UnsafeMutablePointer<Counts>, _ step: Int, _ names: [String]
-  ) {
-    if outcome.lostSession {
-      counts.pointee.sessionsLost += 1
-      record.sessionsLost[step] &+= 1
-      let couldGoOn =
-        outcome.boundKnows && truth.isReachable(outcome.vantage, outcome.bound, outcome.begin, outcome.end)
-      if !couldGoOn { counts.pointee.sessionsLostOracle += 1 }
-    }
-    if outcome.current >= 0 && outcome.current != outcome.answered && outcome.answered >= 0 {
-      counts.pointee.moves += 1
-      record.moves[step] &+= 1
-    }
-    if verdicts.needlessMoves.check(outcome, &truth, names) { counts.pointee.movedNeedlessly += 1 }
-    if verdicts.returns.check(
-      outcome, recovery: verdicts.needlessMoves.recovery,
-      relearning: verdicts.needlessMoves.relearning[outcome.entry], &truth, names)
-    {
+    if isLoss { countLoss(outcome, counts, step) }
+    if isMove { countMove(outcome, past, Int(leg.pointee.phase), step) }
+    if options.tellsUsers && (isLoss || isMove) { tellUser(outcome) }
+    if verdicts.needlessMoves.check(outcome, &truth, names) && isMove { counts.pointee.movedNeedlessly += 1 }
+    let relearning = verdicts.needlessMoves.relearning[outcome.entry]
+    let recovery = verdicts.needlessMoves.recovery
+    if verdicts.returns.check(outcome, recovery: recovery, relearning: relearning, &truth, names) && isMove {
       counts.pointee.movedBack += 1
     }
     _ = verdicts.newUsers.check(outcome, &truth, names, siteOf: verdicts.siteOfElement)
+    if outcome.crossed { countCrossing(outcome, counts, step) }
+    // The oracle may always do what was done.
+    counts.pointee.costOracle += min(leg.pointee.cost, oracleCost(outcome, leg, Int(result.bytes)))
+  }
+
+  private mutating func countLoss(_ outcome: Outcome, _ counts: UnsafeMutablePointer<Counts>, _ step: Int) {
+    counts.pointee.sessionsLost += 1
+    record.sessionsLost[step] &+= 1
+    let couldGoOn =
+      outcome.boundKnows && truth.isReachable(outcome.vantage, outcome.bound, outcome.begin, outcome.end)
+    if !couldGoOn { counts.pointee.sessionsLostOracle += 1 }
+  }
+
+  private mutating func countMove(
+    _ outcome: Outcome, _ past: UnsafeMutablePointer<UserPast>, _ phase: Int, _ step: Int
+  ) {
+    record.counts[phase].moves += 1
+    record.moves[step] &+= 1
+    let (isFirstInPhase, isFirst) = past.pointee.moved(in: phase)
+    if isFirstInPhase { record.counts[phase].usersMoved += 1 }
+    if isFirst { record.usersMoved += 1 }
   }
 
   private mutating func countCrossing(_ outcome: Outcome, _ counts: UnsafeMutablePointer<Counts>, _ step: Int) {
@@ -110,8 +115,10 @@ extension Run {
   }
 
   /// What the request and its answer would have cost on the oracle's way: straight to the site of the session, or to the first
-  /// that takes new users; where there is no direct way, what it did cost.
-  private mutating func oracleCost(_ outcome: Outcome, _ leg: UnsafeMutablePointer<Leg>) -> Double {
+  /// that takes new users; where there is no direct way, what it did cost. `answerBytes`: of the answer that came, be it an error.
+  private mutating func oracleCost(
+    _ outcome: Outcome, _ leg: UnsafeMutablePointer<Leg>, _ answerBytes: Int
+  ) -> Double {
     let entry = population.entries[outcome.entry]
     guard let from = entry.elements.first, truth.isServable(outcome.vantage, outcome.begin, outcome.end) else {
       return 0
@@ -132,8 +139,7 @@ extension Run {
     guard site >= 0 else { return leg.pointee.cost }
     let place = network.elements[Int(from)].place
     guard place != site, let path = network.link(between: place, and: site) else { return 0 }
-    let bytes = Double(Int(leg.pointee.requestBytes) + habits(users + outcome.user).pointee.responseBytes)
-    return bytes * network.links[Int(path.link)].costPerByte
+    return Double(Int(leg.pointee.requestBytes) + answerBytes) * network.links[Int(path.link)].costPerByte
   }
 
   // MARK: The report

@@ -54,14 +54,15 @@ extension Run {
     result.isNewSession = true
     if session != 0 && behaviour.contains(.applicationsAdoptSessions) {
       user.pointee.remember(
-        User.Home(server: target, epoch: epoch, session: session), &pasts[Int(leg.pointee.user)])
+        User.Home(server: target, epoch: epoch, session: session), isOfPage: false, &pasts[Int(leg.pointee.user)])
       return
     }
     user.pointee.serial &+= 1
     result.setsSession = true
     result.session = user.pointee.serial
     user.pointee.remember(
-      User.Home(server: target, epoch: epoch, session: user.pointee.serial), &pasts[Int(leg.pointee.user)])
+      User.Home(server: target, epoch: epoch, session: user.pointee.serial), isOfPage: isInParallel(user),
+      &pasts[Int(leg.pointee.user)])
   }
 
   @inline(__always)

@@ -37,6 +37,8 @@ struct Run: ~Copyable {
   /// When the last hint against a site came, by candidate position of its first server.
   let hintedAt: UnsafeMutablePointer<Int64>
   let nodeRandom: UnsafeMutablePointer<RandomStream>
+  /// By node, then by application: the pool by the file that the node goes by; -1: none.
+  let nodePools: UnsafeMutablePointer<Int32>
   var growing: [CandidateReference] = []
   var growthIsScheduled = false
   var waitingLegs: [[Int32]]
@@ -111,6 +113,12 @@ struct Run: ~Copyable {
     for (index, node) in network.nodes.enumerated() {
       (nodeRandom + index).initialize(to: RandomStream(seed: seed, hash: node.nameHash))
     }
+    nodePools = .allocate(capacity: max(1, network.nodeCount * max(1, network.applicationCount)))
+    for (index, node) in network.nodes.enumerated() {
+      for (application, pool) in node.poolOf.enumerated() {
+        nodePools[index * network.applicationCount + application] = pool
+      }
+    }
     waitingLegs = Array(repeating: [], count: poolCount)
     legs = .allocate(capacity: legCapacity)
     population = Population(network, scenario: scenario, users: options.users, roll: options.roll)
@@ -175,6 +183,7 @@ struct Run: ~Copyable {
     hintedAt.deallocate()
     probes.deallocate()
     nodeRandom.deallocate()
+    nodePools.deallocate()
     legs.deallocate()
     users.deallocate()
     pasts.deallocate()

@@ -31,6 +31,8 @@ struct Truth {
     /// Links that are not as on an ordinary day, and elements that are slow; mostly none.
     var links: [LinkCondition]
     var slow: [Slowness]
+    /// The files that nodes went by, as in `World`: one such list, or for a span of time all that occurred.
+    var versions: [[UInt8]]
     /// By vantage, worked out when first asked for.
     var reaches: [Reach?]
 
@@ -48,6 +50,7 @@ struct Truth {
       pairCuts += other.pairCuts
       links += other.links
       slow += other.slow
+      for versions in other.versions where !self.versions.contains(versions) { self.versions.append(versions) }
     }
   }
 
@@ -111,7 +114,7 @@ struct Truth {
       links: world.changedLinks.map {
         LinkCondition(link: $0, latency: world.links[Int($0)].latency, loss: world.links[Int($0)].loss)
       },
-      slow: slow, reaches: Array(repeating: nil, count: entries.count * applicationCount))
+      slow: slow, versions: [world.versions], reaches: Array(repeating: nil, count: entries.count * applicationCount))
     if let last = snapshots.last, last.at == now {
       // Another change of the same moment: what was asked between the two does not hold.
       snapshots.removeLast()
@@ -273,7 +276,7 @@ struct Truth {
   private func addDetours(
     _ reach: inout Reach, _ entry: Entry, _ application: Int, _ entered: [Step], _ snapshot: Snapshot
   ) {
-    let asked = candidates(entry, application).filter { snapshot.wasUp[Int($0)] }
+    let asked = candidates(entry, application, snapshot).filter { snapshot.wasUp[Int($0)] }
     var passing: [[Bool]] = []
     for director in asked {
       var servers = [Bool](repeating: false, count: reach.detour.count)
@@ -303,10 +306,17 @@ struct Truth {
   }
 
   /// The directors that requests of an entry may go to.
-  private func candidates(_ entry: Entry, _ application: Int) -> [Int32] {
+  private func candidates(_ entry: Entry, _ application: Int, _ snapshot: Snapshot) -> [Int32] {
     guard entry.site < 0, let office = entry.elements.first else { return entry.elements }
-    let pool = network.nodes[Int(office)].poolOf[application]
-    return pool < 0 ? [] : network.pools[Int(pool)].candidates.map(\.element)
+    var found: [Int32] = []
+    for versions in snapshot.versions {
+      let pool = network.pool(of: office, application, versions)
+      guard pool >= 0 else { continue }
+      for candidate in network.pools[Int(pool)].candidates where !found.contains(candidate.element) {
+        found.append(candidate.element)
+      }
+    }
+    return found
   }
 
   private func directors(_ entry: Entry, _ application: Int, _ snapshot: Snapshot) -> [Step] {
@@ -319,11 +329,32 @@ struct Truth {
     return steps(from: office, application, snapshot)
   }
 
-  /// The candidates of a node that run and that it can connect to.
+  /// The candidates of a node that run and that it can connect to, by every file that it went by.
   private func steps(from node: Int32, _ application: Int, _ snapshot: Snapshot) -> [Step] {
-    let number = network.nodes[Int(node)].poolOf[application]
-    guard number >= 0 else { return [] }
-    let pool = network.pools[Int(number)]
+    if snapshot.versions.count == 1 {
+      let number = network.pool(of: node, application, snapshot.versions[0])
+      return number < 0 ? [] : steps(from: node, network.pools[Int(number)], snapshot)
+    }
+    var numbers: [Int32] = []
+    for versions in snapshot.versions {
+      let number = network.pool(of: node, application, versions)
+      if number < 0 { return [] }
+      if !numbers.contains(number) { numbers.append(number) }
+    }
+    guard let first = numbers.first else { return [] }
+    var common = steps(from: node, network.pools[Int(first)], snapshot)
+    for number in numbers.dropFirst() {
+      let others = steps(from: node, network.pools[Int(number)], snapshot)
+      common = common.compactMap { step in
+        guard let other = others.first(where: { $0.element == step.element }) else { return nil }
+        return Step(
+          element: step.element, admits: step.admits && other.admits, isHeard: step.isHeard && other.isHeard)
+      }
+    }
+    return common
+  }
+
+  private func steps(from node: Int32, _ pool: PoolModel, _ snapshot: Snapshot) -> [Step] {
     var found: [Step] = []
     for (index, candidate) in pool.candidates.enumerated() where snapshot.isUp[Int(candidate.element)] {
       guard passes(node, candidate, pool, snapshot) else { continue }

@@ -7,10 +7,20 @@
 /// there load decides. A request that was passed on by a director counts only if the first site of the order took new users: a
 /// director's order is its own, and how many requests take that way `InterSiteBounded` checks.
 struct NewUsersStay {
-  private let allowances: Allowances
+  private var allowances: Allowances
+  /// By entry: since when the order is what it is; not checked is who may have met another.
+  private var orderedAt: [Int64]
   var violations = Violations()
 
-  init(_ allowances: Allowances) { self.allowances = allowances }
+  init(_ allowances: Allowances) {
+    self.allowances = allowances
+    orderedAt = Array(repeating: .min, count: allowances.order.count)
+  }
+
+  mutating func setOrder(_ order: [Int32], of entry: Int, at now: Int64) {
+    allowances.order[entry] = order
+    orderedAt[entry] = now
+  }
 
   /// The site that takes the entry's new users on an ordinary day.
   func preferred(_ entry: Int) -> Int32 { allowances.order[entry].first ?? -1 }
@@ -25,6 +35,7 @@ struct NewUsersStay {
     guard outcome.isNew, !outcome.isError, outcome.answered >= 0 else { return false }
     let site = siteOf[Int(outcome.answered)]
     let begin = outcome.begin - allowances.relearning[outcome.entry]
+    guard begin >= orderedAt[outcome.entry] else { return false }
     for (place, better) in allowances.order[outcome.entry].enumerated() {
       if better == site || (place > 0 && outcome.crossed) { return false }
       if truth.admits(outcome.vantage, better, begin, outcome.end) { break }

@@ -34,8 +34,10 @@ struct Outcome {
   var isApplicationError: Bool
   /// A queue, a capacity or the right to retry was at its bound.
   var wasOverloaded: Bool
-  /// The user's session was lost.
-  var lostSession: Bool
+  /// The user's session was lost by it, and by no answer before.
+  var isLoss: Bool
+  /// The user is moved by it, and by no answer of the page before.
+  var isMove: Bool
 
   var isError: Bool { status == 0 || status >= 500 }
 }
@@ -76,6 +78,11 @@ struct Verdicts {
     newUsers = NewUsersStay(allowances)
     errors = NoAvoidableError(allowances)
     interSite = InterSiteBounded(allowances)
+  }
+
+  /// An entry's nodes go by another file: from now on new users go to its sites in this order.
+  mutating func setOrder(_ order: [Int32], of entry: Int, at now: Int64) {
+    newUsers.setOrder(order, of: entry, at: now)
   }
 
   mutating func worldChanged(at now: Int64) { interSite.worldChanged(at: now) }
@@ -129,23 +136,28 @@ struct Allowances {
     for entry in population.entries {
       var longest: Int64 = 0
       var relearn: Int64 = 0
-      var sites: [Int32] = entry.site >= 0 ? [entry.site] : []
       // A site's own users ask its directors, and these the balancers of all sites.
       var asked = entry.site >= 0 ? entry.elements.count : 0
-      for element in entry.elements {
-        for pool in network.nodes[Int(element)].pools {
-          asked = max(asked, network.pools[pool].candidates.count)
-          relearn = max(relearn, network.pools[pool].relearning)
-          for check in network.pools[pool].checks { longest = max(longest, check.plan.interval.nanosecondsClamped) }
-          for site in network.pools[pool].sites where !sites.contains(site) { sites.append(site) }
-        }
+      for pool in entry.elements.flatMap({ network.allPools(of: $0) }) {
+        asked = max(asked, network.pools[pool].candidates.count)
+        relearn = max(relearn, network.pools[pool].relearning)
+        for check in network.pools[pool].checks { longest = max(longest, check.plan.interval.nanosecondsClamped) }
       }
       let below = entry.site >= 0 ? relearningByRole[2] : relearningByRole[1] + relearningByRole[2]
       relearning.append(relearn + below)
       interval.append(max(1, longest))
-      order.append(sites)
+      order.append(Self.order(entry, network, entry.elements.flatMap { network.nodes[Int($0)].pools }))
       directors.append(asked)
     }
+  }
+
+  /// Sites in the order in which an entry's new users go to them, by pools of its nodes.
+  static func order(_ entry: Entry, _ network: NetworkModel, _ pools: [Int]) -> [Int32] {
+    var sites: [Int32] = entry.site >= 0 ? [entry.site] : []
+    for pool in pools {
+      for site in network.pools[pool].sites where !sites.contains(site) { sites.append(site) }
+    }
+    return sites
   }
 }
 

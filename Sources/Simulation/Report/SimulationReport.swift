@@ -79,6 +79,16 @@ public struct PhaseReport: Sendable, Equatable {
   public var counts: Counts
   /// Latency of the requests that were answered without error: from the click to the whole answer.
   public var latency: LatencyReport
+  /// When it was, in order of time, without gaps and overlaps; together as long as `lengthNanoseconds`.
+  public var spans: [PhaseSpan] = []
+}
+
+/// A part of a scenario from one moment to another.
+public struct PhaseSpan: Sendable, Equatable {
+  /// Virtual nanoseconds since the start.
+  public var beginNanoseconds: Int64
+  /// Virtual nanoseconds since the start.
+  public var endNanoseconds: Int64
 }
 
 /// Counts of requests, sessions, users, bytes and money. Where an oracle that knows everything could have done no better,
@@ -93,11 +103,14 @@ public struct Counts: Sendable, Equatable {
   public var errorsOracle: UInt64 = 0
   /// Errors of the application's own making, in `errors` and in `errorsOracle`.
   public var applicationErrors: UInt64 = 0
-  /// Sessions lost: a user with a session was answered by a server that did not know it.
+  /// Sessions lost, each once: by the first answer of a server that did not know the session the request came with.
   public var sessionsLost: UInt64 = 0
   /// Of them those that were unavoidable: the server of the session had lost its memory, or could not be reached.
   public var sessionsLostOracle: UInt64 = 0
-  /// Answers from another server than the user's last one, within a visit.
+  /// Users with a move. Who moved in several parts of a scenario counts in each of them, and once in the whole.
+  public var usersMoved: UInt64 = 0
+  /// Moves: a page was answered by another server than the user's page before, within a visit. A page is one move, however many
+  /// of its parts come from elsewhere.
   public var moves: UInt64 = 0
   /// Of them those made although the session's server could be reached all the while.
   public var movedNeedlessly: UInt64 = 0
@@ -111,7 +124,7 @@ public struct Counts: Sendable, Equatable {
   public var bytes: UInt64 = 0
   /// What those bytes cost, in the network's currency.
   public var cost: Double = 0
-  /// What the oracle's ways would have cost.
+  /// What the oracle's ways would have cost, never more than `cost`.
   public var costOracle: Double = 0
 
   /// Nothing counted.
@@ -131,6 +144,7 @@ public struct Counts: Sendable, Equatable {
     sum.applicationErrors += other.applicationErrors
     sum.sessionsLost += other.sessionsLost
     sum.sessionsLostOracle += other.sessionsLostOracle
+    sum.usersMoved += other.usersMoved
     sum.moves += other.moves
     sum.movedNeedlessly += other.movedNeedlessly
     sum.movedBack += other.movedBack
@@ -168,7 +182,7 @@ public struct TimeSeries: Sendable, Equatable {
   public var errors: [UInt32]
   /// Sessions lost, by step.
   public var sessionsLost: [UInt32]
-  /// Users answered by another server than before, by step.
+  /// Moves, by step.
   public var moves: [UInt32]
 }
 

@@ -2,7 +2,7 @@ internal import Topology
 
 /// What one user met in a scenario.
 public struct UserReport: Sendable, Equatable {
-  /// An answer from another server than the one before.
+  /// A page answered by another server than the one before.
   public struct Move: Sendable, Equatable {
     /// When the request began, in virtual nanoseconds since the start.
     public var atNanoseconds: Int64
@@ -24,7 +24,7 @@ public struct UserReport: Sendable, Equatable {
   public var errors: UInt64 = 0
   /// Requests that went from a node of one site to a node of another.
   public var interSite: UInt64 = 0
-  /// When the requests began whose server did not know the session they came with.
+  /// For each session that was lost: when the first request began whose server did not know it.
   public var sessionsLostAtNanoseconds: [Int64] = []
   /// Moves, in the order of the answers.
   public var moves: [Move] = []
@@ -51,22 +51,21 @@ extension Run {
 
   /// Counts an answer for its user.
   @inline(never)
-  mutating func accountForUser(
-    _ leg: UnsafeMutablePointer<Leg>, _ result: Result, current: Int32, isError: Bool
-  ) {
+  mutating func accountForUser(_ leg: UnsafeMutablePointer<Leg>, isError: Bool) {
     let user = Int(leg.pointee.user)
-    let at = leg.pointee.began
     userReports[user].requests += 1
     if leg.pointee.flags.contains(.crossed) { userReports[user].interSite += 1 }
-    guard !isError else {
-      userReports[user].errors += 1
-      return
-    }
-    if result.lostSession { userReports[user].sessionsLostAtNanoseconds.append(at) }
-    if current >= 0, result.server >= 0, current != result.server {
-      userReports[user].moves.append(
-        UserReport.Move(
-          atNanoseconds: at, from: network.elements[Int(current)].name, to: network.elements[Int(result.server)].name))
-    }
+    if isError { userReports[user].errors += 1 }
+  }
+
+  /// A session was lost, or the user was moved.
+  @inline(never)
+  mutating func tellUser(_ outcome: Outcome) {
+    if outcome.isLoss { userReports[outcome.user].sessionsLostAtNanoseconds.append(outcome.begin) }
+    guard outcome.isMove else { return }
+    userReports[outcome.user].moves.append(
+      UserReport.Move(
+        atNanoseconds: outcome.begin, from: network.elements[Int(outcome.current)].name,
+        to: network.elements[Int(outcome.answered)].name))
   }
 }

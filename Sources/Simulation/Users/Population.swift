@@ -88,7 +88,7 @@ struct Population: Sendable {
           name: network.standIns[office.name].map { topology.sites[Int($0)].name } ?? office.name,
           elements: [Int32(index)], site: -1, traffic: office.traffic, own: office.traffic.users))
     }
-    for (index, site) in topology.sites.enumerated() {
+    for (index, site) in topology.sites.prefix(network.ownSiteCount).enumerated() {
       let hasUsers = roll?.users.contains { $0.entry == site.name } ?? (site.traffic.users ?? 0 > 0)
       guard hasUsers || topology.offices.isEmpty, !network.directorsOfSite[index].isEmpty,
         !network.standIns.values.contains(Int32(index))

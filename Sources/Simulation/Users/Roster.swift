@@ -73,6 +73,7 @@ extension Run {
     guard let page = roster?.takePage(Int(index)) else { return }
     let user = users + Int(index)
     user.pointee.outstanding = UInt8(clamping: page.parallel)
+    pasts[Int(index)].beginPage()
     for _ in 0..<page.parallel { beginRequest(index, user, habits(user), isPost: page.isPost) }
   }
 

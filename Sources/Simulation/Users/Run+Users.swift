@@ -14,8 +14,9 @@ extension Run {
           place: Int32(index * applications + application),
           application: UInt8(truncatingIfNeeded: application))
         let habits = entryHabits + index * applications + application
-        // Nobody has come just now: users are spread over their pause, and their visits are under way.
-        let first = Int64(user.random.fraction() * Double(habits.pointee.pause(at: 0)))
+        // Nobody has come just now: users are in the midst of their pause, and their visits are under way. What is left of an
+        // exponential pause is as long as a whole one, so that as many ask in the first second as in any other.
+        let first = user.random.exponential(mean: habits.pointee.pause(at: 0))
         user.visitEnds = first + user.random.exponential(mean: habits.pointee.sessionLength)
         (users + entry.firstUser + position).initialize(to: user)
         (pasts + entry.firstUser + position).initialize(to: UserPast())
@@ -32,6 +33,10 @@ extension Run {
   func habits(_ user: UnsafeMutablePointer<User>) -> UnsafeMutablePointer<Habits> {
     entryHabits + Int(user.pointee.place)
   }
+
+  /// The user's pages may have several requests at the same time.
+  @inline(__always)
+  func isInParallel(_ user: UnsafeMutablePointer<User>) -> Bool { isListed || habits(user).pointee.parallel > 1 }
 
   /// The pause is over: the user asks for the next page.
   @inline(__always)
@@ -104,7 +109,7 @@ extension Run {
     var delay: Int64 = 0
     for element in population.entries[entry(user)].elements {
       let state = world.elements[Int(element)]
-      let pool = network.nodes[Int(element)].poolOf[Int(user.pointee.application)]
+      let pool = poolOf(element, Int(user.pointee.application))
       if state.isUp && pool >= 0 { return (pool, delay) }
       delay += state.isPowered ? 2 * ModelTimes.local : ModelTimes.entryTimeout
     }

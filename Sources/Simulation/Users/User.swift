@@ -1,14 +1,45 @@
 /// One person with a browser, and what the application servers remember of the person: plain data in one cache line. What is
 /// seldom looked at is in `UserPast`.
 struct User {
-  /// A session in a server's memory.
+  /// Sessions in a server's memory that follow each other: one, or those that the parallel requests of a page began, each its own.
   struct Home {
     /// The server's element; -1: none.
     var server: Int32 = -1
-    /// The server's start in which it was begun: it does not outlive a restart.
-    var epoch: UInt32 = 0
-    /// The session's number among the user's.
-    var session: UInt32 = 0
+    /// The server's start in which they were begun, by its lower bits: they do not outlive a restart.
+    private var epoch: UInt16 = 0
+    /// How many there are before the last.
+    private var before: UInt16 = 0
+    /// The last one's number among the user's.
+    private(set) var session: UInt32 = 0
+
+    init() {}
+
+    init(server: Int32, epoch: UInt32, session: UInt32) {
+      self.server = server
+      self.epoch = UInt16(truncatingIfNeeded: epoch)
+      self.session = session
+    }
+
+    /// The session is one of these.
+    @inline(__always)
+    func holds(_ session: UInt32, at server: Int32, epoch: UInt32) -> Bool {
+      names(session, at: server) && self.epoch == UInt16(truncatingIfNeeded: epoch)
+    }
+
+    /// The session is one of these, or was one before the server's restart.
+    @inline(__always)
+    func names(_ session: UInt32, at server: Int32) -> Bool {
+      self.server == server && self.session &- session <= UInt32(before)
+    }
+
+    /// Another one is begun. `isOfPage`: by a page with parallel requests, whose cookie may become any of those that it begins.
+    mutating func take(_ kept: Home, isOfPage: Bool) {
+      var kept = kept
+      if isOfPage, server == kept.server, epoch == kept.epoch, session &+ 1 == kept.session, before < .max {
+        kept.before = before + 1
+      }
+      self = kept
+    }
   }
 
   var random: RandomStream
@@ -57,19 +88,19 @@ struct User {
   /// The session is the one a server holds, in its present start.
   @inline(__always)
   func isHome(_ session: UInt32, at server: Int32, epoch: UInt32) -> Bool {
-    home.server == server && home.session == session && home.epoch == epoch
+    home.holds(session, at: server, epoch: epoch)
   }
 
   /// A server keeps a session for the person; what the cookie names is kept rather than what it does not.
-  mutating func remember(_ kept: Home, _ past: inout UserPast) {
+  mutating func remember(_ kept: Home, isOfPage: Bool, _ past: inout UserPast) {
     if home.server == kept.server && home.session == kept.session {
       home = kept
     } else if past.otherHome.server == kept.server && past.otherHome.session == kept.session {
       past.otherHome = kept
-    } else if home.session == session && home.server == server && home.server >= 0 {
-      past.otherHome = kept
+    } else if home.names(session, at: server) && home.server >= 0 {
+      past.otherHome.take(kept, isOfPage: isOfPage)
     } else {
-      home = kept
+      home.take(kept, isOfPage: isOfPage)
     }
   }
 
@@ -98,6 +129,12 @@ struct UserPast {
   var siteLast: UInt32 = 0
   var siteFirst: UInt32 = 0
 
+  /// The last session that was lost: sessions are numbered in the order in which they begin.
+  private var lostSession: UInt32 = 0
+  /// The page has moved the user.
+  private var hasMoved = false
+  /// The parts of the scenario in which the user has moved, by bit.
+  private var movedIn: UInt8 = 0
   /// The server of the page's last answer; -1: none yet. Kept only where pages have parallel requests.
   var pageServer: Int32 = -1
   /// Requests of the page, and of the page before, were answered by different servers.
@@ -109,7 +146,30 @@ struct UserPast {
     // A page that nobody answered changes no cookies.
     wasScattered = isScattered || (wasScattered && pageServer < 0)
     isScattered = false
+    hasMoved = false
     pageServer = -1
+  }
+
+  /// A server did not know a session; true: nobody has told before.
+  mutating func loses(_ session: UInt32) -> Bool {
+    guard session > lostSession else { return false }
+    lostSession = session
+    return true
+  }
+
+  /// An answer comes from another server than the page before; true: it is the page's first one. Where pages have one request,
+  /// it always is.
+  mutating func moves(inParallel: Bool) -> Bool {
+    guard inParallel else { return true }
+    defer { hasMoved = true }
+    return !hasMoved
+  }
+
+  /// The user has moved in a part of the scenario; whether it is the first time in this part, and at all.
+  mutating func moved(in phase: Int) -> (isFirstInPhase: Bool, isFirst: Bool) {
+    let bit = UInt8(1) << UInt8(phase)
+    defer { movedIn |= bit }
+    return (movedIn & bit == 0, movedIn == 0)
   }
 
   /// A request of the page was answered.
@@ -122,6 +182,6 @@ struct UserPast {
 
   /// Another server than that of the cookie, in its present start, knows the session.
   func isHome(_ session: UInt32, at server: Int32, epoch: UInt32) -> Bool {
-    otherHome.server == server && otherHome.session == session && otherHome.epoch == epoch
+    otherHome.holds(session, at: server, epoch: epoch)
   }
 }

@@ -17,6 +17,8 @@ struct TimedChange: Sendable {
     case cutPairs([World.PairCut]), healPairs([World.PairCut])
     case slowLink(Int64, Double), slowLinkEnds(Int64, Double)
     case lossy(Double), lossyEnds(Double)
+    /// Nodes take over a file, as in `NetworkModel.versions`.
+    case adopt(UInt8)
     /// Nothing changes: the moment is marked.
     case mark
   }
@@ -26,6 +28,12 @@ struct TimedChange: Sendable {
   var subjects: [Int32]
   /// How many faults begin (1) or end (-1) with it.
   var weight: Int
+
+  /// Something may fail by it that checks have to notice.
+  var isFailure: Bool {
+    if case .softStop = kind { return true }
+    return weight > 0
+  }
 }
 
 /// A scenario's steps, laid out as changes in order of time.
@@ -33,6 +41,8 @@ struct FaultPlan {
   private(set) var changes: [TimedChange] = []
   private(set) var marks: [FaultMark] = []
   private let network: NetworkModel
+  /// Files whose own elements have been started.
+  private var started: Set<Int> = [0]
 
   init(_ network: NetworkModel, scenario: Scenario) {
     self.network = network
@@ -81,13 +91,12 @@ struct FaultPlan {
       add(at, until, servers, .fail(share: share, status: UInt16(clamping: status)), .failEnds)
     case .drain(let names, let deadline): addDrain(at, until, elements(names), deadline)
     case .rollingRestart(let names, let pause): until = addRolling(at, elements(names), pause.nanosecondsClamped)
-    case .reload(let names): add(at, nil, elements(names), .mark, .mark)
-    case .rollout(_, let order, let pause):
-      var time = at
-      for element in elements(order) {
-        changes.append(TimedChange(at: time, kind: .mark, subjects: [element], weight: 0))
-        time += pause.nanosecondsClamped
-      }
+    case .reload(let names):
+      // What the file says has not changed, so nothing of the process does.
+      changes.append(TimedChange(at: at, kind: .mark, subjects: elements(names), weight: 0))
+      until = at
+    case .rollout(let file, let order, let pause):
+      until = addRollout(at, network.version(of: file), elements(order), pause.nanosecondsClamped)
     }
     marks.append(FaultMark(atNanoseconds: at, untilNanoseconds: until, text: FaultText.text(of: step.fault)))
   }
@@ -141,11 +150,29 @@ struct FaultPlan {
     network.users[element].map { network.pools[Int($0.pool)].relearning }.max() ?? 0
   }
 
+  /// Elements that only the new file knows are started with it; then one node after the other takes it over. Returns when the
+  /// last one has.
+  private mutating func addRollout(_ at: Int64, _ version: Int, _ elements: [Int32], _ pause: Int64) -> Int64 {
+    let added = network.added.indices.contains(version) ? network.added[version] : []
+    let nodes = elements.filter { Int($0) < network.nodeCount && !added.contains($0) }
+    let last = at + Int64(max(0, nodes.count - 1)) * pause
+    if started.insert(version).inserted {
+      changes.append(TimedChange(at: at, kind: .revive, subjects: added, weight: 0))
+    }
+    for (index, node) in nodes.enumerated() {
+      let time = at + Int64(index) * pause
+      let weight = last == at ? 0 : time == at ? 1 : time == last ? -1 : 0
+      changes.append(TimedChange(at: time, kind: .adopt(UInt8(version)), subjects: [node], weight: weight))
+    }
+    return last
+  }
+
   /// One after the other: soft stop, the grace, the end, and a start; then the pause. An application server closes its
-  /// admission port for as long as its balancers need to see that. Returns when all is over.
+  /// admission port for as long as its balancers need to see that. It is one fault, its pauses are in it. Returns when all is
+  /// over.
   private mutating func addRolling(_ at: Int64, _ elements: [Int32], _ pause: Int64) -> Int64 {
     var time = at
-    for element in elements {
+    for (index, element) in elements.enumerated() {
       let grace: Int64
       if Int(element) < network.nodeCount {
         grace = network.nodes[Int(element)].plan.grace.nanosecondsClamped
@@ -153,10 +180,11 @@ struct FaultPlan {
         grace = network.users[element].map { network.pools[Int($0.pool)].longestBound(of: $0.server) }.max() ?? 0
       }
       let back = time + grace + ModelTimes.start
-      changes.append(TimedChange(at: time, kind: .softStop, subjects: [element], weight: 1))
+      let isLast = index == elements.count - 1
+      changes.append(TimedChange(at: time, kind: .softStop, subjects: [element], weight: index == 0 ? 1 : 0))
       changes.append(TimedChange(at: time + grace, kind: .retire, subjects: [element], weight: 0))
       changes.append(TimedChange(at: back, kind: .revive, subjects: [element], weight: 0))
-      changes.append(TimedChange(at: back, kind: .softStopEnds, subjects: [element], weight: -1))
+      changes.append(TimedChange(at: back, kind: .softStopEnds, subjects: [element], weight: isLast ? -1 : 0))
       time = back + pause
     }
     return elements.isEmpty ? at : time - pause
@@ -170,23 +198,36 @@ extension PoolModel {
   }
 }
 
-/// Faults in the words of the topology language.
+/// Faults in a few words for people, names and amounts as the topology language writes them.
 enum FaultText {
   static func text(of fault: Fault) -> String {
-    func names(_ list: [Located<String>]) -> String { list.map(\.value).joined(separator: ", ") }
     switch fault {
     case .kill(let list): return "kill \(names(list))"
     case .power(let list): return "power \(names(list))"
-    case .restart(let list, let pause): return "restart \(names(list)) in \(pause)"
+    case .restart(let list, let pause): return "restart \(names(list)), pause \(pause.text)"
     case .cut(let ends, let oneWay): return "cut \(ends.from.value)\(oneWay ? ">" : ":")\(ends.to.value)"
-    case .slow(.link(let ends), let added, _): return "slow \(ends.from.value):\(ends.to.value) by \(added)"
-    case .slow(.elements(let list), let added, _): return "slow \(names(list)) by \(added)"
-    case .lossy(let ends, let share): return "lossy \(ends.from.value):\(ends.to.value) \(share)"
-    case .applicationErrors(let list, let share, let status): return "errors \(names(list)) \(share) \(status)"
-    case .drain(let list, _): return "drain \(names(list))"
-    case .rollingRestart(let list, _): return "rolling-restart \(names(list))"
+    case .slow(.link(let ends), let added, let divided):
+      var parts: [String] = []
+      if added > .zero || divided == 1 { parts.append("by \(added.text)") }
+      if divided != 1 { parts.append("bandwidth divided by \(plainNumber(divided))") }
+      return "slow \(pair(ends)) \(parts.joined(separator: ", "))"
+    case .slow(.elements(let list), let added, _): return "slow \(names(list)) by \(added.text)"
+    case .lossy(let ends, let share): return "lossy \(pair(ends)), \(percent(share)) lost"
+    case .applicationErrors(let list, let share, let status):
+      return "\(names(list)) \(list.count == 1 ? "answers" : "answer") \(percent(share)) with \(status)"
+    case .drain(let list, let deadline):
+      return "drain \(names(list))" + (deadline.map { ", deadline \($0.text)" } ?? "")
+    case .rollingRestart(let list, let pause): return "rolling-restart \(names(list)), pause \(pause.text)"
     case .reload(let list): return "reload \(names(list))"
-    case .rollout(let file, let order, _): return "rollout \(file.value) to \(names(order))"
+    case .rollout(let file, let order, let pause):
+      return "rollout \(file.value) to \(names(order))" + (order.count > 1 ? ", pause \(pause.text)" : "")
     }
   }
+
+  private static func names(_ list: [Located<String>]) -> String { list.map(\.value).joined(separator: ", ") }
+
+  private static func pair(_ ends: LinkEnds) -> String { "\(ends.from.value):\(ends.to.value)" }
+
+  /// To a hundredth of a percent.
+  private static func percent(_ share: Double) -> String { "\(plainNumber((share * 10_000).rounded() / 100))%" }
 }

@@ -7,7 +7,16 @@ public final class NetworkModel: Sendable {
   public let topology: Topology
   /// Proxy nodes first (an index below `nodes.count` is one), then application servers.
   let elements: [Element]
+  /// By node, as the network's own file has it; a node that only a file rolled out knows, as that file has it.
   let nodes: [NodeModel]
+  /// The same for each file: the network's own first, then those rolled out. A node that a file does not know stays as it is.
+  let versions: [[NodeModel]]
+  /// The files rolled out, in the order of `versions` without the first.
+  private let rollouts: [String]
+  /// By file as in `versions`: elements that no file before it knows.
+  let added: [[Int32]]
+  /// Sites of the network's own file; those behind them are of files rolled out.
+  let ownSiteCount: Int
   /// Application pools of all nodes, those of a node one behind the other.
   let pools: [PoolModel]
   let links: [LinkModel]
@@ -36,12 +45,18 @@ public final class NetworkModel: Sendable {
   /// Takes a topology over, which must have passed `validate()`.
   ///
   /// - Throws: `PlanError` when a node's plan cannot be made.
-  public convenience init(_ topology: Topology) throws(PlanError) { try self.init(topology, standIns: [:]) }
+  public convenience init(_ topology: Topology) throws(PlanError) { try self.init(topology, rollouts: []) }
 
+  /// - Parameter rollouts: what scenarios roll out, by the path of the file; each must have passed `rolloutErrors`.
   /// - Parameter standIns: offices that stand at a site for its local users; the value is the site.
-  init(_ topology: Topology, standIns: [String: Int32]) throws(PlanError) {
-    self.topology = topology
+  init(
+    _ own: Topology, rollouts: [(path: String, topology: Topology)], standIns: [String: Int32] = [:]
+  ) throws(PlanError) {
     self.standIns = standIns
+    let topology = rollouts.isEmpty ? own : own.joined(with: rollouts.map(\.topology))
+    self.topology = topology
+    self.rollouts = rollouts.map(\.path)
+    ownSiteCount = own.sites.count
     applicationCount = topology.applications.count
     let siteCount = topology.sites.count
     placeNames = topology.sites.map(\.name) + topology.offices.map(\.name)
@@ -85,28 +100,53 @@ public final class NetworkModel: Sendable {
     self.elementByName = elementByName
 
     var builder = LinkBuilder(topology, placeByName: siteByName)
-    var nodes: [NodeModel] = []
+    let files = [own] + rollouts.map(\.topology)
+    let known = files.count == 1 ? [] : files.map { Set($0.nodes.map(\.name) + $0.servers.map(\.name)) }
+    var versions: [[NodeModel]] = []
     var pools: [PoolModel] = []
-    for index in 0..<firstServer {
-      let plan = try topology.plan(for: elements[index].name)
-      var poolOf = [Int32](repeating: -1, count: topology.applications.count)
-      let first = pools.count
-      for application in plan.applications {
-        let id = topology.applications.firstIndex { $0.name == application.name } ?? 0
-        poolOf[id] = Int32(pools.count)
-        pools.append(
-          PoolModel(
-            application, node: Int32(index), role: plan.role, site: plan.site,
-            pooledMax: plan.limits.pooledPerServerMax, id: id,
-            timeScale: plan.timeScale, elements: elements, elementByName: elementByName, topology: topology,
-            path: { builder.path(from: elements[index].place, to: $0) }))
+    for version in files.indices {
+      var models: [NodeModel] = []
+      for index in 0..<firstServer {
+        let name = elements[index].name
+        var file = version
+        if !known.isEmpty && !known[version].contains(name) {
+          if version > 0 {
+            models.append(versions[0][index])
+            continue
+          }
+          file = known.firstIndex { $0.contains(name) } ?? 0
+        }
+        let plan = try files[file].plan(for: name)
+        let earlier = versions.map { $0[index] }
+        var model = NodeModel(
+          plan: plan, pools: [], poolOf: Array(repeating: -1, count: topology.applications.count),
+          nameHash: StableHash.hash(plan.name))
+        for application in plan.applications {
+          let id = topology.applications.firstIndex { $0.name == application.name } ?? 0
+          if let same = earlier.lazy.compactMap({ $0.pool(like: application, id, plan) }).first {
+            model.poolOf[id] = same
+          } else {
+            model.poolOf[id] = Int32(pools.count)
+            pools.append(
+              PoolModel(
+                application, node: Int32(index), role: plan.role, site: plan.site,
+                pooledMax: plan.limits.pooledPerServerMax, id: id, timeScale: plan.timeScale, elements: elements,
+                elementByName: elementByName, topology: topology,
+                path: { builder.path(from: elements[index].place, to: $0) }))
+          }
+          model.pools.append(Int(model.poolOf[id]))
+        }
+        models.append(model)
       }
-      nodes.append(
-        NodeModel(
-          plan: plan, pools: first..<pools.count, poolOf: poolOf,
-          nameHash: StableHash.hash(plan.name)))
+      versions.append(models)
     }
-    self.nodes = nodes
+    nodes = versions[0]
+    self.versions = versions
+    added = known.enumerated().map { version, names in
+      elements.indices.filter { index in
+        names.contains(elements[index].name) && !known[..<version].contains { $0.contains(elements[index].name) }
+      }.map { Int32($0) }
+    }
     self.pools = pools
     links = builder.links
     linkByPlaces = builder.index
@@ -144,6 +184,25 @@ public final class NetworkModel: Sendable {
   }
 }
 
+extension NetworkModel {
+  /// Which file a scenario names; 0, the network's own, if it was not given.
+  func version(of file: Located<String>) -> Int {
+    rollouts.firstIndex(of: file.pathFromItsFile).map { $0 + 1 } ?? 0
+  }
+
+  /// A node's pool for an application. `versions`: by node, the file it goes by; empty: all go by the network's own.
+  func pool(of node: Int32, _ application: Int, _ versions: [UInt8]) -> Int32 {
+    versions.isEmpty
+      ? nodes[Int(node)].poolOf[application]
+      : self.versions[Int(versions[Int(node)])][Int(node)].poolOf[application]
+  }
+
+  /// A node's pools by every file.
+  func allPools(of node: Int32) -> [Int] {
+    versions.count == 1 ? nodes[Int(node)].pools : Set(versions.flatMap { $0[Int(node)].pools }).sorted()
+  }
+}
+
 /// A candidate of a pool.
 struct CandidateReference: Sendable {
   var pool: Int32
@@ -173,10 +232,18 @@ struct Rows<Item: Sendable>: Sendable {
 struct NodeModel: Sendable {
   var plan: NodePlan
   /// Its pools.
-  var pools: Range<Int>
+  var pools: [Int]
   /// Its pool for each application; -1: it does not serve that.
   var poolOf: [Int32]
   var nameHash: UInt64
+
+  /// The pool that works as another plan of the same node says; nil: none does.
+  fileprivate func pool(like application: ApplicationPlan, _ id: Int, _ other: NodePlan) -> Int32? {
+    guard poolOf[id] >= 0, plan.timeScale == other.timeScale,
+      plan.limits.pooledPerServerMax == other.limits.pooledPerServerMax, plan.applications.contains(application)
+    else { return nil }
+    return poolOf[id]
+  }
 }
 
 /// How an application server answers.

@@ -69,6 +69,8 @@ struct World: ~Copyable {
   var hasPairCuts = false
   /// How many times nodes are slow now.
   var slowNodes = 0
+  /// By node: the file it goes by, as in `NetworkModel.versions`; empty: nothing is rolled out.
+  var versions: [UInt8] = []
   /// Links that are slower or lose more than on an ordinary day.
   var changedLinks: [Int32] = []
 
@@ -76,6 +78,11 @@ struct World: ~Copyable {
     elementCount = network.elements.count
     elements = .allocate(capacity: elementCount)
     elements.initialize(repeating: ElementState(), count: elementCount)
+    if network.versions.count > 1 {
+      versions = Array(repeating: 0, count: network.nodeCount)
+      // What only a file rolled out knows is started with it.
+      for element in network.added.dropFirst().joined() { elements[Int(element)].kills = 1 }
+    }
     linkCount = network.links.count
     links = .allocate(capacity: max(1, linkCount))
     for (index, link) in network.links.enumerated() {

@@ -16,9 +16,10 @@ struct PhaseTable {
       table.add("  the application's own", phases.map { Quantities.count($0.counts.applicationErrors) })
     }
     add("sessions lost", \.sessionsLost, best: \.sessionsLostOracle, to: &table)
-    table.add("users moved", phases.map { Quantities.count($0.counts.moves) })
-    addWrong("  needlessly", \.movedNeedlessly, to: &table)
-    addWrong("  back", \.movedBack, to: &table)
+    table.add("users moved", phases.map { Quantities.count($0.counts.usersMoved) })
+    table.add("  moves", phases.map { Quantities.count($0.counts.moves) })
+    addWrong("    needlessly", \.movedNeedlessly, to: &table)
+    addWrong("    back", \.movedBack, to: &table)
     add("inter-site requests", \.interSite, best: \.interSiteOracle, to: &table)
     table.add("bytes over links", phases.map { Quantities.bytes($0.counts.bytes) })
     if phases.contains(where: { $0.counts.cost > 0 }) { addCost(to: &table) }
@@ -65,7 +66,7 @@ struct PhaseTable {
           number: Quantities.money(phase.counts.cost), tone: isWorse(phase.counts) ? .warning : .plain)
       })
     guard phases.contains(where: { isWorse($0.counts) }) else { return }
-    addBest(phases.map { Quantities.money(min($0.counts.cost, $0.counts.costOracle)) }, to: &table)
+    addBest(phases.map { Quantities.money($0.counts.costOracle) }, to: &table)
   }
 
   private func addBest(_ numbers: [String], to table: inout NumberTable) {

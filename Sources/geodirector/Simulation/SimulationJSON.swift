@@ -58,9 +58,13 @@ struct SimulationJSON: Encodable {
     var phase: String
     var lengthMilliseconds: Double
     var requests, errors, errorsBest, applicationErrors, sessionsLost, sessionsLostBest: UInt64
-    var moves, movedNeedlessly, movedBack, interSiteRequests, interSiteRequestsBest, bytes: UInt64
+    var usersMoved, moves, movedNeedlessly, movedBack, interSiteRequests, interSiteRequestsBest, bytes: UInt64
     var cost, costBest: Double
     var latency: Latency
+    var spans: [Span]
+  }
+  struct Span: Encodable {
+    var beginMilliseconds, endMilliseconds: Double
   }
   struct Latency: Encodable {
     var count: UInt64
@@ -178,13 +182,18 @@ extension SimulationJSON.Part {
       phase: report.phase.rawValue, lengthMilliseconds: milliseconds(report.lengthNanoseconds),
       requests: counts.requests, errors: counts.errors, errorsBest: counts.errorsOracle,
       applicationErrors: counts.applicationErrors, sessionsLost: counts.sessionsLost,
-      sessionsLostBest: counts.sessionsLostOracle, moves: counts.moves, movedNeedlessly: counts.movedNeedlessly,
+      sessionsLostBest: counts.sessionsLostOracle, usersMoved: counts.usersMoved, moves: counts.moves,
+      movedNeedlessly: counts.movedNeedlessly,
       movedBack: counts.movedBack, interSiteRequests: counts.interSite, interSiteRequestsBest: counts.interSiteOracle,
       bytes: counts.bytes, cost: counts.cost, costBest: counts.costOracle,
       latency: SimulationJSON.Latency(
         count: report.latency.count, p50Milliseconds: milliseconds(report.latency.p50Nanoseconds),
         p99Milliseconds: milliseconds(report.latency.p99Nanoseconds),
-        maxMilliseconds: milliseconds(report.latency.maxNanoseconds)))
+        maxMilliseconds: milliseconds(report.latency.maxNanoseconds)),
+      spans: report.spans.map {
+        SimulationJSON.Span(
+          beginMilliseconds: milliseconds($0.beginNanoseconds), endMilliseconds: milliseconds($0.endNanoseconds))
+      })
   }
 }
 

@@ -46,7 +46,7 @@ struct SimulationText {
         [
           NumberTable.Cell(number: Quantities.count(counts.requests)), cell(counts.errors, best: counts.errorsOracle),
           cell(counts.sessionsLost, best: counts.sessionsLostOracle),
-          NumberTable.Cell(number: Quantities.count(counts.moves)), wrong(counts.movedNeedlessly),
+          NumberTable.Cell(number: Quantities.count(counts.usersMoved)), wrong(counts.movedNeedlessly),
           wrong(counts.movedBack), cell(counts.interSite, best: counts.interSiteOracle),
           NumberTable.Cell(number: latency.count == 0 ? "-" : Quantities.latency(latency.p99Nanoseconds)),
           NumberTable.Cell(

@@ -111,6 +111,7 @@ struct TopologySimulate: ParsableCommand {
     options.traceUser = trace
     options.tellsUsers = perUser
     if let population { options.roll = try Self.roll(population, topology) }
+    options.rollouts = try Rollouts.load(scenarios.filter { scenario == nil || $0.name == scenario }, of: topology)
     if let progress { options.progress = { progress.update($0) } }
     if compare { return try self.compare(topology, options, progress) }
     let report = try Simulation.run(

@@ -150,6 +150,7 @@ extension Pool {
       }
       if isSpared(member, now) { continue }
       if shared.trials.begin(server, now: now, interval: trialInterval(of: member)) {
+        if mode == .passive && member.health.liveness == .declaredDead { countTrial(of: group, besides: server, now) }
         return .server(server, .trial, .trial)
       }
       if persist { return .server(server, .trial, .plain) }
@@ -159,6 +160,16 @@ extension Pool {
       }
     }
     return pending >= 0 ? exclusions.await(pending) : .none
+  }
+
+  /// Directors of a site that say they have nobody share their trials: one request may cross in vain per check interval (rule
+  /// E4), however many directors the site has.
+  private mutating func countTrial(of group: UnsafeMutablePointer<Group>, besides tried: Int32, _ now: Int64) {
+    for position in group.pointee.members.indices {
+      let server = group.pointee.members[position]
+      guard server != tried, members[Int(server)].health.liveness == .declaredDead else { continue }
+      shared.trials.counts(server, now: now)
+    }
   }
 
   // MARK: Everybody else

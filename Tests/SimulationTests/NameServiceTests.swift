@@ -121,6 +121,9 @@ struct NameServiceTests {
     let (ours, byName) = (compared.ours, compared[.dnsFailover])
     #expect(ours.users == 140 && byName.users == 140)
     #expect(abs(Int(ours.total.counts.requests) - Int(byName.total.counts.requests)) <= 50)
-    #expect(ours.series.requestsBySite[0].prefix(3) == byName.series.requestsBySite[0].prefix(3))
+    // What the first seconds differ by is on its way at their end.
+    for (own, other) in zip(ours.series.requestsBySite[0].prefix(3), byName.series.requestsBySite[0].prefix(3)) {
+      #expect(abs(Int(own) - Int(other)) <= 2)
+    }
   }
 }

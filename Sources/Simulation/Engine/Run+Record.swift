@@ -47,7 +47,10 @@ extension Run {
     let isMove =
       current >= 0 && result.server >= 0 && current != result.server
       && past.pointee.moves(inParallel: isInParallel(user))
-    let isLoss = result.lostSession && past.pointee.loses(leg.pointee.cookies.session)
+    // An application that goes on with an id it does not know begins the session anew under it, to be lost again.
+    let isLoss =
+      result.lostSession
+      && (past.pointee.loses(leg.pointee.cookies.session) || behaviour.contains(.applicationsAdoptSessions))
     let outcome = Outcome(
       user: Int(leg.pointee.user), entry: entry(user), vantage: Int(user.pointee.place), begin: leg.pointee.began,
       end: done,

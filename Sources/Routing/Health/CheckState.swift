@@ -42,6 +42,9 @@ public struct CheckState: Sendable {
     isUp = initiallyUp
   }
 
+  /// Up, and the last result said so, too: a further success changes nothing.
+  public var isSettled: Bool { isUp && against == 0 }
+
   /// Takes one result, and tells if the verdict has changed.
   public mutating func record(success: Bool, now: Int64) -> CheckTransition? {
     lastResult = now

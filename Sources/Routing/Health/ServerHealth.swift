@@ -116,6 +116,14 @@ public struct ServerHealth: Sendable {
   /// May be given its own users.
   public var takesOwnUsers: Bool { enabled != .maintenance && liveness == .alive }
 
+  /// Whether a success of the check changes nothing.
+  public func isSettled(_ check: HealthCheck) -> Bool {
+    switch check {
+    case .admission: admissionCheck?.isSettled ?? true
+    case .liveness: livenessCheck?.isSettled ?? true
+    }
+  }
+
   /// Takes the result of a check that states nothing more: tcp, http, or a monitor that did not answer.
   public mutating func record(_ check: HealthCheck, success: Bool, now: Int64) -> HealthChange {
     apply(now) { health in

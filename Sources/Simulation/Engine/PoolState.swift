@@ -86,6 +86,7 @@ struct Probe {
   /// When the next one begins, while none runs.
   var due: Int64 = 0
   var token: UInt32 = 0
+  var random = RandomStream(seed: 0, hash: 0)
   var which: HealthCheck
   var isMonitor: Bool
   var isConnect: Bool

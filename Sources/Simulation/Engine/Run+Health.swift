@@ -99,15 +99,40 @@ extension Run {
 
   private mutating func probeRests(_ index: Int32, success: Bool, settled: Bool) {
     let probe = probes + Int(index)
-    let node = Int(poolStates[Int(probe.pointee.pool)].node)
     probe.pointee.isRunning = false
     _ = probe.pointee.state.record(success: success, now: now)
-    let delay = settled ? probe.pointee.state.nextDelay(random: &nodeRandom[node]) : probe.pointee.downInterval
+    let delay = settled ? probe.pointee.state.nextDelay(random: &probe.pointee.random) : probe.pointee.downInterval
     probe.pointee.token &+= 1
     let rest = probe.pointee.isDueAgain ? min(delay, ModelTimes.checkSoon) : delay
     probe.pointee.isDueAgain = false
-    probe.pointee.due = now + max(rest, 1_000_000)
+    probe.pointee.due = now + max(rest, Self.restShortest)
+    if success && !probe.pointee.isMonitor { passUneventful(probe) }
     schedule(.probe, index, token: probe.pointee.token, at: probe.pointee.due)
+  }
+
+  private static let restShortest: Int64 = 1_000_000
+
+  /// On a quiet day the checks of a server at the node's own site find what is known: those that end before the next change of the
+  /// network are gone through at once.
+  private mutating func passUneventful(_ probe: UnsafeMutablePointer<Probe>) {
+    guard isQuiet else { return }
+    let candidate = candidate(probe.pointee.pool, probe.pointee.server)
+    let element = world.elements + Int(candidate.pointee.element)
+    let length = (probe.pointee.isConnect ? 2 : 4) * world.latency(candidate.pointee.path)
+    guard candidate.pointee.path.link < 0, length < probe.pointee.timeout, element.pointee.isUp, element.pointee.admits,
+      probe.pointee.state.isSettled,
+      health[position(probe.pointee.pool, probe.pointee.server)].isSettled(probe.pointee.which)
+    else { return }
+    let bound = min(nextChangeAt, end)
+    while probe.pointee.due + length < bound {
+      probe.pointee.due +=
+        length + max(probe.pointee.state.nextDelay(random: &probe.pointee.random), Self.restShortest)
+    }
+  }
+
+  /// Nothing has failed for so long that no attempt is left that could find something out.
+  private var isQuiet: Bool {
+    activeFaults == 0 && now - record.disturbedAt > longestConnect && !options.stepByStep
   }
 
   @inline(__always)

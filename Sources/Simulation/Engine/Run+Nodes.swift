@@ -150,7 +150,9 @@ extension Run {
     probes[probe].isDueAgain = false
     probes[probe].token &+= 1
     let node = Int(poolStates[Int(probes[probe].pool)].node)
-    probes[probe].due = now + probes[probe].state.firstDelay(random: &nodeRandom[node])
+    // A stream of its own: what is drawn does not depend on what other checks have drawn by then.
+    probes[probe].random = RandomStream(seed: nodeRandom[node].next(), hash: 0)
+    probes[probe].due = now + probes[probe].state.firstDelay(random: &probes[probe].random)
     schedule(.probe, Int32(probe), token: probes[probe].token, at: probes[probe].due)
   }
 

@@ -79,6 +79,8 @@ struct Run: ~Copyable {
   var changes: [TimedChange] = []
   /// When the network changes next.
   var nextChangeAt: Int64 = .max
+  /// The longest time an attempt to connect may take.
+  let longestConnect: Int64
   var record: Recorder
   var truth: Truth
   var verdicts: Verdicts
@@ -131,6 +133,7 @@ struct Run: ~Copyable {
     queue = EventQueue(eventsPerSecond: population.requestsPerSecond * Self.eventsPerRequest + Double(probeCount) / 2)
     userHashes = StableHash.combine(seed, StableHash.hash(literal: "users"))
     applications = max(1, network.applicationCount)
+    longestConnect = network.pools.map(\.connectTimeout).max() ?? 0
     entryHabits = .allocate(capacity: max(1, population.entries.count * applications))
     entryPools = .allocate(capacity: max(1, population.entries.count * applications))
     for (index, entry) in population.entries.enumerated() {

@@ -28,6 +28,7 @@ class StrictOrigin(contextlib.AbstractContextManager):
         self.requests: list[Message] = []
         self.violations: list[str] = []
         self.raw: list[bytearray] = []
+        self._open: set[socket.socket] = set()
         self._listener: socket.socket | None = None
 
     def __enter__(self):
@@ -47,6 +48,9 @@ class StrictOrigin(contextlib.AbstractContextManager):
                 self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
             self._listener = None
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def clear(self):
         self.requests.clear()
@@ -60,12 +64,15 @@ class StrictOrigin(contextlib.AbstractContextManager):
             except OSError:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._open.add(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket):
         reader = Reader(connection)
         self.raw.append(reader.received)
-        with contextlib.suppress(OSError), connection:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            stack.enter_context(connection)
+            stack.callback(self._open.discard, connection)
             while True:
                 try:
                     request = reader.request()

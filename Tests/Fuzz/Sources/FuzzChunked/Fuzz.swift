@@ -15,7 +15,8 @@ public func fuzz(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
       checkData(view.slice(0, consumed), content)
     case (.needMore, .needMore), (.invalid, .invalid): break
     // Our own bounds on what the grammar leaves open.
-    case (.invalid(.chunkExtensionTooLong), _), (.invalid(.trailersTooLong), _), (.invalid(.chunkSizeOverflow), _): break
+    case (.invalid(.chunkExtensionTooLong), _), (.invalid(.trailersTooLong), _), (.invalid(.chunkSizeOverflow), _):
+      break
     default: preconditionFailure("\(whole), \(reference)")
     }
     checkPieces(view, whole)

@@ -25,7 +25,8 @@ public func fuzz(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
       if case .needMore = pieces, case .invalid = whole {
         // A mistake may be told only when the head ends: what has come so far is not parsed again for every piece.
         pieces = withEnding(view) {
-          parseResponseHead($0, resumeOffset: resume, toHead: toHead, limits: HeadLimits(), head: &piecewise, into: &other)
+          parseResponseHead(
+            $0, resumeOffset: resume, toHead: toHead, limits: HeadLimits(), head: &piecewise, into: &other)
         }
         guard case .invalid = pieces else { preconditionFailure("a split hides \(whole): \(pieces)") }
         continue

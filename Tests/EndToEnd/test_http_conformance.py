@@ -4,6 +4,7 @@ one message, whole and byte by byte."""
 import pytest
 
 from conformance import framing_cases, head_cases, response_cases
+from conformance.__main__ import figures
 from conformance.judge import judge_request, judge_response
 from conformance.nodes import started
 
@@ -38,3 +39,11 @@ def test_a_response_arrives_whole_or_is_seen_as_broken(node, case, slowly):
     if slowly and len(case.sent) > 10_000:
         pytest.skip("nothing new byte by byte")
     assert not judge_response(node.address, node.origin, case, slowly).faults
+
+
+@pytest.mark.long
+@pytest.mark.timeout(170)
+@pytest.mark.parametrize("system, must", [("geodirector", range(1)), ("haproxy", range(30, 1000)), ("nginx", range(30, 1000))])
+def test_the_tables_tell_systems_apart(system, must, tmp_path):
+    """Against others they fail: they look at what they say they do."""
+    assert sum(row.broken for row in figures(system, tmp_path)) in must

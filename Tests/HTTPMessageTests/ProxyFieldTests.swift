@@ -71,10 +71,11 @@ import Testing
     var table = FieldTable()
     withView(input) { view in
       #expect(parseRequestHead(view, limits: HeadLimits(), head: &head, into: &table) == .complete)
-      #expect(table.keeps(.xForwardedProto))
+      let before = table.keeps(.xForwardedProto)
       table.dropHopByHop(in: view)
+      let after = [table.keeps(.xForwardedProto), table.keeps(.xForwardedHost), table.keeps(.cookie)]
+      #expect(before && after == [false, true, false])
     }
-    #expect(!table.keeps(.xForwardedProto) && table.keeps(.xForwardedHost) && !table.keeps(.cookie))
   }
 
   @Test(arguments: [("Date: x\r\n", true), ("date:\r\n", true), ("X-Date: x\r\n", false), ("", false)])

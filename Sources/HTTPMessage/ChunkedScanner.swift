@@ -29,7 +29,15 @@ public struct ChunkedScanner: Sendable {
     case sizeStart
     case size
     case spaceBeforeExtension
-    case extensions
+    case extensionStart
+    case extensionName
+    case extensionNameEnd
+    case extensionValueStart
+    case extensionValue
+    case extensionQuoted
+    case extensionEscape
+    case extensionValueEnd
+    case extensionSpace
     case sizeLineFeed
     case data
     case dataReturn
@@ -94,17 +102,10 @@ public struct ChunkedScanner: Sendable {
   private mutating func step(_ byte: UInt8) -> HTTPError? {
     switch state {
     case .sizeStart, .size: return sizeByte(byte)
-    case .spaceBeforeExtension:
-      // White space may only stand before an extension (RFC 9112 7.1.1).
-      if byte == ASCII.semicolon { state = .extensions } else if !ASCII.isBlank(byte) { return .invalidChunkSize }
-      return countExtensionByte()
-    case .extensions:
-      if byte == ASCII.carriageReturn {
-        state = .sizeLineFeed
-        return nil
-      }
-      if let error = controlCharacter(byte) { return error }
-      return countExtensionByte()
+    case .spaceBeforeExtension, .extensionStart, .extensionName, .extensionNameEnd, .extensionValueStart,
+      .extensionValue,
+      .extensionQuoted, .extensionEscape, .extensionValueEnd, .extensionSpace:
+      return extensionByte(byte)
     case .sizeLineFeed:
       if byte != ASCII.lineFeed { return .bareCarriageReturn }
       if remaining == 0 {
@@ -144,10 +145,10 @@ public struct ChunkedScanner: Sendable {
     lineBytes = 0
     switch byte {
     case ASCII.carriageReturn: state = .sizeLineFeed
-    case ASCII.semicolon: state = .extensions
+    case ASCII.semicolon: state = .extensionStart
     case ASCII.space, ASCII.tab:
       state = .spaceBeforeExtension
-      return countExtensionByte()
+      lineBytes = 1
     case ASCII.lineFeed: return .bareLineFeed
     default: return .invalidChunkSize
     }
@@ -155,13 +156,7 @@ public struct ChunkedScanner: Sendable {
   }
 
   @inline(__always)
-  private mutating func countExtensionByte() -> HTTPError? {
-    lineBytes &+= 1
-    return lineBytes > Self.extensionBytesMax ? .chunkExtensionTooLong : nil
-  }
-
-  @inline(__always)
-  private func controlCharacter(_ byte: UInt8) -> HTTPError? {
+  func controlCharacter(_ byte: UInt8) -> HTTPError? {
     if byte >= ASCII.space && byte != 0x7F || byte == ASCII.tab { return nil }
     return byte == ASCII.lineFeed ? .bareLineFeed : .controlCharacter
   }

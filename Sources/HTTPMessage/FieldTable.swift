@@ -91,6 +91,16 @@ public struct FieldTable: ~Copyable {
     return nil
   }
 
+  /// Whether a field of the name is there that is to be forwarded.
+  public func keeps(_ name: FieldName) -> Bool {
+    var index = 0
+    while index < count {
+      if storage[index].id == name && !storage[index].isDropped { return true }
+      index &+= 1
+    }
+    return false
+  }
+
   /// The first field at or after `start` whose name is `name`, compared without case; nil when there is none.
   public func firstIndex(named name: ByteView, in view: ByteView, from start: Int = 0) -> Int? {
     precondition(start >= 0)

@@ -46,6 +46,7 @@ public enum HTTPError: UInt8, Error, Sendable, CaseIterable {
   case invalidChunkSize
   case chunkSizeOverflow
   case chunkExtensionTooLong
+  case invalidChunkExtension
   case invalidChunkEnd
   case trailersTooLong
   case forbiddenTrailer
@@ -101,6 +102,7 @@ public enum HTTPError: UInt8, Error, Sendable, CaseIterable {
     case .invalidChunkSize: "invalid chunk size"
     case .chunkSizeOverflow: "chunk size too large"
     case .chunkExtensionTooLong: "chunk extension too long"
+    case .invalidChunkExtension: "malformed chunk extension"
     case .invalidChunkEnd: "chunk data not followed by CRLF"
     case .trailersTooLong: "trailer section too long"
     case .forbiddenTrailer: "framing or routing field in the trailer section"

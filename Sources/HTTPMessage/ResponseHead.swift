@@ -15,6 +15,8 @@ public struct ResponseHead: Sendable {
   public internal(set) var upgrade = false
   /// Connection has options other than close, keep-alive and upgrade: names of fields to remove.
   public internal(set) var connectionNamesFields = false
+  /// There is a Date field.
+  public internal(set) var hasDate = false
   /// Content-Length as sent, also where it does not frame a body (HEAD, 304); nil when there is none.
   public internal(set) var contentLength: UInt64?
 
@@ -105,6 +107,7 @@ public func parseResponseHead(
       case .via: if head.viaIndex < 0 { head.viaIndex = position }
       case .cacheControl: if head.cacheControlIndex < 0 { head.cacheControlIndex = position }
       case .proxyStatus: head.proxyStatusIndex = position
+      case .date: head.hasDate = true
       case .upgrade: hasUpgrade = true
       default: break
       }

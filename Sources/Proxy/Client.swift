@@ -110,7 +110,6 @@ struct Client {
     static let keepAlive = Flags(rawValue: 1)
     static let isHTTP10 = Flags(rawValue: 2)
     static let isHead = Flags(rawValue: 4)
-    static let expectsContinue = Flags(rawValue: 8)
     /// The head of a final response was given to the client.
     static let responseBegun = Flags(rawValue: 16)
     static let upgrade = Flags(rawValue: 32)

@@ -74,11 +74,8 @@ extension Worker {
       writer.append(error)
       writer.append("\r\n")
     }
-    if !pointer.pointee.flags.contains(.keepAlive) {
-      writer.append("Connection: close\r\n")
-    } else if pointer.pointee.flags.contains(.isHTTP10) {
-      writer.append("Connection: keep-alive\r\n")
-    }
+    appendDate(into: &writer)
+    appendPersistence(client, into: &writer)
     writer.append("\r\n")
     if !pointer.pointee.flags.contains(.isHead) {
       writer.append(StatusText.before)
@@ -93,14 +90,17 @@ extension Worker {
     sendAnswer(client, writer.position)
   }
 
-  /// A TRACE or OPTIONS request that may go no further (RFC 9110 section 7.6.2): TRACE sees itself as received.
-  mutating func answerMaxForwards(_ client: Int32, isTrace: Bool, _ request: ByteView) {
+  /// A TRACE or OPTIONS request that may go no further (RFC 9110 section 7.6.2): TRACE sees itself as received, without
+  /// what is secret (section 9.3.8).
+  mutating func answerMaxForwards(_ client: Int32, _ view: ByteView, _ head: RequestHead) {
     let pointer = clients + Int(client)
     var writer = ByteWriter(UnsafeMutableRawBufferPointer(start: scratch, count: Self.scratchBytes))
     writer.append("HTTP/1.1 200 OK\r\n")
-    if isTrace {
+    if head.method == .trace {
+      var length = head.length - head.start
+      for index in 0..<fields.count where isSecret(fields[index], view) { length -= fields[index].line.count }
       writer.append("Content-Type: message/http\r\nContent-Length: ")
-      writer.append(decimal: UInt64(request.count))
+      writer.append(decimal: UInt64(length))
     } else {
       writer.append("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, TRACE\r\nContent-Length: 0")
     }
@@ -109,11 +109,21 @@ extension Worker {
       pointer.pointee.flags.remove(.keepAlive)
       pointer.pointee.flags.insert(.lingerAfter)
     }
-    if !pointer.pointee.flags.contains(.keepAlive) { writer.append("Connection: close\r\n") }
+    appendDate(into: &writer)
+    appendPersistence(client, into: &writer)
     writer.append("\r\n")
-    if isTrace { writer.append(request) }
+    if head.method == .trace {
+      writer.append(view.slice(head.start, head.fieldsStart))
+      for index in 0..<fields.count where !isSecret(fields[index], view) { writer.append(view[fields[index].line]) }
+      writer.append("\r\n")
+    }
     pointer.pointee.status = 200
     sendAnswer(client, writer.position)
+  }
+
+  private mutating func isSecret(_ field: Field, _ view: ByteView) -> Bool {
+    field.id == .cookie || field.id == .proxyAuthorization
+      || view[field.name].equalsIgnoringCase(ByteView("authorization"))
   }
 
   private mutating func sendAnswer(_ client: Int32, _ count: Int) {

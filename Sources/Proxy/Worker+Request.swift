@@ -93,7 +93,6 @@ extension Worker {
     if head.keepAlive && phase == .running { pointer.pointee.flags.insert(.keepAlive) }
     if head.minorVersion == 0 { pointer.pointee.flags.insert(.isHTTP10) }
     if head.method == .head { pointer.pointee.flags.insert(.isHead) }
-    if head.expectsContinue { pointer.pointee.flags.insert(.expectsContinue) }
     if head.upgrade { pointer.pointee.flags.insert(.upgrade) }
     pointer.pointee.status = 0
     pointer.pointee.bytesOut = 0
@@ -127,7 +126,7 @@ extension Worker {
     if writer.hasOverflowed { return answerError(client, status: 431, termination: "PR") }
     if let via = head.firstVia, isLoop(view, from: via) { return answerError(client, status: 508, termination: "PR") }
     if head.maxForwards == 0 && (head.method == .trace || head.method == .options) {
-      return answerMaxForwards(client, isTrace: head.method == .trace, view.slice(head.start, head.length))
+      return answerMaxForwards(client, view, head)
     }
     if case .length(let length) = head.framing, length > bodyBytesMax {
       return answerError(client, status: 413, termination: "PR")

@@ -112,7 +112,7 @@ extension Worker {
   /// Interim responses a server may send before its final one.
   private static let interimsMax: UInt8 = 16
 
-  /// Passes a 1xx response on to clients that know them: a 100 only to those that wait for it. False: it is over.
+  /// Passes a 1xx response on to clients that know them, asked for or not (RFC 9110 section 15.2). False: it is over.
   private mutating func relayInterim(
     _ client: Int32, _ upstream: Int32, _ view: ByteView, _ head: ResponseHead
   ) -> Bool {
@@ -122,8 +122,7 @@ extension Worker {
       responseInvalid(client)
       return false
     }
-    let wanted = head.status != 100 || pointer.pointee.flags.contains(.expectsContinue)
-    if wanted && !pointer.pointee.flags.contains(.isHTTP10) && !pointer.pointee.stash.isHeld {
+    if !pointer.pointee.flags.contains(.isHTTP10) && !pointer.pointee.stash.isHeld {
       fields.dropHopByHop(in: view, except: [])
       var writer = ByteWriter(UnsafeMutableRawBufferPointer(start: scratch, count: Self.scratchBytes))
       writeStatusLine(head, view, into: &writer)
@@ -133,7 +132,6 @@ extension Worker {
       }
       editor.write(view, from: head.fieldsStart, to: head.length - 2, into: &writer)
       writer.append("\r\n")
-      if head.status == 100 { pointer.pointee.flags.remove(.expectsContinue) }
       upstreams[Int(upstream)].input.start += head.length
       sendFromScratch(client, writer.position)
     } else {

@@ -21,7 +21,8 @@ extension Worker {
     let app = applications + Int(pointer.pointee.application)
     let isTunnel = head.status == 101
     var exceptions: FieldTable.HopByHopExceptions = []
-    if !pointer.pointee.flags.contains(.dechunk) { exceptions.insert(.transferEncoding) }
+    // Not for HTTP/1.0, also where there is no body to be dechunked (RFC 9112 section 6.1).
+    if !pointer.pointee.flags.contains(.isHTTP10) { exceptions.insert(.transferEncoding) }
     if isTunnel { exceptions.insert(.upgrade) }
     fields.dropHopByHop(in: view, except: exceptions)
     // Proxy-Status is for our own nodes: servers have no say in it, and the public learns no names (rule D3).
@@ -36,14 +37,30 @@ extension Worker {
     let serverSet = editResponse(client, view, head, app)
     editor.write(view, from: head.fieldsStart, to: head.length - 2, into: &writer)
     appendCookie(client, head, app, serverSet: serverSet, into: &writer)
+    if !head.hasDate { appendDate(into: &writer) }
     if isTunnel {
       writer.append("Connection: upgrade\r\n")
-    } else if !pointer.pointee.flags.contains(.keepAlive) {
-      writer.append("Connection: close\r\n")
-    } else if pointer.pointee.flags.contains(.isHTTP10) {
-      writer.append("Connection: keep-alive\r\n")
+    } else {
+      appendPersistence(client, into: &writer)
     }
     writer.append("\r\n")
+  }
+
+  /// When it was received, of a message that its sender has not dated (RFC 9110 section 6.6.1).
+  mutating func appendDate(into writer: inout ByteWriter) {
+    writer.append("Date: ")
+    writer.append(httpDate: UInt64(max(0, now + realtimeOffset)) / 1_000_000_000)
+    writer.append("\r\n")
+  }
+
+  /// Whether the client may send another request, where its version does not say so by itself (RFC 9112 section 9.3).
+  mutating func appendPersistence(_ client: Int32, into writer: inout ByteWriter) {
+    let flags = clients[Int(client)].flags
+    if !flags.contains(.keepAlive) {
+      writer.append("Connection: close\r\n")
+    } else if flags.contains(.isHTTP10) {
+      writer.append("Connection: keep-alive\r\n")
+    }
   }
 
   /// Goes over the fields; tells whether the server set a cookie of the routing cookie's name that stays.

@@ -116,7 +116,9 @@ extension Worker {
       fields.drop(.xForwardedHost)
       fields.drop(.forwarded)
     }
-    editRequest(view, app, route)
+    // To an expectation of HTTP/1.0 nobody answers (RFC 9110 section 10.1.1).
+    if head.minorVersion == 0 { fields.drop(.expect) }
+    editRequest(view, head, app, route)
     editor.write(view, from: head.fieldsStart, to: head.length - 2, into: &writer)
     appendForwarding(client, view, head, app, into: &writer)
     if head.upgrade { writer.append("Connection: upgrade\r\n") }
@@ -132,7 +134,7 @@ extension Worker {
   }
 
   private mutating func editRequest(
-    _ view: ByteView, _ app: UnsafeMutablePointer<CompiledApplication>, _ route: CookieRoute
+    _ view: ByteView, _ head: RequestHead, _ app: UnsafeMutablePointer<CompiledApplication>, _ route: CookieRoute
   ) {
     editor.reset()
     let removes = route.isPresent && app.pointee.cookie?.mode == .insert && app.pointee.cookie?.indirect == true
@@ -143,7 +145,7 @@ extension Worker {
         continue
       }
       if field.id == .maxForwards {
-        lowerMaxForwards(view, field)
+        if head.maxForwards > 0 { lowerMaxForwards(head.maxForwards, field) }
         continue
       }
       guard field.id == .cookie, route.isPresent else { continue }
@@ -168,17 +170,11 @@ extension Worker {
     while let range = removal.next() { editor.delete(range.shifted(by: field.value.start)) }
   }
 
-  private mutating func lowerMaxForwards(_ view: ByteView, _ field: Field) {
-    var value: UInt64 = 0
-    for position in field.value.start..<field.value.end {
-      let digit = view[position]
-      guard digit >= 0x30 && digit <= 0x39, value < 1 << 31 else { return }
-      value = value * 10 + UInt64(digit - 0x30)
-    }
-    guard value > 0 else { return }
+  /// TRACE and OPTIONS have one such field at most (RFC 9110 section 7.6.2); a number beyond all paths was capped.
+  private mutating func lowerMaxForwards(_ value: Int32, _ field: Field) {
     // Written into the worker's scratch, which outlives the copy.
     var number = ByteWriter(UnsafeMutableRawBufferPointer(start: scratch, count: 24))
-    number.append(decimal: value - 1)
+    number.append(decimal: UInt64(value - 1))
     editor.replace(field.value, with: number.written, nil)
   }
 
@@ -192,11 +188,11 @@ extension Worker {
       writer.append(addressHigh: pointer.pointee.peerHigh, low: pointer.pointee.peerLow)
       writer.append("\r\n")
     }
-    // What a node before us said of the client's side stands.
-    if app.pointee.forwardedProto && fields.firstIndex(of: .xForwardedProto) == nil {
+    // What a node before us said of the client's side stands; not what is removed, be it by the client's own Connection.
+    if app.pointee.forwardedProto && !fields.keeps(.xForwardedProto) {
       writer.append("X-Forwarded-Proto: http\r\n")
     }
-    if app.pointee.forwardedHost && fields.firstIndex(of: .xForwardedHost) == nil && !head.host.isEmpty {
+    if app.pointee.forwardedHost && !fields.keeps(.xForwardedHost) && !head.host.isEmpty {
       writer.append("X-Forwarded-Host: ")
       writer.append(view[head.host])
       writer.append("\r\n")

@@ -60,3 +60,26 @@ import Testing
     #expect(ByteView("abc").starts(with: ByteView("ab")) && !ByteView("a").starts(with: ByteView("ab")))
   }
 }
+
+/// What a proxy asks of a table before it adds a field of its own.
+@Suite struct AddedFieldTests {
+  @Test func aFieldThatConnectionNamesIsNotKept() {
+    let input = bytes(
+      "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: b\r\n"
+        + "Connection: x-forwarded-proto\r\n\r\n")
+    var head = RequestHead()
+    var table = FieldTable()
+    withView(input) { view in
+      #expect(parseRequestHead(view, limits: HeadLimits(), head: &head, into: &table) == .complete)
+      let before = table.keeps(.xForwardedProto)
+      table.dropHopByHop(in: view)
+      let after = [table.keeps(.xForwardedProto), table.keeps(.xForwardedHost), table.keeps(.cookie)]
+      #expect(before && after == [false, true, false])
+    }
+  }
+
+  @Test(arguments: [("Date: x\r\n", true), ("date:\r\n", true), ("X-Date: x\r\n", false), ("", false)])
+  func aResponseTellsWhetherItIsDated(fields: String, isDated: Bool) {
+    #expect(parseResponse("HTTP/1.1 200 OK\r\n\(fields)Content-Length: 0\r\n\r\n").1.hasDate == isDated)
+  }
+}

@@ -25,6 +25,9 @@ let package = Package(
     .target(name: "HTTPMessage", swiftSettings: strict),
     .target(name: "Routing", dependencies: ["Topology"], swiftSettings: strict),
     .target(name: "Simulation", dependencies: ["Topology", "Routing", "HTTPMessage"], swiftSettings: strict),
+    .target(name: "Geo", dependencies: ["Topology"], swiftSettings: strict),
+    .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
+    .target(name: "GeoDatabase", dependencies: ["CMaxMindDB", "Geo", "Topology"], swiftSettings: strict),
     .target(name: "CReactor"),
     .target(name: "Reactor", dependencies: ["CReactor"], swiftSettings: strict),
     .target(
@@ -46,7 +49,7 @@ let package = Package(
     .executableTarget(
       name: "geodirector",
       dependencies: [
-        "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer",
+        "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer", "Geo", "GeoDatabase",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -55,6 +58,9 @@ let package = Package(
     .testTarget(
       name: "TopologyFileTests", dependencies: ["Topology", "TopologyFile"], exclude: ["Broken"],
       swiftSettings: strict),
+    .testTarget(name: "GeoTests", dependencies: ["Geo", "Topology"], swiftSettings: strict),
+    .testTarget(
+      name: "GeoDatabaseTests", dependencies: ["Geo", "GeoDatabase", "Topology"], swiftSettings: strict),
     .testTarget(name: "HTTPMessageTests", dependencies: ["HTTPMessage"], swiftSettings: strict),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "Topology"], swiftSettings: strict),
     .testTarget(

@@ -11,15 +11,11 @@ public struct GeoMetadata: Sendable, Equatable {
   /// When it was made, seconds since 1970.
   public internal(set) var buildSeconds: UInt64 = 0
   /// Version of the format; the major one is 2.
-  public internal(set) var formatVersion = (major: 0, minor: 0)
+  public internal(set) var formatMajor = 0
+  /// The minor one.
+  public internal(set) var formatMinor = 0
   /// Languages of its names.
   public internal(set) var languages: [String] = []
-
-  public static func == (first: GeoMetadata, second: GeoMetadata) -> Bool {
-    first.type == second.type && first.ipVersion == second.ipVersion && first.recordBits == second.recordBits
-      && first.nodeCount == second.nodeCount && first.buildSeconds == second.buildSeconds
-      && first.formatVersion == second.formatVersion && first.languages == second.languages
-  }
 }
 
 /// Reads the metadata of a file, of which nothing is known yet.
@@ -70,8 +66,8 @@ struct MetadataReader {
     case "record_size": metadata.recordBits = Int(try number(value, .uint16))
     case "ip_version": metadata.ipVersion = Int(try number(value, .uint16))
     case "build_epoch": metadata.buildSeconds = try number(value, .uint64)
-    case "binary_format_major_version": metadata.formatVersion.major = Int(try number(value, .uint16))
-    case "binary_format_minor_version": metadata.formatVersion.minor = Int(try number(value, .uint16))
+    case "binary_format_major_version": metadata.formatMajor = Int(try number(value, .uint16))
+    case "binary_format_minor_version": metadata.formatMinor = Int(try number(value, .uint16))
     case "languages":
       guard value.kind == .array else { throw section.corrupt("languages are not a list", at: value.content) }
       var position = value.next
@@ -110,7 +106,7 @@ struct MetadataReader {
 
   private func check(_ metadata: GeoMetadata) throws(GeoDatabaseError) {
     func invalid(_ reason: String) -> GeoDatabaseError { .invalidMetadata(path: path, reason: reason) }
-    guard metadata.formatVersion.major == 2 else { throw invalid("its format is not version 2") }
+    guard metadata.formatMajor == 2 else { throw invalid("its format is not version 2") }
     guard [24, 28, 32].contains(metadata.recordBits) else { throw invalid("records of \(metadata.recordBits) bits") }
     guard metadata.ipVersion == 4 || metadata.ipVersion == 6 else { throw invalid("IP version \(metadata.ipVersion)") }
     guard metadata.nodeCount > 0 else { throw invalid("the search tree has no nodes") }

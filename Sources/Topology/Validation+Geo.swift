@@ -60,7 +60,8 @@ extension Topology {
         found.append(
           Diagnostic(
             .error, at: office.location,
-            "office \"\(office.name)\" prefers sites by client-location, but nothing tells where clients are", mend: mend
+            "office \"\(office.name)\" prefers sites by client-location, but nothing tells where clients are",
+            mend: mend
           ))
       } else if sitesInReach(of: office).allSatisfy({ $0.place == nil }), !hasOrders {
         found.append(

@@ -33,7 +33,7 @@ struct GeoReader {
         findings.error("\(what) says nothing", mend: "add \"sites:\" or \"location:\"", at: entry.location)
         return nil
       }
-      if sites?.isEmpty == true, case .list([])? = entry["sites"]?.content {
+      if case .list(let items)? = entry["sites"]?.content, items.isEmpty {
         findings.error("\(what) names no sites", mend: mend, at: entry.keyLocation("sites"))
       }
       return GeoNetwork(network: network, sites: sites, place: place)

@@ -26,7 +26,8 @@ struct GeoLookup: ParsableCommand {
       """)
 
   @Argument(help: ArgumentHelp("IPv4 or IPv6 addresses.", valueName: "ip")) var addresses: [String] = []
-  @Flag(help: "Addresses come from standard input, one a line; empty lines and those that begin with # are passed over.")
+  @Flag(
+    help: "Addresses come from standard input, one a line; empty lines and those that begin with # are passed over.")
   var stdin = false
   @Option(
     help: ArgumentHelp("The MaxMind DB file. Default: that of the topology.", valueName: "file"),

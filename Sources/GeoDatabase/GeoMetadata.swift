@@ -112,6 +112,6 @@ struct MetadataReader {
     guard metadata.nodeCount > 0 else { throw invalid("the search tree has no nodes") }
     let tree = metadata.nodeCount * metadata.recordBits / 4
     // Sixteen zero bytes stand between tree and data.
-    guard tree + 16 + 3 <= section.fileOffset - Self.marker.count else { throw invalid("the search tree is cut off") }
+    guard tree + 16 <= section.fileOffset - Self.marker.count else { throw invalid("the search tree is cut off") }
   }
 }

@@ -19,8 +19,10 @@ public final class WatchedDatabase: Sendable {
 
   private struct State {
     var current: GeoDatabase?
-    /// The state of the file that was refused; nil within: there was no file.
-    var refused: FileStamp??
+    /// The state of the file that was read last, or refused. Nil: there was none.
+    var handled: FileStamp?
+    /// That there is no file was said already.
+    var isMissing = false
     /// What the last check saw of a file written to in place.
     var seen: FileStamp?
   }
@@ -46,18 +48,17 @@ public final class WatchedDatabase: Sendable {
     do throws(GeoDatabaseError) {
       stamp = try FileStamp(path: path)
     } catch {
-      if case .some(nil) = state.refused { return .unchanged }
-      state.refused = .some(nil)
-      state.seen = nil
+      if state.isMissing { return .unchanged }
+      state.isMissing = true
       return .refused(error)
     }
-    if stamp == state.current?.stamp {
+    state.isMissing = false
+    guard let handled = state.handled else { return load(&state) }
+    if stamp == handled {
       state.seen = nil
       return .unchanged
     }
-    if case .some(stamp) = state.refused { return .unchanged }
-    let used = state.current?.stamp ?? (state.refused ?? nil)
-    if let used, used.isSameFile(as: stamp), state.seen != stamp {
+    if handled.isSameFile(as: stamp), state.seen != stamp {
       state.seen = stamp
       return .settling
     }
@@ -65,18 +66,18 @@ public final class WatchedDatabase: Sendable {
   }
 
   private func load(_ state: inout State) -> Outcome {
+    state.seen = nil
     // Taken first: a change while the file is read is then seen by the next check.
     let stamp = try? FileStamp(path: path)
     do throws(GeoDatabaseError) {
       let database = try GeoDatabase(path: path)
-      state = State(current: database, refused: nil, seen: nil)
+      state.current = database
+      state.handled = database.stamp
       return .replaced(database)
     } catch .changing {
-      state.seen = nil
       return .settling
     } catch {
-      state.refused = .some(stamp)
-      state.seen = nil
+      state.handled = stamp
       return .refused(error)
     }
   }

@@ -56,9 +56,9 @@ struct GeoLookup: ParsableCommand {
       throw ValidationError(stdin ? "Both --stdin and addresses: give one." : "No address: give some, or --stdin.")
     }
     let database: GeoDatabase?
-    do {
+    do throws(GeoDatabaseError) {
       database = try path.map { path throws(GeoDatabaseError) in try GeoDatabase(path: path) }
-    } catch let error as GeoDatabaseError {
+    } catch {
       StandardError.write("Error: \(error)\n")
       throw ExitCode.configuration
     }
@@ -67,11 +67,17 @@ struct GeoLookup: ParsableCommand {
     if stdin {
       try answer(lookup, &writer)
     } else {
-      let parsed = try addresses.map { text in
-        do { return try AddressLookup.address(text) } catch { throw ValidationError(error.message) }
-      }
+      let parsed = try addresses.map(checked)
       for address in parsed { writer.write(lookup.answer(address)) }
       writer.flush()
+    }
+  }
+
+  private func checked(_ text: String) throws -> Network {
+    do throws(TextError) {
+      return try AddressLookup.address(text)
+    } catch {
+      throw ValidationError(error.message)
     }
   }
 
@@ -80,7 +86,7 @@ struct GeoLookup: ParsableCommand {
     while let line = readLine() {
       let text = line.trimmingCharacters(in: .whitespaces)
       if text.isEmpty || text.hasPrefix("#") { continue }
-      do {
+      do throws(TextError) {
         writer.write(lookup.answer(try AddressLookup.address(text)))
       } catch {
         failed = true

@@ -1,4 +1,5 @@
 import Geo
+import Topology
 
 /// An answer as a line of CSV (RFC 4180, lines end with LF).
 struct LookupCSV {

@@ -1,4 +1,5 @@
 import Geo
+import Topology
 
 /// An answer for people.
 struct LookupText {

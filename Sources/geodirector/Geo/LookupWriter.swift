@@ -32,8 +32,14 @@ struct LookupWriter {
   mutating func flush() {
     if format == .csv, isFirst { append(LookupCSV.header + "\n") }
     isFirst = false
-    _ = pending.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, Foundation.stdout) }
-    fflush(Foundation.stdout)
+    var rest = pending[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Foundation.write(1, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      // Nobody reads any more, or there is no room: what was written so far is all there will be.
+      if count <= 0 { Foundation.exit(1) }
+      rest = rest.dropFirst(count)
+    }
     pending.removeAll(keepingCapacity: true)
   }
 

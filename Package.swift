@@ -54,6 +54,9 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
+    .executableTarget(
+      name: "GeoLookups", dependencies: ["Geo", "GeoDatabase", "Topology"], path: "Tests/Benchmarks/GeoLookups",
+      swiftSettings: strict),
     .testTarget(name: "TopologyTests", dependencies: ["Topology"], swiftSettings: strict),
     .testTarget(
       name: "TopologyFileTests", dependencies: ["Topology", "TopologyFile"], exclude: ["Broken"],

@@ -104,9 +104,11 @@ extension Topology {
       }
     }
     guard let geo else { return found }
-    for network in geo.networks where network.network.value.prefixLength == 0 {
+    for network in geo.networks {
+      let range = network.network.value
+      guard range.prefixLength == 0 || (range.isIPv4 && range.prefixLength == 96) else { continue }
       warn(
-        network.network.location, "network \(network.network.value) is everyone: the database is never asked",
+        network.network.location, "network \(range) is everyone: the database is never asked",
         "list the networks that it does not know, or has wrong")
     }
     guard let redirect = geo.redirect, redirect.value else { return found }

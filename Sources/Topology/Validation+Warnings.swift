@@ -15,6 +15,12 @@ extension Topology {
           "office \"\(office.name)\" prefers sites by client-location, which is not available yet: every client gets the order \(order)",
           mend: "write \"by: list\" or \"by: nearest\" if one order for all is meant"))
     }
+    if let redirect = geo?.redirect, redirect.value {
+      found.append(
+        Diagnostic(
+          .warning, at: redirect.location, "nobody is redirected yet: redirects are not available",
+          mend: "remove it, or keep it for later"))
+    }
     for relay in relays {
       found.append(
         Diagnostic(

@@ -30,7 +30,10 @@ struct GeoReader {
       let place = entry["location"].flatMap { readPlace($0, findings) }
       let sites = entry.names("sites")
       if entry["sites"] == nil, entry["location"] == nil {
-        findings.error("\(what) says nothing", mend: "add \"sites:\" or \"location:\"", at: entry.location)
+        // Unknown keys have been reported.
+        if entry.fields.allSatisfy({ ["sites", "location"].contains($0.key) }) {
+          findings.error("\(what) says nothing", mend: "add \"sites:\" or \"location:\"", at: entry.location)
+        }
         return nil
       }
       if case .list(let items)? = entry["sites"]?.content, items.isEmpty {

@@ -131,7 +131,7 @@ def test_a_file_cut_short_is_named(tmp_path):
 
 
 @pytest.mark.long
-def test_the_real_database_with_bytes_changed_gives_an_error_or_a_record(tmp_path):
+def test_the_real_database_with_a_byte_changed_gives_an_error_or_a_record(tmp_path):
     whole = city_database().read_bytes()
     broken = tmp_path / "broken.mmdb"
     broken.write_bytes(whole)
@@ -140,15 +140,13 @@ def test_the_real_database_with_bytes_changed_gives_an_error_or_a_record(tmp_pat
     refused = 0
     with open(broken, "r+b") as file:
         for _ in range(150):
-            at = [generator.randrange(len(whole)) for _ in range(50)] + [len(whole) - generator.randrange(1500) - 1]
-            for place in at:
-                file.seek(place)
-                file.write(bytes([generator.randrange(256)]))
+            place = generator.randrange(len(whole))
+            file.seek(place)
+            file.write(bytes([whole[place] ^ generator.randrange(1, 256)]))
             file.flush()
             refused += lookup("--database", broken, "--format", "csv", addresses=addresses, codes=(0, 78)) == ""
-            for place in at:
-                file.seek(place)
-                file.write(whole[place:place + 1])
+            file.seek(place)
+            file.write(whole[place:place + 1])
     assert 0 < refused < 150
 
 

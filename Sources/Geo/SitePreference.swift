@@ -106,6 +106,11 @@ public struct SitePreference: Sendable {
     self.init(sites: [site] + topology.backupOrder(of: site), geo: topology.geo ?? GeoSettings())
   }
 
+  /// The networks that say something about these sites, each with its order.
+  public var networkOrders: [(network: Network, order: [Int])] {
+    networks.indices.map { (networks[$0].network, decide(network: $0).order) }
+  }
+
   /// The number of the rule for an address's network; nil: no network has it.
   @inline(__always)
   func networkRule(high: UInt64, low: UInt64) -> Int? { networkTable.number(high: high, low: low) }

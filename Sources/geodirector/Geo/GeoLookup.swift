@@ -103,13 +103,25 @@ struct GeoLookup: ParsableCommand {
       if at != nil { throw ValidationError("--at needs a topology: give --topology FILE.") }
       return nil
     }
-    guard let at else { return SitePreference(sites: topology.sites, geo: topology.geo ?? GeoSettings()) }
-    if let office = topology.office(named: at) { return SitePreference(topology, office: office) }
-    if let site = topology.sites.first(where: { $0.directors.contains { $0.name == at } }) {
-      return SitePreference(topology, site: site)
+    return try SitePreference(topology, at: at)
+  }
+}
+
+extension SitePreference {
+  /// The preference of an office or a director, or, without a name, of every site in the order of the file.
+  init(_ topology: Topology, at node: String?) throws {
+    guard let node else {
+      self.init(sites: topology.sites, geo: topology.geo ?? GeoSettings())
+      return
     }
-    let known = topology.offices.map(\.name) + topology.sites.flatMap(\.directors).map(\.name)
-    let mend = spellingMend(of: at, among: known, noun: "offices and directors") ?? ""
-    throw ValidationError("No office or director is named \"\(at)\"; \(mend)")
+    if let office = topology.office(named: node) {
+      self.init(topology, office: office)
+    } else if let site = topology.sites.first(where: { $0.directors.contains { $0.name == node } }) {
+      self.init(topology, site: site)
+    } else {
+      let known = topology.offices.map(\.name) + topology.sites.flatMap(\.directors).map(\.name)
+      let mend = spellingMend(of: node, among: known, noun: "offices and directors") ?? ""
+      throw ValidationError("No office or director is named \"\(node)\"; \(mend)")
+    }
   }
 }

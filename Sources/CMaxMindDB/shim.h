@@ -95,27 +95,42 @@ static inline int cmm_code(const MMDB_s *db, uint32_t offset, const char *const 
   return error;
 }
 
+/// Goes to a map or list by its path, so that several values in it need no way through the whole record each.
+static inline int cmm_enter(const MMDB_s *db, uint32_t offset, const char *const *path, uint32_t *inner, int *found) {
+  MMDB_entry_data_s value;
+  int error = cmm_value(db, offset, path, &value, found);
+  *inner = value.offset;
+  return error;
+}
+
 /// What a record says about a place, by the paths that MaxMind's databases use.
 static inline int cmm_read_place(const MMDB_s *db, uint32_t offset, cmm_place *place) {
-  static const char *const latitude[] = {"location", "latitude", NULL};
-  static const char *const longitude[] = {"location", "longitude", NULL};
-  static const char *const accuracy[] = {"location", "accuracy_radius", NULL};
+  static const char *const location[] = {"location", NULL};
+  static const char *const latitude[] = {"latitude", NULL};
+  static const char *const longitude[] = {"longitude", NULL};
+  static const char *const accuracy[] = {"accuracy_radius", NULL};
   static const char *const continent[] = {"continent", "code", NULL};
   static const char *const country[] = {"country", "iso_code", NULL};
-  static const char *const subdivision[] = {"subdivisions", "0", "iso_code", NULL};
-  static const char *const second[] = {"subdivisions", "1", "iso_code", NULL};
-  int has_latitude = 0, has_longitude = 0, has_accuracy = 0, error;
+  static const char *const subdivisions[] = {"subdivisions", NULL};
+  static const char *const first[] = {"0", "iso_code", NULL};
+  static const char *const second[] = {"1", "iso_code", NULL};
+  int found = 0, has_latitude = 0, has_longitude = 0, has_accuracy = 0, error;
+  uint32_t inner = 0;
   double radius = 0;
-  if ((error = cmm_number(db, offset, latitude, &place->latitude, &has_latitude))) return error;
-  if ((error = cmm_number(db, offset, longitude, &place->longitude, &has_longitude))) return error;
-  place->has_location = has_latitude && has_longitude;
-  if ((error = cmm_number(db, offset, accuracy, &radius, &has_accuracy))) return error;
-  place->accuracy = has_accuracy && radius > 0 && radius < 65536 ? (uint32_t)radius : 0;
+  memset(place, 0, sizeof *place);
+  if ((error = cmm_enter(db, offset, location, &inner, &found))) return error;
+  if (found) {
+    if ((error = cmm_number(db, inner, latitude, &place->latitude, &has_latitude))) return error;
+    if ((error = cmm_number(db, inner, longitude, &place->longitude, &has_longitude))) return error;
+    if ((error = cmm_number(db, inner, accuracy, &radius, &has_accuracy))) return error;
+    place->has_location = has_latitude && has_longitude;
+    place->accuracy = has_accuracy && radius > 0 && radius < 65536 ? (uint32_t)radius : 0;
+  }
   if ((error = cmm_code(db, offset, continent, &place->continent))) return error;
   if ((error = cmm_code(db, offset, country, &place->country))) return error;
-  place->second_subdivision = 0;
-  if ((error = cmm_code(db, offset, subdivision, &place->subdivision)) || !place->subdivision) return error;
-  return cmm_code(db, offset, second, &place->second_subdivision);
+  if ((error = cmm_enter(db, offset, subdivisions, &inner, &found)) || !found) return error;
+  if ((error = cmm_code(db, inner, first, &place->subdivision)) || !place->subdivision) return error;
+  return cmm_code(db, inner, second, &place->second_subdivision);
 }
 
 /// An unnamed file in memory, closed on exec, that can be sealed.

@@ -3,7 +3,7 @@ import Geo
 import GeoDatabase
 import Topology
 
-// Looks the addresses of a file up, in one of three ways, and prints nanoseconds a look-up for each pass over the file.
+// Looks the addresses of a file up, in one of three ways, and prints nanoseconds of processor time a look-up for each pass over the file.
 //   GeoLookups find|place|list DATABASE ADDRESSES PASSES SITES NETWORKS
 // The file has 16 bytes an address, IPv4-mapped. What is found is summed and printed, so that nothing can be left out.
 
@@ -40,11 +40,18 @@ func preference() -> SitePreference {
   return SitePreference(sites: all, geo: geo)
 }
 
+/// Processor time of this thread in nanoseconds: what others do on the machine counts less than with a clock.
+func processorTime() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+  return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
+}
+
 func measure(_ lookUp: () throws -> Double) rethrows {
   for _ in 0..<passes {
-    let begin = DispatchTime.now().uptimeNanoseconds
+    let begin = processorTime()
     let sum = try lookUp()
-    let nanoseconds = Double(DispatchTime.now().uptimeNanoseconds - begin) / Double(addresses.count)
+    let nanoseconds = (processorTime() - begin) / Double(addresses.count)
     print(String(format: "%.1f %.3f", nanoseconds, sum))
   }
 }
@@ -72,10 +79,10 @@ case "place":
     return sum
   }
 default:
-  let begin = DispatchTime.now().uptimeNanoseconds
+  let begin = processorTime()
   let source = ClientSitesSource(preference(), path: arguments[2])
   guard case .replaced = source.check() else { exit(78) }
-  let seconds = Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9
+  let seconds = (processorTime() - begin) / 1e9
   var reader = ClientSitesReader(source)
   print(
     String(

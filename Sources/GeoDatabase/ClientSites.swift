@@ -7,7 +7,8 @@ public final class ClientSites: Sendable {
   /// The answers.
   public let compiled: CompiledPreference
 
-  /// Compiles a preference for a database: about 0.4 s for 100,000 records and two sites.
+  /// Compiles a preference for a database: about 1.5 s for the 458,000 records of GeoLite2 City
+  /// and twenty sites.
   public init(_ preference: SitePreference, database: GeoDatabase?) {
     self.database = database
     compiled = CompiledPreference(preference, records: database?.records ?? []) { record in

@@ -28,6 +28,9 @@ let package = Package(
     .target(name: "HTTPMessage", swiftSettings: strict),
     .target(name: "Routing", dependencies: ["Topology"], swiftSettings: core),
     .target(name: "Simulation", dependencies: ["Topology", "Routing", "HTTPMessage"], swiftSettings: strict),
+    .target(name: "Geo", dependencies: ["Topology"], swiftSettings: strict),
+    .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
+    .target(name: "GeoDatabase", dependencies: ["CMaxMindDB", "Geo", "Topology"], swiftSettings: strict),
     .target(name: "CReactor"),
     .target(name: "Reactor", dependencies: ["CReactor"], swiftSettings: strict),
     .target(
@@ -49,15 +52,21 @@ let package = Package(
     .executableTarget(
       name: "geodirector",
       dependencies: [
-        "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer",
+        "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer", "Geo", "GeoDatabase",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "GeoLookups", dependencies: ["Geo", "GeoDatabase", "Topology"], path: "Tests/Benchmarks/GeoLookups",
       swiftSettings: strict),
     .testTarget(name: "TopologyTests", dependencies: ["Topology"], swiftSettings: strict),
     .testTarget(
       name: "TopologyFileTests", dependencies: ["Topology", "TopologyFile"], exclude: ["Broken"],
       swiftSettings: strict),
+    .testTarget(name: "GeoTests", dependencies: ["Geo", "Topology"], swiftSettings: strict),
+    .testTarget(
+      name: "GeoDatabaseTests", dependencies: ["Geo", "GeoDatabase", "Topology"], swiftSettings: strict),
     .testTarget(name: "HTTPMessageTests", dependencies: ["HTTPMessage"], swiftSettings: strict),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "Topology"], swiftSettings: strict),
     .testTarget(

@@ -272,6 +272,13 @@ public struct Network: Sendable, Hashable {
   public var low: UInt64
   /// Prefix length in the 128-bit form: 0 to 128 (an IPv4 /8 is 104).
   public var prefixLength: Int
+
+  /// A range by its bits; those beyond the prefix count for nothing.
+  public init(high: UInt64, low: UInt64, prefixLength: Int) {
+    self.high = high
+    self.low = low
+    self.prefixLength = prefixLength
+  }
 }
 
 /// When and how often tries are repeated (rule D).

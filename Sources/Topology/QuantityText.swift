@@ -100,6 +100,27 @@ public func parseBandwidth(_ text: String) throws(TextError) -> Int {
   return Int(bits)
 }
 
+/// Reads a distance in kilometres: `200km`, `1.5km`, `100mi` (statute miles), `0`; at most half the Earth's circumference.
+public func parseDistance(_ text: String) throws(TextError) -> Double {
+  let number = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+  let suffix = String(text[number.endIndex...])
+  guard let value = Decimal9(parsing: String(number)) else {
+    throw TextError("\"\(text)\" is not a distance", mend: "write a distance as \"200km\" or \"100mi\"")
+  }
+  let kilometres: Double
+  switch suffix {
+  case "km": kilometres = value.double
+  case "mi": kilometres = value.double * 1.609344
+  case "" where value.isZero: kilometres = 0
+  case "": throw TextError("distance \"\(text)\" has no unit", mend: "write \"\(text)km\"")
+  default: throw TextError("unknown unit \"\(suffix)\" in distance \"\(text)\"", mend: "units: km, mi")
+  }
+  guard kilometres <= 20_040 else {
+    throw TextError("distance \"\(text)\" is too long", mend: "no two places are farther apart than 20040km")
+  }
+  return kilometres
+}
+
 /// A decimal number with up to nine digits after the point, without rounding.
 private struct Decimal9 {
   var whole: Int64
@@ -120,6 +141,7 @@ private struct Decimal9 {
   }
 
   var isZero: Bool { whole == 0 && fraction == 0 }
+  var double: Double { Double(whole) + Double(fraction) / 1_000_000_000 }
 
   /// The product, its fraction cut off; nil on overflow.
   func times(_ unit: Int64) -> Int64? {

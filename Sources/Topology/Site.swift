@@ -8,6 +8,8 @@ public struct Site: Sendable, Equatable {
   public var cookie: Located<String>
   /// Where it is.
   public var place: Location?
+  /// Where the public reaches it directly, scheme and authority without a slash at the end: `https://eu.shop.example`. Nil: nowhere.
+  public var url: Located<String>?
   /// Requests in flight at one director above which requests without a usable cookie are shed (rule C6). 0: unlimited.
   public var capacity: Int
   /// The applications it serves. Nil: all.

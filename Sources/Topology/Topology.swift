@@ -21,6 +21,8 @@ public struct Topology: Sendable, Equatable {
   public var links: [Link]
   /// Settings by role.
   public var defaults: TierDefaults
+  /// Where clients are and which sites they get. Nil: the file says nothing.
+  public var geo: GeoSettings?
   /// TCP services, kept as they were written.
   public var relays: [RawEntry]
   /// Stories to simulate, in declaration order.

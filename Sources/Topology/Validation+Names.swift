@@ -80,7 +80,7 @@ extension Topology {
     return found + linksTwice()
   }
 
-  private func unknown(
+  func unknown(
     _ names: [Located<String>], among known: [String], kind: String, also: [String] = [], sayTwice: Bool = true
   ) -> [Diagnostic] {
     var found: [Diagnostic] = []

@@ -1,7 +1,7 @@
 extension Topology {
   /// What works but is likely not meant.
   func warnings() -> [Diagnostic] {
-    cookieWarnings() + nodeWarnings() + settingsWarnings() + scenarioWarnings() + notAvailable()
+    cookieWarnings() + nodeWarnings() + settingsWarnings() + scenarioWarnings() + geoWarnings() + notAvailable()
   }
 
   /// What the language has and nodes do not do yet: it is kept, and has no effect.
@@ -14,6 +14,12 @@ extension Topology {
           .warning, at: office.location,
           "office \"\(office.name)\" prefers sites by client-location, which is not available yet: every client gets the order \(order)",
           mend: "write \"by: list\" or \"by: nearest\" if one order for all is meant"))
+    }
+    if let redirect = geo?.redirect, redirect.value {
+      found.append(
+        Diagnostic(
+          .warning, at: redirect.location, "nobody is redirected yet: redirects are not available",
+          mend: "remove it, or keep it for later"))
     }
     for relay in relays {
       found.append(

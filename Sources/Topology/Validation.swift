@@ -5,8 +5,8 @@ extension Topology {
   ///   said (something missing because it was unreadable) are left out, as are warnings.
   public func validate(readCleanly: Bool = true) -> [Diagnostic] {
     var found = namesTwice() + unknownNames() + addressesTwice() + applicationConflicts() + siteCookiesTwice()
-    found += wildcardsWithoutAddress() + scenarioErrors()
-    if readCleanly { found += incompleteSites() + unservedApplications() }
+    found += wildcardsWithoutAddress() + scenarioErrors() + geoErrors()
+    if readCleanly { found += incompleteSites() + unservedApplications() + geoMissing() }
     if readCleanly, !found.contains(where: { $0.severity == .error }) { found += warnings() }
     return found
   }

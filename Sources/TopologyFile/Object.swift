@@ -8,6 +8,14 @@ struct Object {
   let what: String
   let findings: Findings
 
+  /// The keys of a mapping that are names of the file's own choice.
+  init(fields: [Tree.Field], location: SourceLocation, what: String, findings: Findings) {
+    self.fields = fields
+    self.location = location
+    self.what = what
+    self.findings = findings
+  }
+
   /// Takes a mapping; reports another kind of content and unknown keys.
   init?(_ tree: Tree, _ what: String, keys: [String], shortForm: String? = nil, findings: Findings) {
     guard case .mapping(let fields) = tree.content else {

@@ -13,7 +13,7 @@ struct SiteReader {
   mutating func site(_ tree: Tree) -> Site? {
     let keys = [
       "name", "cookie", "location", "capacity", "applications", "balance", "backup", "directors", "balancers",
-      "servers", "users", "traffic",
+      "servers", "users", "traffic", "url",
     ]
     guard let object = Object(tree, "site", keys: keys, findings: findings) else { return nil }
     let name = object.requiredName(example: "SITE1")
@@ -21,6 +21,7 @@ struct SiteReader {
     siteCount += 1
     site.cookie = object.located("cookie", parseCookieValue) ?? site.cookie
     site.place = object["location"].flatMap { readPlace($0, findings) }
+    site.url = object.located("url", parseSiteURL)
     site.capacity = object.integer("capacity", 0...10_000_000) ?? 0
     site.applications = object.names("applications")
     site.balance = object.choice("balance", BalanceAlgorithm.self)

@@ -8,7 +8,7 @@ struct TopologyReader {
     "geodirector", "applications", "sites", "offices", "links", "relays", "scenarios", "include",
   ]
   static let mainKeys =
-    includedKeys + ["network", "defaults", "time-scale", "resolve-interval", "traffic", "service"]
+    includedKeys + ["network", "defaults", "time-scale", "resolve-interval", "traffic", "service", "geo"]
 
   let findings: Findings
   private var topology: Topology
@@ -32,6 +32,7 @@ struct TopologyReader {
     let traffic = TrafficReader(findings: findings)
     if let tree = object["traffic"] { topology.traffic = traffic.traffic(tree) }
     if let tree = object["service"] { topology.service = traffic.service(tree) }
+    if let tree = object["geo"] { topology.geo = GeoReader(findings: findings).geo(tree) }
     readCommon(object)
     return object
   }

@@ -13,8 +13,29 @@ struct NetworkText {
     for site in topology.sites { lines += self.lines(of: site) }
     if !topology.offices.isEmpty { lines += ["", "offices"] + offices.lines(indent: 2) }
     if !topology.links.isEmpty { lines += ["", "links"] + links.lines(indent: 2) }
+    lines += geo
     lines += ScenariosText(topology).lines
     return lines.joined(separator: "\n")
+  }
+
+  /// Where clients are and which sites they get.
+  private var geo: [String] {
+    guard let geo = topology.geo else { return [] }
+    var title = "geo, database \(topology.databasePath ?? "none")"
+    if geo.minimumGainKilometres > 0 { title += ", minimum gain \(geo.minimumGainKilometres) km" }
+    if geo.redirect?.value == true { title += ", redirect" }
+    var table = TextTable(["clients", "sites", "location"])
+    for entry in geo.networks {
+      let sites = entry.sites?.map(\.value).joined(separator: ", ") ?? "by distance"
+      table.add([
+        "network \(entry.network.value)", sites, entry.place.map { "\($0.latitude), \($0.longitude)" } ?? "-",
+      ])
+    }
+    for entry in geo.regions {
+      let sites = entry.sites.map(\.value).joined(separator: ", ")
+      table.add(["\(entry.kind.rawValue) \(entry.code.value)", sites, "-"])
+    }
+    return ["", title] + (geo.networks.isEmpty && geo.regions.isEmpty ? [] : table.lines(indent: 2))
   }
 
   private var applications: TextTable {
@@ -37,6 +58,7 @@ struct NetworkText {
   private func lines(of site: Site) -> [String] {
     var title = "site \(site.name), cookie value \(site.cookie.value)"
     if let place = site.place { title += ", at \(place.latitude), \(place.longitude)" }
+    if let url = site.url { title += ", \(url.value)" }
     if site.capacity > 0 { title += ", capacity \(site.capacity) requests a director" }
     let backup = topology.backupOrder(of: site).map(\.name)
     if !backup.isEmpty { title += ", backed by " + backup.joined(separator: ", ") }

@@ -29,6 +29,7 @@ struct NetworkView: Encodable {
   struct SiteView: Encodable {
     var name, cookie: String
     var location: Place?
+    var url: String?
     var capacity: Int
     var backup: [String]
     var directors, balancers: [Node]
@@ -43,6 +44,22 @@ struct NetworkView: Encodable {
     var siteOrder: [String]
     var traffic: ScenariosView.Traffic?
   }
+  struct GeoView: Encodable {
+    struct NetworkOrder: Encodable {
+      var network: String
+      var sites: [String]?
+      var location: Place?
+    }
+    struct RegionOrder: Encodable {
+      var kind, code: String
+      var sites: [String]
+    }
+    var database: String?
+    var networks: [NetworkOrder]
+    var regions: [RegionOrder]
+    var minimumGainKilometres: Double
+    var redirect: Bool
+  }
   struct LinkView: Encodable {
     var between: [String]
     var latencyMilliseconds, costPerGigabyte, loss: Double
@@ -54,6 +71,7 @@ struct NetworkView: Encodable {
   var sites: [SiteView]
   var offices: [OfficeView]
   var links: [LinkView]
+  var geo: GeoView?
   var traffic: ScenariosView.Traffic?
   var service: ScenariosView.Service?
   var scenarios: [ScenariosView.Story]
@@ -73,7 +91,8 @@ extension NetworkView {
     }
     sites = topology.sites.map { site in
       SiteView(
-        name: site.name, cookie: site.cookie.value, location: site.place.map(Place.init), capacity: site.capacity,
+        name: site.name, cookie: site.cookie.value, location: site.place.map(Place.init), url: site.url?.value,
+        capacity: site.capacity,
         backup: topology.backupOrder(of: site).map(\.name), directors: site.directors.map(Node.init),
         balancers: site.balancers.map(Node.init),
         servers: site.servers.map { server in
@@ -97,6 +116,17 @@ extension NetworkView {
       LinkView(
         between: $0.ends.map(\.value), latencyMilliseconds: $0.latency.inMilliseconds,
         costPerGigabyte: $0.costPerGigabyte, loss: $0.loss, bandwidthBitsPerSecond: $0.bandwidth)
+    }
+    geo = topology.geo.map { geo in
+      GeoView(
+        database: topology.databasePath,
+        networks: geo.networks.map {
+          GeoView.NetworkOrder(
+            network: $0.network.value.description, sites: $0.sites?.map(\.value), location: $0.place.map(Place.init))
+        },
+        regions: geo.regions.map {
+          GeoView.RegionOrder(kind: $0.kind.rawValue, code: $0.code.value, sites: $0.sites.map(\.value))
+        }, minimumGainKilometres: geo.minimumGainKilometres, redirect: geo.redirect?.value ?? false)
     }
     traffic = ScenariosView.Traffic(topology.traffic)
     service = ScenariosView.Service(topology.service)

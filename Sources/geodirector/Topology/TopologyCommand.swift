@@ -4,8 +4,11 @@ import ArgumentParser
 struct TopologyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "topology",
-    abstract: "Check a topology file, show what it means, explain what happens to a request, simulate failures.",
-    subcommands: [TopologyCheck.self, TopologyShow.self, TopologyExplain.self, TopologySimulate.self])
+    abstract:
+      "Check a topology file, show what it means, explain what happens to a request, simulate failures, configure other programs.",
+    subcommands: [
+      TopologyCheck.self, TopologyShow.self, TopologyExplain.self, TopologySimulate.self, TopologyRender.self,
+    ])
 }
 
 /// The topology file of a command.

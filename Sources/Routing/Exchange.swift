@@ -125,6 +125,8 @@ public struct Exchange: Sendable {
   /// When the trial began that this attempt has the right to; nil: it has none.
   private var trialBegan: Int64?
   private var isProbe = false
+  /// When the attempt was chosen.
+  private var attemptBegan: Int64 = 0
   private var limitReached = false
 
   /// No request yet.
@@ -279,8 +281,8 @@ public struct Exchange: Sendable {
     switch refusal {
     case .destinationUnavailable where isReplayable, .connectionTerminated where isReplayable && isIdempotent:
       if refusal == .destinationUnavailable {
-        // An attempt at a server believed down may take long at the nodes behind: what others have found out since is newer.
-        if !(isAgainstBelief && pool.members[Int(server)].health.liveness == .alive) {
+        // A refusal may come after a long wait at the nodes behind: what was found out since it began is newer.
+        if pool.members[Int(server)].aliveSince <= attemptBegan {
           pool.note(server, .declaredDead)
           pool.shared.trials.revoke(server)
         }
@@ -357,6 +359,7 @@ public struct Exchange: Sendable {
       isAgainstBelief = why == .trial || why == .lastResort
       trialBegan = purpose == .trial ? now : nil
       isProbe = purpose == .probe
+      attemptBegan = now
       return attempt(isAgainstBelief ? .none : .any, &pool)
     case .awaitTrial(let target):
       state = .awaitingTrial

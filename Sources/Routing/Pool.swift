@@ -19,6 +19,8 @@ public struct Pool: ~Copyable {
     var health: HealthSnapshot
     /// Since when it says itself that it has nobody to serve with.
     var deadSince: Int64 = .min
+    /// Since when it is known to live again.
+    var aliveSince: Int64 = .min
     /// The deadline of its drain has passed: its own users are moved, too (rule F2).
     var isDrained = false
     /// May be given its own users.
@@ -217,8 +219,10 @@ public struct Pool: ~Copyable {
     nextDeadline = .max
     for index in 0..<serverCount {
       let wasDead = members[index].health.liveness == .declaredDead
+      let wasAlive = members[index].health.liveness == .alive
       members[index].health = shared.health.snapshot(Int32(index))
       if !wasDead && members[index].health.liveness == .declaredDead { members[index].deadSince = now }
+      if !wasAlive && members[index].health.liveness == .alive { members[index].aliveSince = now }
       members[index].isDrained = isOver(members[index].health, now)
     }
     for tier in 0..<tierCount {

@@ -169,11 +169,13 @@ import Topology
     #expect(core.begin(&late) == "connect SD1")
     core.connect(&late)
     // Checks see it alive while the request still waits there.
+    core.now += CoreFixture.second
     core.believe(.ownUsersOnly, of: "SD1")
     _ = core.respond(&late, .destinationUnavailable)
     #expect(core.takeEvidence().isEmpty)
     core.finish(&late)
-    // An attempt that began then is news.
+    // The refusal of an attempt that began later is news.
+    core.now += CoreFixture.second
     var next = Exchange()
     #expect(core.begin(&next, cookie: "SITE1") == "connect SD1")
     core.connect(&next)

@@ -50,6 +50,8 @@ public final class WatchedDatabase: Sendable {
     } catch {
       if state.isMissing { return .unchanged }
       state.isMissing = true
+      // The next file is another one, even if it is given the same number.
+      state.handled = nil
       return .refused(error)
     }
     state.isMissing = false

@@ -1,10 +1,29 @@
 extension Topology {
   /// Steps about things that are not there or at impossible times, and statements about phases that never come.
-  func scenarioErrors() -> [Diagnostic] { scenarios.flatMap(errors) }
+  func scenarioErrors() -> [Diagnostic] { scenarios.flatMap(errors) + latencyErrors() }
+
+  /// What no network has, and no simulation can count with.
+  private func latencyErrors() -> [Diagnostic] {
+    links.filter { $0.latency > .seconds(3600) && !$0.ends.isEmpty }.map { link in
+      Diagnostic(
+        .error, at: link.ends[0].location, "the latency of a link is \(link.latency.text)",
+        mend: "write an hour at most")
+    }
+  }
 
   /// What is wrong with a scenario for this network, one of the file or another; empty: it can be simulated.
   public func errors(in scenario: Scenario) -> [Diagnostic] {
-    scenario.steps.flatMap { stepErrors($0, of: scenario) } + overlaps(in: scenario) + expectationErrors(scenario)
+    lengthErrors(scenario) + scenario.steps.flatMap { stepErrors($0, of: scenario) } + overlaps(in: scenario)
+      + expectationErrors(scenario)
+  }
+
+  private func lengthErrors(_ scenario: Scenario) -> [Diagnostic] {
+    guard scenario.duration > .seconds(366 * 86_400) else { return [] }
+    return [
+      Diagnostic(
+        .error, at: scenario.location, "scenario \"\(scenario.name)\" lasts \(scenario.duration.text)",
+        mend: "write 366d at most")
+    ]
   }
 
   private func stepErrors(_ step: ScenarioStep, of scenario: Scenario) -> [Diagnostic] {
@@ -15,6 +34,9 @@ extension Topology {
           .error, at: step.location,
           "step begins at \(step.at.text), but scenario \"\(scenario.name)\" ends at \(scenario.duration.text)",
           mend: "let it begin earlier, or set \"duration:\" to more"))
+    }
+    if case .slow(_, let added, _) = step.fault, added > .seconds(86_400) {
+      found.append(Diagnostic(.error, at: step.location, "slow by \(added.text)", mend: "write a day at most"))
     }
     let anything: [ElementKind] = [.office, .director, .balancer, .server, .site]
     switch step.fault {
@@ -190,13 +212,17 @@ extension Topology {
       }
     }
     found += scenarios.flatMap(\.steps).compactMap(slowEnds)
-    let isUsed = !offices.isEmpty || sites.contains { ($0.traffic.users ?? 0) > 0 }
+    // Without an office every site has users, unless it says that it has none.
+    let isUsed =
+      traffic.users != 0
+      && (offices.contains { $0.traffic.users != 0 }
+        || sites.contains { ($0.traffic.users ?? (offices.isEmpty ? 1 : 0)) > 0 })
     if let scenario = scenarios.first, !isUsed {
       found.append(
         Diagnostic(
           .warning, at: scenario.location,
-          "nobody uses the network of this scenario: there is no office, and no site has users",
-          mend: "add \"users:\" to a site"))
+          "nobody uses the network: no office or site has users, so that scenarios show nothing",
+          mend: "set \"users:\" of an office, a site or \"traffic\" to more than 0"))
     }
     return found
   }

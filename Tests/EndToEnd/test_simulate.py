@@ -388,7 +388,32 @@ class TestPlot:
     def test_a_place_that_cannot_be_written_is_told_before_anything_runs(self, tmp_path):
         done = simulate(TWO_SITES, "--plot", tmp_path / "nowhere" / "plot.svg", code=USAGE)
         assert "there is no directory" in done.stderr and not done.stdout
-        assert "is a directory" in simulate(TWO_SITES, "--plot", tmp_path, code=USAGE).stderr
+        (tmp_path / "folder.svg").mkdir()
+        assert "is a directory" in simulate(TWO_SITES, "--plot", tmp_path / "folder.svg", code=USAGE).stderr
+
+    def test_a_topology_is_not_overwritten(self, tmp_path):
+        file = written(tmp_path / "own.yaml", TWO_SITES.read_text())
+        done = simulate(file, "--plot", file, code=USAGE)
+        assert "is no name of a drawing" in done.stderr and file.read_text() == TWO_SITES.read_text()
+
+
+class TestExtremes:
+    @pytest.mark.parametrize("line, what", [
+        ("traffic: {think-time: 36500d, session-length: 36500d}", None),
+        ("service: {time: 36500d, concurrency: 1}", None),
+        ("scenarios: [{name: long, duration: 36500d}]", "lasts 36500d"),
+        ("scenarios: [{name: slow, duration: 1h, steps: [{at: 1m, slow: W, by: 36500d}]}]", "slow by 36500d"),
+        ("links: [{between: [OFFICE, HOME], latency: 36500d}]", "the latency of a link is 36500d"),
+        ("traffic: {users: 0}\nscenarios: [{name: calm, duration: 1m}]", "no office or site has users"),
+    ])
+    def test_what_nobody_means_is_refused_or_simulated(self, tmp_path, line, what):
+        done = simulate(written(tmp_path / "odd.yaml", SMALL + line + "\n"), code=None)
+        assert done.returncode in (0, 1, CONFIGURATION)
+        assert what is None or what in done.stderr
+
+    def test_numbers_that_no_memory_holds_are_refused(self):
+        assert "at most 10000000" in simulate(TWO_SITES, "--users", 99_999_999_999, code=USAGE).stderr
+        assert "at most 1000000" in simulate(TWO_SITES, "--explore", 99_999_999_999, code=USAGE).stderr
 
 
 class TestUsage:
@@ -444,5 +469,5 @@ class TestTerminal:
 
     def test_a_comparison_shows_which_way_is_under_way(self):
         shown, _ = self.on_terminal(TWO_SITES, "--scenario", "director-dies", "--compare", "--users", 10_000, TERM="xterm")
-        assert re.search(r"\r[#.]{20} \d/5, [\d,]+ requests/s, director-dies, [\w ]+ \d+m[\d.]*s? of 10m", shown)
+        assert re.search(r"\r[#.]{20} \d/5, [\d,]+ requests/s, director-dies, [\w ]+ \d+m[\d.]*s?( of|\x1b)", shown)
         assert "\r\x1b[K" in shown[:shown.index("The same users and faults")]

@@ -17,6 +17,22 @@ struct MutationTests {
     #expect(violations(.interSiteBounded, scenario, without: .withoutLearning) > 0)
   }
 
+  @Test func `Without faster checks after a failure, failures are seen too late`() {
+    let scenario = TwoSites.scenario("kill", [TwoSites.step(at: 120, lasts: 240, .kill(TwoSites.names("W11", "SD2")))])
+    #expect(violations(.detectionInTime, scenario, without: []) == 0)
+    #expect(violations(.detectionInTime, scenario, without: .withoutFastChecks) > 0)
+  }
+
+  @Test func `Servers that answer nothing are told, and violate nothing before the time-outs are over`() throws {
+    var scenario = TwoSites.scenario(
+      "hang",
+      [TwoSites.step(at: 60, .slow(.elements(TwoSites.names("SITE1", "SITE2")), added: .seconds(80_000), divided: 0))])
+    scenario.duration = .seconds(90)
+    let report = TwoSites.run(scenario)
+    #expect(report.total.counts.unanswered > 50)
+    for verdict in report.verdicts { #expect(verdict.holds) }
+  }
+
   @Test func `Without the new prefix, users are thrown back to the server they had left`() {
     let scenario = TwoSites.scenario(
       "kill", [TwoSites.step(at: 120, lasts: 120, .kill(TwoSites.names("W11")))])

@@ -65,6 +65,8 @@ struct Leg {
     static let watched = Flags(rawValue: 2048)
     /// The root: load was in the way, as queues, capacities and the right to retry have bounds (rules C6, D2, D4).
     static let overloaded = Flags(rawValue: 4096)
+    /// The root: the request, an answer or a repeat of them went over a link that loses packets.
+    static let lossy = Flags(rawValue: 8192)
     /// The root: something went differently than on an ordinary day.
     static let disturbed = Flags(rawValue: 1024)
   }

@@ -45,7 +45,8 @@ struct RandomStream: RandomNumberGenerator, Sendable {
   /// A time of this mean, exponentially distributed, in whole nanoseconds; at least 0.
   @inline(__always)
   mutating func exponential(mean: Int64) -> Int64 {
-    Int64(Exponential.negativeLogarithm(next()) * Double(mean))
+    // At most 36 years: sums with the clock's time do not overflow.
+    Int64(min(Exponential.negativeLogarithm(next()) * Double(mean), 0x1p60))
   }
 }
 

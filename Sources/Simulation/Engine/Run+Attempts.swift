@@ -37,6 +37,7 @@ extension Run {
     root.pointee.bytes &+= UInt64(bytes)
     root.pointee.cost += Double(bytes) * state.pointee.costPerByte
     if state.pointee.isInterSite { root.pointee.flags.insert(.crossed) }
+    if state.pointee.loss > 0 { root.pointee.flags.insert(.lossy) }
   }
 
   /// The request is where the next hop stands, if the way is open.

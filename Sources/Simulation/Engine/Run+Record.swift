@@ -62,7 +62,8 @@ extension Run {
       isOlder: leg.pointee.began / 1_000_000 < Int64(past.pointee.movedAt),
       followsScatter: past.pointee.wasScattered, answered: result.server,
       status: Int(result.status), isApplicationError: result.isApplicationError,
-      wasOverloaded: leg.pointee.flags.contains(.overloaded), isLoss: isLoss, isMove: isMove)
+      wasOverloaded: leg.pointee.flags.contains(.overloaded), wasLossy: leg.pointee.flags.contains(.lossy),
+      isLoss: isLoss, isMove: isMove)
     let counts = record.counts + Int(leg.pointee.phase)
     let names = verdicts.names
     if outcome.isError {
@@ -143,6 +144,25 @@ extension Run {
     let place = network.elements[Int(from)].place
     guard place != site, let path = network.link(between: place, and: site) else { return 0 }
     return Double(Int(leg.pointee.requestBytes) + answerBytes) * network.links[Int(path.link)].costPerByte
+  }
+
+  // MARK: What is left
+
+  /// An answer that is not there after so long is missed.
+  private static let missedAfter: Int64 = 5_000_000_000
+
+  /// Requests that are under way when the scenario ends. Those that some time-out should have ended long ago violate a property.
+  mutating func countUnanswered() {
+    for index in 0..<Int32(legCount) {
+      let leg = legs + Int(index)
+      guard leg.pointee.flags.contains(.alive), leg.pointee.parent < 0, now - leg.pointee.began >= Self.missedAfter
+      else { continue }
+      record.counts[Int(leg.pointee.phase)].unanswered += 1
+      verdicts.errors.missed(
+        user: Int(leg.pointee.user), vantage: Int(users[Int(leg.pointee.user)].place), begin: leg.pointee.began,
+        end: now,
+        &truth)
+    }
   }
 
   // MARK: The report

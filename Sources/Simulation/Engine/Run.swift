@@ -220,6 +220,7 @@ struct Run: ~Copyable {
       handle(event)
     }
     now = end
+    countUnanswered()
     record.close(at: end)
   }
 

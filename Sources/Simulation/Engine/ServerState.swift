@@ -35,7 +35,7 @@ struct ServerState {
       starts.removeFirst(begun)
       begun = 0
     }
-    let start = ends[0]
+    let start = min(ends[0], 1 << 61)
     starts.append(start)
     sink(start + service)
     return start + service

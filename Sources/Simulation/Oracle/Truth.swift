@@ -212,11 +212,10 @@ struct Truth {
     return false
   }
 
-  /// Some link lost packets at some time from `begin` to `end`.
-  func losesPackets(_ begin: Int64, _ end: Int64) -> Bool {
-    if network.links.contains(where: { $0.loss > 0 }) { return true }
+  /// Some element of an entry did not run at some time from `begin` to `end`.
+  func hasFallen(_ entry: Int, _ begin: Int64, _ end: Int64) -> Bool {
     for snapshot in snapshots.reversed() where snapshot.at <= end {
-      if snapshot.links.contains(where: { $0.loss > 0 }) { return true }
+      if entries[entry].elements.contains(where: { !snapshot.isUp[Int($0)] }) { return true }
       if snapshot.at <= begin { break }
     }
     return false

@@ -34,6 +34,8 @@ struct Outcome {
   var isApplicationError: Bool
   /// A queue, a capacity or the right to retry was at its bound.
   var wasOverloaded: Bool
+  /// The request, its answer or a repeat of them went over a link that loses packets.
+  var wasLossy: Bool
   /// The user's session was lost by it, and by no answer before.
   var isLoss: Bool
   /// The user is moved by it, and by no answer of the page before.
@@ -107,6 +109,8 @@ struct Allowances {
   /// For how long a POST may be under way to something that has failed in silence: TCP_USER_TIMEOUT, the longest of all nodes
   /// (rule C5).
   var doubt: Int64
+  /// The longest that time-outs let a request wait: at each tier in the queue and for the answer, and `recovery`.
+  var patience: Int64
   /// Failed connections in a row that show a node that a candidate is down, the most of all nodes (rule C4).
   var fall: Int64
   /// An entry's longest check interval: what rule E4 counts in.
@@ -121,14 +125,17 @@ struct Allowances {
     var relearningByRole = recoveryByRole
     doubt = 0
     fall = 1
+    var patienceByRole = recoveryByRole
     for pool in network.pools {
       let role = pool.role == .officeProxy ? 0 : pool.role == .siteDirector ? 1 : 2
       recoveryByRole[role] = max(recoveryByRole[role], pool.trialInterval + pool.connectTimeout)
       doubt = max(doubt, pool.unacknowledged + pool.connectTimeout)
+      patienceByRole[role] = max(patienceByRole[role], pool.queueTimeout + pool.serverTimeout)
       fall = max(fall, Int64(pool.checks.map(\.plan.fall).max() ?? 1))
       if role > 0 { relearningByRole[role] = max(relearningByRole[role], pool.relearning) }
     }
     recovery = recoveryByRole.reduce(ModelTimes.growth, +)
+    patience = patienceByRole.reduce(recovery, +)
     relearning = []
     interval = []
     order = []

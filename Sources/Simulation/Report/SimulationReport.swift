@@ -103,6 +103,8 @@ public struct Counts: Sendable, Equatable {
   public var errorsOracle: UInt64 = 0
   /// Errors of the application's own making, in `errors` and in `errorsOracle`.
   public var applicationErrors: UInt64 = 0
+  /// Requests that had waited for an answer for five seconds or more when the scenario ended; they are in no other count.
+  public var unanswered: UInt64 = 0
   /// Sessions lost, each once: by the first answer of a server that did not know the session the request came with.
   public var sessionsLost: UInt64 = 0
   /// Of them those that were unavoidable: the server of the session had lost its memory, or could not be reached.
@@ -142,6 +144,7 @@ public struct Counts: Sendable, Equatable {
     sum.errors += other.errors
     sum.errorsOracle += other.errorsOracle
     sum.applicationErrors += other.applicationErrors
+    sum.unanswered += other.unanswered
     sum.sessionsLost += other.sessionsLost
     sum.sessionsLostOracle += other.sessionsLostOracle
     sum.usersMoved += other.usersMoved

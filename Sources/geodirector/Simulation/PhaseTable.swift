@@ -15,6 +15,9 @@ struct PhaseTable {
     if phases.contains(where: { $0.counts.applicationErrors > 0 }) {
       table.add("  the application's own", phases.map { Quantities.count($0.counts.applicationErrors) })
     }
+    if phases.contains(where: { $0.counts.unanswered > 0 }) {
+      table.add("unanswered at the end", phases.map { Quantities.count($0.counts.unanswered) })
+    }
     add("sessions lost", \.sessionsLost, best: \.sessionsLostOracle, to: &table)
     table.add("users moved", phases.map { Quantities.count($0.counts.usersMoved) })
     table.add("  moves", phases.map { Quantities.count($0.counts.moves) })

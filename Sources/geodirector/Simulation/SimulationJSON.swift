@@ -57,7 +57,7 @@ struct SimulationJSON: Encodable {
   struct Part: Encodable {
     var phase: String
     var lengthMilliseconds: Double
-    var requests, errors, errorsBest, applicationErrors, sessionsLost, sessionsLostBest: UInt64
+    var requests, errors, errorsBest, applicationErrors, unanswered, sessionsLost, sessionsLostBest: UInt64
     var usersMoved, moves, movedNeedlessly, movedBack, interSiteRequests, interSiteRequestsBest, bytes: UInt64
     var cost, costBest: Double
     var latency: Latency
@@ -181,7 +181,7 @@ extension SimulationJSON.Part {
     self.init(
       phase: report.phase.rawValue, lengthMilliseconds: milliseconds(report.lengthNanoseconds),
       requests: counts.requests, errors: counts.errors, errorsBest: counts.errorsOracle,
-      applicationErrors: counts.applicationErrors, sessionsLost: counts.sessionsLost,
+      applicationErrors: counts.applicationErrors, unanswered: counts.unanswered, sessionsLost: counts.sessionsLost,
       sessionsLostBest: counts.sessionsLostOracle, usersMoved: counts.usersMoved, moves: counts.moves,
       movedNeedlessly: counts.movedNeedlessly,
       movedBack: counts.movedBack, interSiteRequests: counts.interSite, interSiteRequestsBest: counts.interSiteOracle,

@@ -64,12 +64,19 @@ struct TopologySimulate: ParsableCommand {
   @Option(help: "text or json.") var format: Format = .text
 
   func validate() throws {
-    if let users, users < 1 { throw ValidationError("--users must be at least 1.") }
+    if let users, !(1...10_000_000).contains(users) {
+      throw ValidationError(users < 1 ? "--users must be at least 1." : "--users must be at most 10000000.")
+    }
     if population != nil, users != nil {
       throw ValidationError("--users has no meaning beside --population, which lists the users.")
     }
     if let trace, trace < 0 { throw ValidationError("--trace: users are numbered from 0.") }
-    if let explore, explore < 1 { throw ValidationError("--explore must be at least 1.") }
+    if let explore, !(1...1_000_000).contains(explore) {
+      throw ValidationError(
+        explore < 1
+          ? "--explore must be at least 1."
+          : "--explore must be at most 1000000; more need another --seed.")
+    }
     if explore != nil {
       let other =
         scenario != nil
@@ -91,6 +98,10 @@ struct TopologySimulate: ParsableCommand {
       if let other { throw ValidationError("--compare shows sums of each way: it does not go with \(other).") }
     } else if dnsTTL != nil || adoptSessions {
       throw ValidationError("\(dnsTTL != nil ? "--dns-ttl" : "--adopt-sessions") has no meaning without --compare.")
+    }
+    if let plot, !plot.lowercased().hasSuffix(".svg") {
+      // A topology is easily named in its place, and would be overwritten.
+      throw ValidationError("--plot: \"\(plot)\" is no name of a drawing; write FILE.svg.")
     }
     if let plot, let reason = Self.whyUnwritable(plot) { throw ValidationError("--plot: \(reason)") }
   }

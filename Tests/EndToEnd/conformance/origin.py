@@ -17,6 +17,8 @@ class Script:
     slowly: bool = False
     # Speaks when the request's head is there, without reading the body.
     early: bool = False
+    # All of it has been sent.
+    sent: threading.Event = dataclasses.field(default_factory=threading.Event)
 
 
 class StrictOrigin(contextlib.AbstractContextManager):
@@ -91,6 +93,7 @@ class StrictOrigin(contextlib.AbstractContextManager):
             pieces = [script.data] if not script.slowly else [script.data[i:i + 1] for i in range(len(script.data))]
             for piece in pieces:
                 connection.sendall(piece)
+            script.sent.set()
             return not script.close
         body = b"" if request.first[0] == b"HEAD" else request.target.encode("latin-1")
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(request.target), body))

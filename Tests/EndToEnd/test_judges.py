@@ -128,6 +128,11 @@ class TestReturns:
     def test_an_older_request_that_ends_later_is_not_a_return(self, timeline):
         assert not returns([record(1, "W11"), record(2, "W12"), record(1.5, "W11", end=2.5)], timeline)
 
+    def test_a_user_is_where_the_page_s_last_answer_came_from(self, timeline):
+        page = [record(1, "W11"), record(2, "W12", end=2.4, after=bound("W12")), record(2, "W11", end=2.5, after=bound("W11"))]
+        assert not returns([*page, record(3, "W11", sent=bound("W11"), after=bound("W11"))], timeline)
+        assert returns([*page, record(3, "W12", sent=bound("W11"))], timeline)
+
     def test_users_are_told_apart(self, timeline):
         assert not returns([record(1, "W11", user=1), record(2, "W12", user=2), record(3, "W11", user=1)], timeline)
 

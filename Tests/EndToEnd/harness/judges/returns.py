@@ -19,7 +19,12 @@ def returns(records: list[Record], timeline: Timeline, recovery: float = 0.0) ->
             continue
         server, since, was_named = before
         if record.begin < since:
-            # Began before the user was where the user is now: of the same page, or older.
+            # Began before the user was where the user is now: of the same page, or older. If its cookie came last, it is the
+            # page's last answer, and the user is there.
+            if named(record.after) == record.server:
+                left.setdefault(record.user, set()).add(server)
+                left[record.user].discard(record.server)
+                current[record.user] = (record.server, record.end, True)
             continue
         gone = left.setdefault(record.user, set())
         # The jar named the page's server, and now the cookie names this one: an answer without a page (to HEAD) has moved the

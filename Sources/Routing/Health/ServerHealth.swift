@@ -91,6 +91,10 @@ public struct ServerHealth: Sendable {
   /// The state of the liveness check; nil: never checked, believed alive.
   public private(set) var livenessCheck: CheckState?
 
+  /// The last connect failed, and nothing has reached it since: a monitor does not count on it, as a request of the next
+  /// moment would most likely find nobody. Always false for a server that is never checked.
+  public private(set) var lastConnectFailed = false
+
   private let weight: Int64
   private let fall: Int
   private let slowStartNanoseconds: Int64
@@ -120,7 +124,7 @@ public struct ServerHealth: Sendable {
   public func isSettled(_ check: HealthCheck) -> Bool {
     switch check {
     case .admission: admissionCheck?.isSettled ?? true
-    case .liveness: livenessCheck?.isSettled ?? true
+    case .liveness: !lastConnectFailed && livenessCheck?.isSettled ?? true
     }
   }
 
@@ -130,6 +134,7 @@ public struct ServerHealth: Sendable {
       switch check {
       case .admission: _ = health.admissionCheck?.record(success: success, now: now)
       case .liveness:
+        if success { health.lastConnectFailed = false }
         if health.livenessCheck?.record(success: success, now: now) == .wentDown { health.forgetStatement() }
       }
     }
@@ -141,6 +146,7 @@ public struct ServerHealth: Sendable {
     apply(now) { health in
       if !statement.alive { health.provenByTrial = false }
       health.statement = statement
+      health.lastConnectFailed = false
       switch check {
       case .admission: _ = health.admissionCheck?.record(success: true, now: now)
       case .liveness: _ = health.livenessCheck?.record(success: true, now: now)
@@ -156,6 +162,7 @@ public struct ServerHealth: Sendable {
   public mutating func recordConnectFailure(now: Int64) -> HealthChange {
     connectFailures = min(connectFailures + 1, Int(Int32.max))
     let failures = connectFailures
+    lastConnectFailed = livenessCheck != nil
     var change = apply(now) { health in
       guard failures >= health.fall, health.livenessCheck != nil else { return }
       health.provenByTrial = false
@@ -169,6 +176,7 @@ public struct ServerHealth: Sendable {
   /// use `recordTrialSuccess`.
   public mutating func recordConnectSuccess(now: Int64) -> HealthChange {
     connectFailures = 0
+    lastConnectFailed = false
     return []
   }
 
@@ -176,6 +184,7 @@ public struct ServerHealth: Sendable {
   /// users wait for the checks, which are asked for.
   public mutating func recordTrialSuccess(now: Int64) -> HealthChange {
     connectFailures = 0
+    lastConnectFailed = false
     guard liveness != .alive else { return [] }
     return apply(now) { $0.provenByTrial = true }.union(.checkSoon)
   }

@@ -4,12 +4,15 @@ extension MonitorStatement {
   /// What a node says before it has looked at its servers: it has nobody.
   public static let nobody = MonitorStatement(admit: false, alive: false)
 
-  /// Counts a server in that the node speaks for: a director speaks for the balancers of its own site only (rule E1).
+  /// Counts a server in that the node speaks for: a director speaks for the balancers of its own site only (rule E1). One
+  /// whose last connect failed is not promised to anybody, though it takes several failures to pass it by: otherwise a node
+  /// that has just answered that it has nobody would say the opposite a moment later.
   /// - Parameters:
   ///   - weight: the plan's; a server of weight 0 admits nobody.
   ///   - seconds: the time of day, since 1970: a server past the deadline of its drain serves nobody any more (rule F2).
   @inline(__always)
   public mutating func include(_ health: ServerHealth, weight: Int, seconds: Int64) {
+    guard !health.lastConnectFailed else { return }
     admit = admit || (health.takesNewUsers && weight > 0)
     alive = alive || (health.takesOwnUsers && !health.isDrained(seconds: seconds))
   }

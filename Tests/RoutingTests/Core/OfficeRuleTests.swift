@@ -164,6 +164,23 @@ import Topology
     #expect(crossed <= 2 + 2)
   }
 
+  @Test("E4: the directors of a site that say they have nobody share one trial per check interval", arguments: 1...3)
+  func sharedTrials(directors: Int) {
+    let core = CoreFixture(PlanBuilder.office(directors: directors))
+    let names = directors == 1 ? ["SD1"] : Array(["SD1a", "SD1b", "SD1c"].prefix(directors))
+    for name in names { core.believe(.declaredDead, of: name) }
+    var trials: [Int64] = []
+    // 95 seconds, two requests a second; the office checks SITE1's directors every 30 seconds.
+    for _ in 0..<190 {
+      core.now += CoreFixture.second / 2
+      var exchange = Exchange()
+      let action = core.begin(&exchange, cookie: "SITE1")
+      if names.contains(where: { action == "connect \($0)" }) { trials.append(core.now) }
+      core.finish(&exchange)
+    }
+    #expect(trials.count == 3)
+  }
+
   @Test("A: the walk, as the office decides it")
   func walk() {
     let core = CoreFixture(PlanBuilder.office())

@@ -189,6 +189,34 @@ struct MonitorStatementTests {
     #expect(said(at: 5000) == MonitorStatement(admit: true, alive: true), "a deadline alone drains nobody")
   }
 
+  @Test func `E1: a server whose last connect failed keeps no node alive until something reaches it`() {
+    func said(of health: ServerHealth) -> MonitorStatement {
+      var said = MonitorStatement.nobody
+      said.include(health, weight: 1, seconds: 0)
+      return said
+    }
+    let well = MonitorStatement(admit: true, alive: true)
+    let reached: [(String, (inout ServerHealth) -> HealthChange)] = [
+      ("a connect", { $0.recordConnectSuccess(now: 3) }), ("a trial", { $0.recordTrialSuccess(now: 3) }),
+      ("a check", { $0.record(.liveness, success: true, now: 3) }),
+      ("its monitor", { $0.record(.liveness, statement: well, now: 3) }),
+    ]
+    for (what, event) in reached {
+      var health = node()
+      _ = health.recordConnectFailure(now: 1)
+      #expect(health.takesNewUsers, "one failure does not take it away from users")
+      #expect(said(of: health) == .nobody, "but promises nothing")
+      #expect(!health.isSettled(.liveness))
+      _ = health.record(.liveness, success: false, now: 2)
+      #expect(said(of: health) == .nobody)
+      _ = event(&health)
+      #expect(said(of: health) == well, "\(what)")
+    }
+    var unchecked = server(liveness: nil)
+    _ = unchecked.recordConnectFailure(now: 1)
+    #expect(said(of: unchecked) == well, "nothing would bring it back")
+  }
+
   @Test func `E2: a node that declared itself dead and then falls silent is unreachable: trials are allowed again`() {
     var health = node()
     _ = health.record(.liveness, statement: MonitorStatement(admit: false, alive: false), now: 1)

@@ -21,6 +21,8 @@ final class NodeShared: Sendable {
   let addresses: AddressBook
   let learned: [LearnedAttributes]
   let counters = NodeCounters()
+  /// One a worker.
+  let usage: [WorkerUsage]
   private let phaseValue = Atomic<NodePhase>(.running)
   private let evidenceBox = Mutex<[(application: Int, evidence: Evidence)]>([])
   let controlWaker = OnceWaker()
@@ -40,6 +42,7 @@ final class NodeShared: Sendable {
     workerWakers = Mutex(Array(repeating: nil, count: workers))
     applications = plan.applications.map { PoolShared(plan: $0.pool, workers: workers) }
     addresses = AddressBook(plan: plan)
+    usage = (0..<workers).map { _ in WorkerUsage() }
     learned = plan.applications.map { _ in LearnedAttributes() }
   }
 

@@ -181,6 +181,7 @@ struct Worker: ~Copyable {
       while let key = wheel.nextExpired(now: now) { expired(key) }
       goOn()
       if acceptPausedUntil > 0 { resumeAcceptingIfDue() }
+      publishUsage()
       log.flushIfDue(now: now)
       let dropped = log.takeDropped()
       if dropped > 0 { shared.counters.logLinesDropped.wrappingAdd(dropped, ordering: .relaxed) }

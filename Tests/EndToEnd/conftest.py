@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 
+from harness import sanitizer
 from harness.geodirector import Geodirector
 from harness.haproxy import HAProxy
 from harness.network import Network
@@ -35,6 +36,19 @@ def pytest_runtest_makereport(item, call):
         for network in getattr(item, "networks", []):
             said = [f"-- {name}\n{node.tail()}" for name, node in network.nodes.items() if node.tail()]
             report.sections.append(("what the nodes said", "\n".join(said)))
+
+
+@pytest.fixture(scope="session")
+def sanitizer_reports():
+    return sanitizer.Reports() if sanitizer.chosen() else None
+
+
+@pytest.fixture(autouse=True)
+def nothing_reported(sanitizer_reports):
+    """Fails the test in which a process told its sanitizer's find; set up first, so looked at when all nodes have ended."""
+    yield
+    found = sanitizer_reports.new() if sanitizer_reports else ""
+    assert not found, found
 
 
 @pytest.fixture

@@ -3,12 +3,16 @@
 import os
 import pathlib
 
+from . import sanitizer
 from .topology import REPOSITORY, NodeSpec, Topology
 
 
 def binary() -> pathlib.Path:
-    path = pathlib.Path(os.environ.get("GEODIRECTOR", REPOSITORY / ".build/release/geodirector"))
-    assert path.exists(), f"{path} is missing: run `swift build -c release` first (Tests/run does)"
+    kind = sanitizer.chosen()
+    default = f".build-{kind}/debug/geodirector" if kind else ".build/release/geodirector"
+    path = pathlib.Path(os.environ.get("GEODIRECTOR", REPOSITORY / default))
+    how = f"swift build --sanitize={kind} --scratch-path .build-{kind}" if kind else "swift build -c release"
+    assert path.exists(), f"{path} is missing: run `{how}` first (Tests/run does)"
     return path
 
 

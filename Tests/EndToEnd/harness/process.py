@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from . import waiting
+from . import sanitizer, waiting
 from .topology import NodeSpec
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -78,7 +78,7 @@ class Node:
 
     def wait_exit(self, seconds: float = 20.0) -> int:
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(seconds * sanitizer.slower())
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.spec.name} was still there {seconds:g} s after it was asked to stop") from None
 
@@ -89,7 +89,8 @@ class Node:
         self.resume()
         self.terminate()
         try:
-            self.process.wait(1.0)
+            # Killed it could not tell its leaks.
+            self.process.wait(1.0 * sanitizer.slower())
         except subprocess.TimeoutExpired:
             self.kill()
 
@@ -107,7 +108,7 @@ def stop_all(nodes: list[Node]):
         if node.runs:
             node.resume()
             node.terminate()
-    deadline = time.monotonic() + 2.0
+    deadline = time.monotonic() + 2.0 * sanitizer.slower()
     for node in nodes:
         if node.runs:
             try:

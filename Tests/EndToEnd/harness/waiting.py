@@ -3,12 +3,15 @@
 import socket
 import time
 
+from . import sanitizer
+
 # Between two looks at a condition; short beside every duration of a scenario.
 LOOK_SECONDS = 0.01
 
 
 def until(condition, what: str, seconds: float = 20.0):
     """Looks until `condition()` is true and returns its value; fails by name after `seconds`."""
+    seconds *= sanitizer.slower()
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

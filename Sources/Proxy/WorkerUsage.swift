@@ -1,0 +1,45 @@
+internal import Routing
+internal import Synchronization
+
+/// What a worker holds at the moment, published by it once a round and told by the monitor: when everything is closed, what is
+/// left here has leaked.
+final class WorkerUsage: Sendable {
+  /// Slots of the slab of clients: connections that are open.
+  let clients = Atomic<Int>(0)
+  /// Slots of the slab of connections to servers, idle ones included.
+  let upstreams = Atomic<Int>(0)
+  /// Buffers handed out by the pool.
+  let buffers = Atomic<Int>(0)
+  /// Timers armed.
+  let timers = Atomic<Int>(0)
+  /// Requests that wait for a slot of a server, a trial or the retry budget.
+  let waiting = Atomic<Int>(0)
+}
+
+extension Worker {
+  /// Lets the monitor know what is held.
+  mutating func publishUsage() {
+    let usage = shared.usage[index]
+    usage.clients.store(clientCount, ordering: .relaxed)
+    usage.upstreams.store(upstreamCount, ordering: .relaxed)
+    usage.buffers.store(buffers.inUse, ordering: .relaxed)
+    usage.timers.store(wheel.count, ordering: .relaxed)
+    usage.waiting.store(waitingTotal, ordering: .relaxed)
+  }
+}
+
+extension NodeShared {
+  /// Lines `NAME COUNT` of what the whole process holds, for the monitor.
+  var usageText: String {
+    func sum(_ part: (WorkerUsage) -> Int) -> Int { usage.reduce(0) { $0 + part($1) } }
+    let inFlight = applications.reduce(0) { total, pool in
+      (0..<pool.loads.serverCount).reduce(total) { $0 + Int(pool.loads.inFlight(Int32($1))) }
+    }
+    return "clients \(sum { $0.clients.load(ordering: .relaxed) })\n"
+      + "server-connections \(sum { $0.upstreams.load(ordering: .relaxed) })\n"
+      + "in-flight \(inFlight)\n"
+      + "waiting \(sum { $0.waiting.load(ordering: .relaxed) })\n"
+      + "buffers \(sum { $0.buffers.load(ordering: .relaxed) })\n"
+      + "timers \(sum { $0.timers.load(ordering: .relaxed) })\n"
+  }
+}

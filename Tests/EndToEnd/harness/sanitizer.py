@@ -1,0 +1,41 @@
+"""Runs of the suite with a program built under a sanitizer: GEODIRECTOR_SANITIZER=address or thread chooses the build
+(.build-address, .build-thread), every process reports to files, and a test in which one reported fails."""
+
+import os
+import pathlib
+import tempfile
+
+NAMES = ("address", "thread")
+# Time a sanitized debug build takes, compared with the release build, for waits that have a bound.
+SLOWER = 5
+_SUPPRESSIONS = pathlib.Path(__file__).resolve().parent / "thread-suppressions.txt"
+
+
+def chosen() -> str | None:
+    name = os.environ.get("GEODIRECTOR_SANITIZER") or None
+    assert name in (None, *NAMES), f"GEODIRECTOR_SANITIZER={name}: one of {', '.join(NAMES)}"
+    return name
+
+
+def slower() -> float:
+    return SLOWER if chosen() else 1
+
+
+class Reports:
+    """Where the processes of one run write what their sanitizer found; `new` tells each report once."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="geodirector-sanitizer-"))
+        self._told: dict[pathlib.Path, int] = {}
+        common = f"log_path={self.folder}/report:exitcode=66"
+        os.environ["ASAN_OPTIONS"] = f"{common}:detect_leaks=1:detect_stack_use_after_return=0:abort_on_error=0"
+        os.environ["TSAN_OPTIONS"] = f"{common}:halt_on_error=0:suppressions={_SUPPRESSIONS}"
+
+    def new(self) -> str:
+        found = []
+        for path in sorted(self.folder.iterdir()):
+            text = path.read_text(errors="replace")
+            if len(text) > self._told.get(path, 0):
+                found.append(text[self._told.get(path, 0):])
+                self._told[path] = len(text)
+        return "\n".join(found)

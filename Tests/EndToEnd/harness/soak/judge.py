@@ -1,0 +1,61 @@
+"""What must hold when a soak is over. Each judge takes plain facts and returns what is wrong, in words; nothing wrong: empty."""
+
+from collections import Counter
+
+from ..access_log import parse
+
+# Resident memory may grow by this from the end of the warm-up: allocators keep pages, the pools fill to their bounds.
+GROWTH, GROWTH_KIB = 0.20, 12 * 1024
+EMPTY = ("clients", "in-flight", "waiting", "buffers", "server-connections", "timers")
+
+
+def complete_lines(name: str, text: str, kills: int) -> list[str]:
+    """Every line of an access log can be read; each kill may have cut one short."""
+    bad = [line for line in text.splitlines() if parse(line) is None]
+    if text and not text.endswith("\n") and not kills:
+        bad.append(text.splitlines()[-1])
+    return [f"{name}: {len(bad)} broken log lines, {kills} kills: {bad[0][:200]!r}"] if len(bad) > kills else []
+
+
+def answers(asked: list) -> list[str]:
+    """Every request got an answer, or its user went away."""
+    lost = [one for one in asked if one.end not in ("answered", "vanished", "stale", "cut")]
+    counts = Counter(one.end for one in lost)
+    return [f"{len(lost)} of {len(asked)} requests without an answer: {dict(counts)}, such as {lost[0]}"] if lost else []
+
+
+def accounted(asked: list, entries: list) -> list[str]:
+    """One line for each request, that tells how it ended; for who vanished, or met a connection that had ended, at most one; none for others."""
+    lines: dict[str, list] = {}
+    for entry in entries:
+        path = entry.request.split(" ")[1] if " " in entry.request else entry.request
+        lines.setdefault(path.lstrip("/").split("?")[0], []).append(entry)
+    known = {one.identity for one in asked}
+    wrong = []
+    for one in asked:
+        found = lines.get(one.identity, [])
+        if len(found) > 1 or (not found and one.end in ("answered", "cut")):
+            wrong.append(f"{len(found)} lines for {one}")
+        elif found and one.end == "answered" and found[0].status != one.status:
+            wrong.append(f"status {found[0].status} in the line of {one}")
+        elif found and one.end == "cut" and found[0].termination.startswith("--"):
+            wrong.append(f"a complete answer in the line of {one}")
+    wrong += [f"a line for {name}, which nobody asked" for name in lines if name.startswith("s") and name not in known]
+    return [f"{len(wrong)} requests not accounted for: {wrong[0]}"] if wrong else []
+
+
+def released(name: str, usage: dict[str, int]) -> list[str]:
+    """Nothing is held when the last connection has gone."""
+    missing = [count for count in EMPTY if count not in usage]
+    held = {count: usage[count] for count in EMPTY if usage.get(count)}
+    return [f"{name} does not tell {missing}"] * bool(missing) + [f"{name} still holds {held}"] * bool(held)
+
+
+def descriptors(name: str, idle: int, now: int) -> list[str]:
+    return [f"{name}: {now} descriptors, {idle} when it was idle at the start"] if now > idle else []
+
+
+def memory(name: str, warm_kib: int, end_kib: int) -> list[str]:
+    if end_kib > warm_kib * (1 + GROWTH) + GROWTH_KIB:
+        return [f"{name}: {end_kib} KiB resident at the end, {warm_kib} KiB after the warm-up"]
+    return []

@@ -1,0 +1,178 @@
+"""One soak: starts the network, notes its idle state, lets users and faults loose, and judges what is left."""
+
+import contextlib
+import itertools
+import os
+import pathlib
+import random
+import re
+import sys
+import time
+
+from .. import waiting
+from ..access_log import entries
+from ..geodirector import Geodirector
+from ..network import Network
+from ..raw import get
+from ..topology import Topology
+from . import judge
+from .load import Load
+
+WORKERS = 2
+# Places at a server for each balancer, and in its queue: few enough that both are full at times.
+PLACES, QUEUE = 6, 8
+DOWN_MAX = 3
+# Roles that fail; offices stay, as they are where each request is counted.
+FAILING = ("demo-server", "site-balancer", "site-director")
+
+
+class Nodes(Geodirector):
+    def command(self, spec, topology, folder):
+        command = super().command(spec, topology, folder)
+        if "--workers" in command:
+            command[command.index("--workers") + 1] = str(WORKERS)
+        return command
+
+
+def topology() -> Topology:
+    data = Topology.read("two-sites").scaled(0.1).data
+    for site in data["sites"]:
+        for server in site["servers"]:
+            server["max-connections"] = PLACES
+    defaults = data.setdefault("defaults", {})
+    defaults["site-balancer"] = defaults.get("site-balancer", {}) | {"queue": QUEUE}
+    # Durations are a tenth: users keep connections for 10 s here, and wait for an answer up to 20 s.
+    for office in data["offices"]:
+        office["monitor"] = re.sub(r":\d+$", ":8081", office["listen"][0]["address"])
+    return Topology(data)
+
+
+def usage(node) -> dict[str, int]:
+    """The counts that the node's monitor tells."""
+    body = get(node.spec.monitor, "/").body
+    text = body.decode() if isinstance(body, bytes) else body
+    return {name: int(count) for name, count in re.findall(r"^([a-z-]+) (\d+)$", text, re.MULTILINE)}
+
+
+def descriptors(pid: int) -> int:
+    """Of all threads: each worker has a table of its own."""
+    return sum(len(os.listdir(task / "fd")) for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
+
+
+def resident_kib(pid: int) -> int:
+    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
+
+
+class Faults:
+    """A schedule drawn from a seed: a node is killed or hangs, and comes back a few seconds later."""
+
+    def __init__(self, network: Network, seed: int):
+        self.network, self.random = network, random.Random(seed)
+        self.candidates = [name for name, spec in network.specs.items() if spec.role in FAILING]
+        self.down: dict[str, tuple[str, float]] = {}
+        self.kills = dict.fromkeys(network.specs, 0)
+        self.hangs = 0
+        self.next = time.monotonic() + 2
+
+    def step(self):
+        now = time.monotonic()
+        for name, (kind, until) in list(self.down.items()):
+            if now >= until:
+                self.heal(name, kind)
+        if now >= self.next and len(self.down) < DOWN_MAX:
+            self.next = now + self.random.uniform(1, 4)
+            name = self.random.choice([name for name in self.candidates if name not in self.down])
+            kind = self.random.choice(["kill", "kill", "hang"])
+            if kind == "kill":
+                self.network.kill(name)
+                self.kills[name] += 1
+            else:
+                self.network.pause(name)
+                self.hangs += 1
+            self.down[name] = kind, now + self.random.uniform(0.5, 5)
+
+    def heal(self, name: str, kind: str):
+        self.network.start(name) if kind == "kill" else self.network.resume(name)
+        del self.down[name]
+
+    def heal_all(self):
+        for name, (kind, _) in list(self.down.items()):
+            self.heal(name, kind)
+
+
+def settled(node, idle: int) -> tuple[int, dict[str, int]]:
+    """Descriptors and counts once nothing is held any more; what they are after a minute if that never comes."""
+    last = (0, {})
+
+    def quiet():
+        nonlocal last
+        last = descriptors(node.process.pid), usage(node)
+        return not judge.descriptors("", idle, last[0]) and not judge.released("", last[1])
+
+    with contextlib.suppress(AssertionError):
+        waiting.until(quiet, "nothing held", 60)
+    return last
+
+
+def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print) -> list[str]:
+    """Runs it and returns what was wrong."""
+    wrong: list[str] = []
+    with Network(topology(), Nodes(), folder) as network:
+        watched = {name: node for name, node in network.nodes.items() if node.spec.role != "demo-server"}
+        idle = {}
+        for name, node in watched.items():
+            waiting.until(lambda: not judge.released(name, usage(node)), f"{name} idle", 60)
+            idle[name] = min(descriptors(node.process.pid) for _ in range(20))
+        fresh = {name: node.starts for name, node in watched.items()}
+        offices = [network.specs[name].service for name in network.names("office-proxy")]
+        begin, warm = time.monotonic(), {}
+        load = Load(folder, offices, users, 2, seed, time.time() + seconds)
+        faults = Faults(network, seed)
+        told = begin
+        peak = dict.fromkeys(judge.EMPTY, 0)
+        while (passed := time.monotonic() - begin) < seconds:
+            faults.step()
+            if passed > seconds * 0.4 and not warm:
+                warm = {name: (node.starts, resident_kib(node.process.pid)) for name, node in watched.items() if node.runs}
+            if time.monotonic() - told > 1:
+                told = time.monotonic()
+                for name in watched:
+                    if name not in faults.down:
+                        for count, value in usage(network.nodes[name]).items():
+                            if count in peak:
+                                peak[count] = max(peak[count], value)
+                if sys.stdout.isatty():
+                    say(f"\r{passed:4.0f} of {seconds:.0f} s  {sum(faults.kills.values())} kills  {faults.hangs} hangs  down: "
+                        f"{', '.join(faults.down) or 'none'}\033[K", end="", flush=True)
+            # Not a wait for anything: the pace of the schedule.
+            time.sleep(0.02)
+        faults.heal_all()
+        asked = load.finish(120)
+        ended = {name: settled(node, idle[name]) for name, node in watched.items()}
+        for name, (open_now, counts) in ended.items():
+            node = watched[name]
+            wrong += judge.descriptors(name, idle[name], open_now) + judge.released(name, counts)
+            if name in warm and warm[name][0] == node.starts:
+                wrong += judge.memory(name, warm[name][1], resident_kib(node.process.pid))
+        wrong += [f"{name} ended by itself" for name, node in network.nodes.items() if not node.runs]
+        wrong += [f"{name} was started {node.starts} times after {faults.kills[name]} kills"
+                  for name, node in watched.items() if node.starts != fresh[name] + faults.kills[name]]
+        office_names = network.names("office-proxy")
+        flatten = itertools.chain.from_iterable
+        lines = list(flatten(entries(network.nodes[name].log_lines()) for name in office_names))
+        for name, node in watched.items():
+            text = node.out.read_text(errors="replace")
+            wrong += judge.complete_lines(name, text, faults.kills[name])
+        wrong += judge.answers(asked) + judge.accounted(asked, lines)
+    ends: dict[str, int] = {}
+    for one in asked:
+        key = f"{one.end} {one.status // 100}xx" if one.end == "answered" else one.end
+        ends[key] = ends.get(key, 0) + 1
+    say(f"\n{seconds:.0f} s, seed {seed}, {users} users, {len(asked)} requests: "
+        + ", ".join(f"{count} {key}" for key, count in sorted(ends.items())))
+    say(f"{sum(faults.kills.values())} kills, {faults.hangs} hangs; most at once: "
+        + ", ".join(f"{value} {count}" for count, value in peak.items()))
+    for name in office_names:
+        node = watched[name]
+        say(f"{name}: descriptors {idle[name]} idle, {ended[name][0]} at the end; memory {warm.get(name, (0, 0))[1]} KiB after the warm-up")
+    return wrong

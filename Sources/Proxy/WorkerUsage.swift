@@ -1,5 +1,7 @@
+internal import Reactor
 internal import Routing
 internal import Synchronization
+internal import Topology
 
 /// What a worker holds at the moment, published by it once a round and told by the monitor: when everything is closed, what is
 /// left here has leaked.

@@ -8,7 +8,7 @@ import tempfile
 NAMES = ("address", "thread")
 # Time a sanitized debug build takes, compared with the release build, for waits that have a bound.
 SLOWER = 5
-_SUPPRESSIONS = pathlib.Path(__file__).resolve().parent / "thread-suppressions.txt"
+_HERE = pathlib.Path(__file__).resolve().parent
 
 
 def chosen() -> str | None:
@@ -29,7 +29,8 @@ class Reports:
         self._told: dict[pathlib.Path, int] = {}
         common = f"log_path={self.folder}/report:exitcode=66"
         os.environ["ASAN_OPTIONS"] = f"{common}:detect_leaks=1:detect_stack_use_after_return=0:abort_on_error=0"
-        os.environ["TSAN_OPTIONS"] = f"{common}:halt_on_error=0:suppressions={_SUPPRESSIONS}"
+        os.environ["LSAN_OPTIONS"] = f"suppressions={_HERE}/leak-suppressions.txt:print_suppressions=0"
+        os.environ["TSAN_OPTIONS"] = f"{common}:halt_on_error=0:suppressions={_HERE}/thread-suppressions.txt"
 
     def new(self) -> str:
         found = []

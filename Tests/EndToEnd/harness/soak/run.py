@@ -55,8 +55,10 @@ def usage(node) -> dict[str, int]:
 
 
 def descriptors(pid: int) -> int:
-    """Of all threads: each worker has a table of its own."""
-    return sum(len(os.listdir(task / "fd")) for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
+    """Of the main thread and each worker, which has a table of its own. Other threads share the main one, and come and go."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return sum(len(os.listdir(task / "fd")) for task in tasks
+               if task.name == str(pid) or (task / "comm").read_text().startswith("worker-"))
 
 
 def resident_kib(pid: int) -> int:

@@ -15,6 +15,8 @@ extension Worker {
   private mutating func resumeAccepting() {
     acceptPausedUntil = 0
     guard phase != .stopping else { return }
+    // Taking one now would mean closing it: it waits in the kernel's queue, where it loses nothing.
+    if isFull { return pauseAccepting(Self.fullPause) }
     if listenerSockets.isEmpty { listenerSockets = Array(repeating: .none, count: listeners.count) }
     for (position, descriptor) in listeners.enumerated() where listenerSockets[position] == .none {
       if shared.listenerConnections.isFull(position) {
@@ -37,6 +39,19 @@ extension Worker {
     guard listener < listenerSockets.count else { return }
     reactor.close(listenerSockets[listener])
     listenerSockets[listener] = .none
+  }
+
+  /// Neither the worker's slabs nor the node's bound have room for one more connection.
+  private var isFull: Bool {
+    mutating get {
+      clientCount >= clientsMax || shared.connections.load(ordering: .relaxed) >= shared.plan.limits.connectionsMax
+    }
+  }
+
+  /// A worker's slabs are as large as the descriptor limit allows: full below the node's bound, that limit is too low.
+  private mutating func noteFull() {
+    let isBound = shared.connections.load(ordering: .relaxed) >= shared.plan.limits.connectionsMax
+    shared.note(isBound ? .connections : .acceptShortage)
   }
 
   /// One listener alone leaves its connections in the kernel's queue.
@@ -70,11 +85,9 @@ extension Worker {
   mutating func accepted(_ result: Int, listener: Int) {
     guard result >= 0 else { return acceptFailed(Int32(-result)) }
     let descriptor = Int32(result)
-    guard clientCount < clientsMax,
-      shared.connections.load(ordering: .relaxed) < shared.plan.limits.connectionsMax
-    else {
+    guard !isFull else {
       _ = cr_close(descriptor)
-      shared.note(.connections)
+      noteFull()
       pauseAccepting(Self.fullPause)
       return
     }
@@ -112,8 +125,8 @@ extension Worker {
     shared.connections.wrappingAdd(1, ordering: .relaxed)
     setDeadline(client, .request, applications[0].timeouts.request)
     // At the limit the next ones wait in the kernel's queue, where they cost nothing and lose nothing.
-    if clientCount >= clientsMax || shared.connections.load(ordering: .relaxed) >= shared.plan.limits.connectionsMax {
-      shared.note(.connections)
+    if isFull {
+      noteFull()
       pauseAccepting(Self.fullPause)
     } else if shared.listenerConnections.isFull(listener) {
       pauseListener(listener)

@@ -82,7 +82,10 @@ struct SettingsReader {
   }
 
   private func limits(_ tree: Tree) -> LimitSettings {
-    let keys = ["connections", "connections-per-source", "exempt-sources", "head", "target", "fields", "body", "pooled-per-server"]
+    let keys = [
+      "connections", "connections-per-source", "exempt-sources", "head", "target", "fields", "body",
+      "pooled-per-server",
+    ]
     var limits = LimitSettings()
     guard let object = Object(tree, "limits", keys: keys, findings: findings) else { return limits }
     limits.connections = object.integer("connections", 1...10_000_000)

@@ -12,8 +12,10 @@ struct PlanText {
     field("digest", plan.digest)
     field(
       "listen",
-      plan.listeners.map { $0.address.description + ($0.isPublic ? " (public)" : "")
-          + ($0.connectionsMax > 0 ? " (\($0.connectionsMax) connections)" : "") }.joined(separator: ", "))
+      plan.listeners.map {
+        $0.address.description + ($0.isPublic ? " (public)" : "")
+          + ($0.connectionsMax > 0 ? " (\($0.connectionsMax) connections)" : "")
+      }.joined(separator: ", "))
     field("monitor", plan.monitor?.description ?? "none")
     field("in front", plan.downstreamNodes.isEmpty ? "no node of ours" : plan.downstreamNodes.joined(separator: ", "))
     field("grace", "\(plan.grace.text), shutdown \(plan.shutdown.text), resolve every \(plan.resolveInterval.text)")

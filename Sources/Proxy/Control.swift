@@ -38,6 +38,7 @@ struct Control: ~Copyable {
   /// Requests of the monitor served at once; more wait in the kernel.
   static let monitorClientsMax = 256
 
+  private var strainLog: StrainLog
   private let signals: Int32
   private var graceEnds: Int64?
   private var shutdownEnds: Int64?
@@ -52,6 +53,9 @@ struct Control: ~Copyable {
     self.shared = shared
     self.signals = signals
     self.logger = logger
+    strainLog = StrainLog(
+      listeners: plan.listeners.map { "\($0.address)" }, connectionsMax: plan.limits.connectionsMax,
+      perSourceMax: plan.limits.connectionsPerSourceMax)
     self.reactor = reactor
     now = cr_monotonic()
     random = SplitMix64(seed: UInt64(truncatingIfNeeded: cr_realtime()) ^ StableHash.hash(plan.name))
@@ -102,11 +106,13 @@ struct Control: ~Copyable {
       var timeout = wheel.waitMilliseconds(now: now)
       if isStopping { timeout = min(timeout, 20) }
       if !growing.isEmpty { timeout = min(timeout, 100) }
+      if strainLog.isActive { timeout = timeout < 0 ? 1_000 : min(timeout, 1_000) }
       reactor.wait(milliseconds: timeout)
       now = cr_monotonic()
       while let completion = reactor.next() { handle(completion) }
       while let key = wheel.nextExpired(now: now) { expired(key) }
       takeEvidence()
+      tellStrains()
       if !growing.isEmpty { republishGrowing() }
       if isStopping && advanceStop(listeners) { return }
     }
@@ -217,6 +223,15 @@ struct Control: ~Copyable {
     reactor.close(monitorSocket)
     monitorSocket = .none
     _ = cr_close(monitorDescriptor)
+  }
+
+  /// What the workers ran out of, in the log.
+  private mutating func tellStrains() {
+    guard shared.strains.takeMark() || strainLog.isActive else { return }
+    let name = shared.plan.name
+    strainLog.update(shared.strains, now: now) { line, isOver in
+      if isOver { logger.notice("\(name): \(line)") } else { logger.warning("\(name): \(line)") }
+    }
   }
 
   // MARK: Evidence and publishing

@@ -29,6 +29,11 @@ final class NodeShared: Sendable {
   let workerWakers: Mutex<[Waker?]>
   /// Client connections of the whole process.
   let connections = Atomic<Int>(0)
+  /// Client connections by listener.
+  let listenerConnections: ListenerCounts
+  /// Client connections by source; nil: unbounded.
+  let sources: SourceTable?
+  let strains: StrainBoard
   /// Workers that still have listeners registered.
   let listening = Atomic<Int>(0)
   /// Workers that have not finished.
@@ -39,6 +44,9 @@ final class NodeShared: Sendable {
 
   init(plan: NodePlan, workers: Int) {
     self.plan = plan
+    listenerConnections = ListenerCounts(plan.listeners.map(\.connectionsMax))
+    sources = SourceTable(limit: plan.limits.connectionsPerSourceMax, exempt: plan.limits.sourcesExempt)
+    strains = StrainBoard(listeners: plan.listeners.count)
     workerWakers = Mutex(Array(repeating: nil, count: workers))
     applications = plan.applications.map { PoolShared(plan: $0.pool, workers: workers) }
     addresses = AddressBook(plan: plan)
@@ -55,6 +63,11 @@ final class NodeShared: Sendable {
 
   func wakeWorkers() {
     workerWakers.withLock { for waker in $0 { waker?.wake() } }
+  }
+
+  /// Counts something the node has run out of, for a line in the log.
+  func note(_ strain: Strain) {
+    if strains.note(strain) { controlWaker.wake() }
   }
 
   /// Hands what a worker learned to the prober.
@@ -157,4 +170,37 @@ final class LearnedAttributes: Sendable {
   }
 
   func get() -> [UInt8]? { text.withLock { $0 } }
+}
+
+/// Client connections by listener, and their bounds; 0: none.
+final class ListenerCounts: @unchecked Sendable {
+  private let counts: UnsafeMutablePointer<Atomic<Int>>
+  private let limits: [Int]
+
+  init(_ limits: [Int]) {
+    self.limits = limits
+    counts = .allocate(capacity: max(1, limits.count))
+    for position in limits.indices { (counts + position).initialize(to: Atomic(0)) }
+  }
+
+  deinit {
+    counts.deinitialize(count: limits.count)
+    counts.deallocate()
+  }
+
+  func isFull(_ listener: Int) -> Bool {
+    limits[listener] > 0 && counts[listener].load(ordering: .relaxed) >= limits[listener]
+  }
+
+  /// Counts a connection; false: the listener is at its bound, nothing was counted. Unbounded listeners are not counted.
+  func open(_ listener: Int) -> Bool {
+    guard limits[listener] > 0 else { return true }
+    if counts[listener].wrappingAdd(1, ordering: .relaxed).newValue <= limits[listener] { return true }
+    close(listener)
+    return false
+  }
+
+  func close(_ listener: Int) {
+    if limits[listener] > 0 { counts[listener].wrappingSubtract(1, ordering: .relaxed) }
+  }
 }

@@ -14,39 +14,101 @@ extension Worker {
 
   private mutating func resumeAccepting() {
     acceptPausedUntil = 0
-    guard listenerSockets.isEmpty, phase != .stopping else { return }
-    for (position, descriptor) in listeners.enumerated() {
-      if let socket = reactor.accept(from: descriptor, token: Self.token(.listener, Int32(position))) {
-        listenerSockets.append(socket)
+    guard phase != .stopping else { return }
+    // Taking one now would mean closing it: it waits in the kernel's queue, where it loses nothing.
+    if isFull { return pauseAccepting(Self.fullPause) }
+    if listenerSockets.isEmpty { listenerSockets = Array(repeating: .none, count: listeners.count) }
+    for (position, descriptor) in listeners.enumerated() where listenerSockets[position] == .none {
+      if shared.listenerConnections.isFull(position) {
+        acceptPausedUntil = now + Self.fullPause
+      } else if let socket = reactor.accept(from: descriptor, token: Self.token(.listener, Int32(position))) {
+        listenerSockets[position] = socket
+      } else {
+        acceptPausedUntil = now + Self.shortagePause
       }
     }
   }
 
   /// Leaves connections in the kernel's queue, where another worker or a later moment finds them.
   private mutating func pauseAccepting(_ delay: Int64) {
-    for socket in listenerSockets { reactor.close(socket) }
-    listenerSockets = []
+    for position in listenerSockets.indices { stopAccepting(position) }
     acceptPausedUntil = now + delay
   }
 
+  private mutating func stopAccepting(_ listener: Int) {
+    guard listener < listenerSockets.count else { return }
+    reactor.close(listenerSockets[listener])
+    listenerSockets[listener] = .none
+  }
+
+  /// Neither the worker's slabs nor the node's bound have room for one more connection.
+  private var isFull: Bool {
+    mutating get {
+      clientCount >= clientsMax || shared.connections.load(ordering: .relaxed) >= shared.plan.limits.connectionsMax
+    }
+  }
+
+  /// A worker's slabs are as large as the descriptor limit allows: full below the node's bound, that limit is too low.
+  private mutating func noteFull() {
+    let isBound = shared.connections.load(ordering: .relaxed) >= shared.plan.limits.connectionsMax
+    shared.note(isBound ? .connections : .acceptShortage)
+  }
+
+  /// One listener alone leaves its connections in the kernel's queue.
+  private mutating func pauseListener(_ listener: Int) {
+    shared.note(.listener(listener))
+    stopAccepting(listener)
+    acceptPausedUntil = now + Self.fullPause
+  }
+
+  /// At a limit of our own, in nanoseconds.
+  private static let fullPause: Int64 = 20_000_000
+  /// Without descriptors or memory, in nanoseconds.
+  private static let shortagePause: Int64 = 100_000_000
+
+  /// An accept failed. Where the connection is to blame, the next one may do; where we are, or nothing is known, waiting
+  /// keeps the loop from spinning.
+  private mutating func acceptFailed(_ code: Int32) {
+    switch code {
+    case EINTR: break
+    case ECONNABORTED, EPERM, EPROTO, ENOPROTOOPT, ENETDOWN, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH:
+      shared.note(.acceptError)
+    case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+      shared.note(.acceptShortage)
+      pauseAccepting(Self.shortagePause)
+    default:
+      shared.note(.acceptError)
+      pauseAccepting(Self.shortagePause)
+    }
+  }
+
   mutating func accepted(_ result: Int, listener: Int) {
-    guard result >= 0 else {
-      // No descriptor or memory of our own: look again when some may be free.
-      if result != -Int(ECONNABORTED) && result != -Int(EINTR) { pauseAccepting(100_000_000) }
+    guard result >= 0 else { return acceptFailed(Int32(-result)) }
+    let descriptor = Int32(result)
+    guard !isFull else {
+      _ = cr_close(descriptor)
+      noteFull()
+      pauseAccepting(Self.fullPause)
       return
     }
-    let descriptor = Int32(result)
-    guard clientCount < clientsMax,
-      shared.connections.load(ordering: .relaxed) < shared.plan.limits.connectionsMax
-    else {
+    guard shared.listenerConnections.open(listener) else {
       _ = cr_close(descriptor)
-      pauseAccepting(20_000_000)
+      return pauseListener(listener)
+    }
+    let peer = reactor.acceptedPeer.parts
+    if let sources = shared.sources, !sources.open(peer.high, peer.low) {
+      shared.note(.source)
+      shared.listenerConnections.close(listener)
+      _ = cr_close(descriptor)
       return
     }
     let isNew = freeClient < 0
     let client = isNew ? Int32(usedClients) : freeClient
     guard let socket = reactor.adopt(descriptor, token: Self.token(.client, client)) else {
       _ = cr_close(descriptor)
+      shared.listenerConnections.close(listener)
+      shared.sources?.close(peer.high, peer.low)
+      shared.note(.acceptShortage)
       return
     }
     let pointer = clients + Int(client)
@@ -56,7 +118,6 @@ extension Worker {
     pointer.pointee.state = .idle
     pointer.pointee.listener = UInt8(truncatingIfNeeded: listener)
     pointer.pointee.started = now
-    let peer = reactor.acceptedPeer.parts
     pointer.pointee.peerHigh = peer.high
     pointer.pointee.peerLow = peer.low
     pointer.pointee.peerPort = peer.port
@@ -64,8 +125,11 @@ extension Worker {
     shared.connections.wrappingAdd(1, ordering: .relaxed)
     setDeadline(client, .request, applications[0].timeouts.request)
     // At the limit the next ones wait in the kernel's queue, where they cost nothing and lose nothing.
-    if clientCount >= clientsMax || shared.connections.load(ordering: .relaxed) >= shared.plan.limits.connectionsMax {
-      pauseAccepting(20_000_000)
+    if isFull {
+      noteFull()
+      pauseAccepting(Self.fullPause)
+    } else if shared.listenerConnections.isFull(listener) {
+      pauseListener(listener)
     }
     clientInput(client)
   }
@@ -90,6 +154,8 @@ extension Worker {
     freeClient = client
     wheel.cancel(Int(client) << 1)
     clientCount -= 1
+    shared.listenerConnections.close(Int(pointer.pointee.listener))
+    shared.sources?.close(pointer.pointee.peerHigh, pointer.pointee.peerLow)
     shared.connections.wrappingSubtract(1, ordering: .relaxed)
   }
 

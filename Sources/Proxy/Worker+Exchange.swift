@@ -59,7 +59,10 @@ extension Worker {
       perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[Int(application)], now: now), client)
       return
     }
-    guard freeUpstream >= 0 || usedUpstreams < slots || evictIdle() else { return connectShort(client) }
+    guard freeUpstream >= 0 || usedUpstreams < slots || evictIdle() else {
+      shared.note(.connectDescriptors)
+      return connectShort(client)
+    }
     let isNew = freeUpstream < 0
     let upstream = isNew ? Int32(usedUpstreams) : freeUpstream
     let timeouts = applications[Int(application)].timeouts
@@ -84,6 +87,7 @@ extension Worker {
       switch error.code {
       case EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL:  // ours, not the server's
         if evictIdle() && policy != .none { return connect(client, server, .none) }
+        shared.note(error.code == EADDRNOTAVAIL ? .connectPorts : .connectDescriptors)
         connectShort(client)
       default: addressFailed(client, server, address, tries: tries, since: since)
       }

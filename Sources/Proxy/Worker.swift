@@ -64,6 +64,7 @@ struct Worker: ~Copyable {
   let listeners: [Int32]
   /// The thread has its own descriptor table, and so its own copies of the listeners to close.
   var ownsDescriptors = false
+  /// By listener; `.none` while nothing is accepted there.
   var listenerSockets: [Reactor.Socket] = []
   var acceptPausedUntil: Int64 = 0
   var phase: NodePhase = .running

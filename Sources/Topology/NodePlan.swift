@@ -48,6 +48,8 @@ public struct ListenerPlan: Sendable, Equatable {
   public var address: Address
   /// Faces the public: forwarded headers of clients are removed first (rule H).
   public var isPublic: Bool
+  /// Client connections of this listener at most; 0: no bound of its own.
+  public var connectionsMax = 0
 }
 
 /// One application as a node serves it.
@@ -312,6 +314,10 @@ public struct LimitPlan: Sendable, Equatable {
   public var pooledPerServerMax: Int
   /// Worker threads; 0: one per core.
   public var workers: Int = 0
+  /// Client connections of one source address at most (of one /64 with IPv6); 0: unlimited.
+  public var connectionsPerSourceMax = 0
+  /// Sources that `connectionsPerSourceMax` does not bound: the nodes in front, and what the topology names.
+  public var sourcesExempt: [Network] = []
 
   /// The largest head a node can be told to take: heads are kept in buffers of one size.
   public static let headBytesBound = 16 * 1024

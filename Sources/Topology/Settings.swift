@@ -177,6 +177,10 @@ public struct LimitSettings: Sendable, Equatable {
   public var pooledPerServer: Int?
   /// Worker threads; 0: one per core.
   public var workers: Int?
+  /// Client connections of one source address; 0: unlimited.
+  public var connectionsPerSource: Int?
+  /// Networks that the bound of sources spares, beside the nodes in front.
+  public var exemptSources: [Network]?
 
   /// Nothing set.
   public init() {}
@@ -191,6 +195,8 @@ public struct LimitSettings: Sendable, Equatable {
     result.body = body ?? base.body
     result.pooledPerServer = pooledPerServer ?? base.pooledPerServer
     result.workers = workers ?? base.workers
+    result.connectionsPerSource = connectionsPerSource ?? base.connectionsPerSource
+    result.exemptSources = exemptSources ?? base.exemptSources
     return result
   }
 }

@@ -54,6 +54,8 @@ public struct Listen: Sendable, Equatable {
   public var address: Located<Address>
   /// Faces the public.
   public var isPublic: Bool
+  /// Client connections at most; 0: no bound of its own.
+  public var maxConnections = 0
 
   /// A listener.
   public init(address: Located<Address>, isPublic: Bool) {

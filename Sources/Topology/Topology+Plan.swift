@@ -57,8 +57,8 @@ extension Topology {
     }
     return NodePlan(
       name: office.name, role: .officeProxy, network: name, site: nil, digest: digest,
-      listeners: office.listen.map { ListenerPlan(address: $0.address.value, isPublic: $0.isPublic) },
-      monitor: office.monitor?.value, applications: applications, limits: settings.limits.plan,
+      listeners: office.listen.map(ListenerPlan.init),
+      monitor: office.monitor?.value, applications: applications, limits: settings.limits.plan(downstream: []),
       grace: (settings.grace?.value ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale, downstreamNodes: [],
       resolveInterval: resolveInterval.scaled(by: timeScale))
@@ -105,8 +105,8 @@ extension Topology {
     let grace = settings.grace?.value ?? longestCheckWindow(of: node, at: site, role: role)
     return NodePlan(
       name: node.name, role: role, network: name, site: site.name, digest: digest,
-      listeners: node.listen.map { ListenerPlan(address: $0.address.value, isPublic: $0.isPublic) },
-      monitor: node.monitor?.value, applications: applications, limits: settings.limits.plan,
+      listeners: node.listen.map(ListenerPlan.init),
+      monitor: node.monitor?.value, applications: applications, limits: settings.limits.plan(downstream: downstream),
       grace: (grace ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale,
       downstreamNodes: downstream.map(\.name), resolveInterval: resolveInterval.scaled(by: timeScale))

@@ -128,10 +128,13 @@ extension TimeoutSettings {
 }
 
 extension LimitSettings {
-  var plan: LimitPlan {
+  /// Nodes of ours in front carry many users each: no bound of sources is for them.
+  func plan(downstream: [Downstream]) -> LimitPlan {
     LimitPlan(
       connectionsMax: connections ?? 0, headBytesMax: head ?? 0, targetBytesMax: target ?? 0, fieldsMax: fields ?? 0,
-      bodyBytesMax: body ?? 0, pooledPerServerMax: pooledPerServer ?? 0, workers: workers ?? 0)
+      bodyBytesMax: body ?? 0, pooledPerServerMax: pooledPerServer ?? 0, workers: workers ?? 0,
+      connectionsPerSourceMax: connectionsPerSource ?? 0,
+      sourcesExempt: (exemptSources ?? []) + downstream.compactMap { $0.address }.compactMap(Network.init(of:)))
   }
 }
 
@@ -154,5 +157,11 @@ extension ForwardedSettings {
     return ForwardingPlan(
       forwardedFor: forwardedFor ?? false, forwardedForExcept: except ?? (role == .siteDirector ? inFront : []),
       trusted: trusted?.value ?? inFront, forwardedProto: proto ?? false, forwardedHost: host ?? false)
+  }
+}
+
+extension ListenerPlan {
+  init(_ listen: Listen) {
+    self.init(address: listen.address.value, isPublic: listen.isPublic, connectionsMax: listen.maxConnections)
   }
 }

@@ -82,10 +82,15 @@ struct SettingsReader {
   }
 
   private func limits(_ tree: Tree) -> LimitSettings {
-    let keys = ["connections", "head", "target", "fields", "body", "pooled-per-server"]
+    let keys = [
+      "connections", "connections-per-source", "exempt-sources", "head", "target", "fields", "body",
+      "pooled-per-server",
+    ]
     var limits = LimitSettings()
     guard let object = Object(tree, "limits", keys: keys, findings: findings) else { return limits }
     limits.connections = object.integer("connections", 1...10_000_000)
+    limits.connectionsPerSource = object.integer("connections-per-source", 0...10_000_000)
+    limits.exemptSources = networks("exempt-sources", of: object)
     limits.head = object.value("head") { text throws(TextError) in try size(text, 1024...LimitPlan.headBytesBound) }
     limits.target = object.value("target") { text throws(TextError) in try size(text, 256...LimitPlan.headBytesBound) }
     limits.fields = object.integer("fields", 8...10_000)

@@ -132,13 +132,19 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
       return object.scalar(item, "listen", Address.init(parsing:)).map { Listen(address: $0, isPublic: false) }
     }
     let mend = "write an address, or {address: \"127.0.0.1:8080\", public: true}"
-    guard let entry = Object(item, "listen", keys: ["address", "public"], shortForm: mend, findings: findings)
+    guard
+      let entry = Object(
+        item, "listen", keys: ["address", "public", "max-connections"], shortForm: mend, findings: findings)
     else { return nil }
     guard entry["address"] != nil else {
       findings.error("listen has no address", mend: mend, at: entry.location)
       return nil
     }
-    return entry.address("address").map { Listen(address: $0, isPublic: entry.bool("public") ?? false) }
+    return entry.address("address").map { address in
+      var listen = Listen(address: address, isPublic: entry.bool("public") ?? false)
+      listen.maxConnections = entry.integer("max-connections", 0...10_000_000) ?? 0
+      return listen
+    }
   }
 }
 

@@ -12,7 +12,10 @@ struct PlanText {
     field("digest", plan.digest)
     field(
       "listen",
-      plan.listeners.map { $0.address.description + ($0.isPublic ? " (public)" : "") }.joined(separator: ", "))
+      plan.listeners.map {
+        $0.address.description + ($0.isPublic ? " (public)" : "")
+          + ($0.connectionsMax > 0 ? " (\($0.connectionsMax) connections)" : "")
+      }.joined(separator: ", "))
     field("monitor", plan.monitor?.description ?? "none")
     field("in front", plan.downstreamNodes.isEmpty ? "no node of ours" : plan.downstreamNodes.joined(separator: ", "))
     field("grace", "\(plan.grace.text), shutdown \(plan.shutdown.text), resolve every \(plan.resolveInterval.text)")
@@ -26,7 +29,8 @@ struct PlanText {
 
   private var limits: String {
     let limits = plan.limits
-    return "\(limits.connectionsMax) connections, head \(formatSize(limits.headBytesMax)), "
+    let perSource = limits.connectionsPerSourceMax > 0 ? "\(limits.connectionsPerSourceMax) per source, " : ""
+    return "\(limits.connectionsMax) connections, \(perSource)head \(formatSize(limits.headBytesMax)), "
       + "target \(formatSize(limits.targetBytesMax)), \(limits.fieldsMax) fields, "
       + "body \(limits.bodyBytesMax == 0 ? "unlimited" : formatSize(limits.bodyBytesMax)), "
       + "\(limits.pooledPerServerMax) pooled per server, \(limits.workers == 0 ? "a worker per core" : "\(limits.workers) workers")"

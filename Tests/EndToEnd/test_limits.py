@@ -1,0 +1,156 @@
+"""Bounds of connections and shortages of the system: a node degrades, says so once, recovers by itself, and blames no server."""
+
+import contextlib
+import resource
+import socket
+
+import pytest
+
+from harness import waiting
+from harness.raw import RawConnection, get
+from harness.single import Single
+
+pytestmark = [pytest.mark.own, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def node(request, tmp_path):
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    with contextlib.ExitStack() as stack:
+
+        def starter(prepare=lambda single: None, **settings):
+            settings.setdefault("names", ("A",))
+            single = stack.enter_context(Single(tmp_path, **settings))
+            prepare(single)
+            single.address = single.geodirector()
+            return single
+
+        yield starter
+
+
+def said(single, words: str) -> int:
+    return single.nodes["geodirector"].err.read_text(errors="replace").count(words)
+
+
+def opened(stack, address, count, source=None) -> list[socket.socket]:
+    connections = [socket.create_connection(address, 5, (source, 0) if source else None) for _ in range(count)]
+    for connection in connections:
+        stack.enter_context(connection)
+    return connections
+
+
+def works(connection: socket.socket) -> bool:
+    """Whether a request on an open connection is answered within the connection's time-out."""
+    try:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        return connection.recv(4096).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+
+
+def must_serve_unharmed(single):
+    process = single.nodes["geodirector"]
+    waiting.until(lambda: get(single.address).status == 200, "the node serving again")
+    assert process.runs and " is down" not in process.err.read_text(), process.tail()
+
+
+LONG = {"request": "20s", "keep-alive": "20s"}
+
+
+def listener_bound(bound):
+    def prepare(single):
+        entry = single.data["sites"][0]["balancers"][0]
+        entry["listen"] = [{"address": entry["listen"], "max-connections": bound}]
+
+    return prepare
+
+
+@pytest.mark.parametrize("settings, words", [
+    ({"limits": {"connections": 10}}, "10 client connections are open, the limit"),
+    ({"prepare": listener_bound(10)}, "is at its limit of connections"),
+])
+def test_above_a_bound_connections_wait_and_are_served_when_others_end(node, settings, words):
+    single = node(timeouts=LONG, **settings)
+    with contextlib.ExitStack() as stack:
+        first = opened(stack, single.address, 10)
+        assert all(works(connection) for connection in first)
+        late = opened(stack, single.address, 1)[0]
+        late.settimeout(0.5)
+        late.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        with pytest.raises(TimeoutError):
+            late.recv(1)
+        first.pop().close()
+        late.settimeout(5)
+        assert late.recv(4096).startswith(b"HTTP/1.1 200")
+        waiting.until(lambda: said(single, words), "the line in the log")
+        assert said(single, words) == 1
+    must_serve_unharmed(single)
+
+
+def test_a_source_above_its_bound_is_closed_and_others_are_served(node):
+    single = node(timeouts=LONG, limits={"connections-per-source": 5, "exempt-sources": "127.77.0.0/16"})
+    with contextlib.ExitStack() as stack:
+        first = opened(stack, single.address, 5, "127.76.0.1")
+        assert all(works(connection) for connection in first)
+        assert not works(opened(stack, single.address, 1, "127.76.0.1")[0])
+        assert works(opened(stack, single.address, 1, "127.76.0.2")[0])
+        assert all(works(connection) for connection in opened(stack, single.address, 20, "127.77.0.1"))
+        waiting.until(lambda: said(single, "a source address has 5 connections open"), "the line in the log")
+        first.pop().close()
+
+        def admitted():
+            with socket.create_connection(single.address, 5, ("127.76.0.1", 0)) as connection:
+                return works(connection)
+
+        waiting.until(admitted, "the source being admitted again")
+    must_serve_unharmed(single)
+
+
+def test_out_of_descriptors_nothing_spins_and_no_server_is_blamed(node):
+    single = node(timeouts=LONG)
+    process = single.nodes["geodirector"]
+    with RawConnection(single.address) as user:
+        user.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert user.answer().status == 200
+        # Below what is open already: not one more can be had, on either side.
+        before = resource.prlimit(process.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(process.process.pid, resource.RLIMIT_NOFILE, (4, before[1]))
+        with socket.create_connection(single.address, 5) as late:
+            waiting.until(lambda: said(single, "no descriptor or memory for client connections"), "the line in the log")
+            ticks = cpu_ticks(process.process.pid)
+            late.settimeout(1)
+            late.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            with pytest.raises(TimeoutError):
+                late.recv(1)
+            assert cpu_ticks(process.process.pid) - ticks < 30, "the node spins"
+            resource.prlimit(process.process.pid, resource.RLIMIT_NOFILE, before)
+            late.settimeout(5)
+            assert late.recv(4096).startswith(b"HTTP/1.1 200")
+        assert said(single, "no descriptor or memory for client connections") == 1
+    must_serve_unharmed(single)
+
+
+def test_a_request_that_finds_no_descriptor_for_its_server_is_503_and_the_next_one_is_served(node):
+    single = node(timeouts=LONG, limits={"pooled-per-server": 0})
+    process = single.nodes["geodirector"]
+    with RawConnection(single.address) as user:
+        user.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert user.answer().status == 200
+        before = resource.prlimit(process.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(process.process.pid, resource.RLIMIT_NOFILE, (4, before[1]))
+        for _ in range(8):
+            user.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            answer = user.answer()
+            assert answer.status == 503 and answer.all("Retry-After")
+        waiting.until(lambda: said(single, "for a connection to a server: 503"), "the line in the log")
+        resource.prlimit(process.process.pid, resource.RLIMIT_NOFILE, before)
+        user.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert user.answer().status == 200
+    must_serve_unharmed(single)
+
+
+def cpu_ticks(pid: int) -> int:
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])

@@ -70,7 +70,8 @@ struct GeographyText {
 
   private static func saved(_ ours: Double, _ other: Double) -> String {
     let gain = other - ours
-    return "\(Quantities.significant((gain * 10).rounded() / 10)) ms (\(Int((gain / other * 100).rounded())) %) on average"
+    return
+      "\(Quantities.significant((gain * 10).rounded() / 10)) ms (\(Int((gain / other * 100).rounded())) %) on average"
   }
 
   static func percent(_ part: Int, _ whole: Int) -> String {

@@ -29,7 +29,9 @@ import Topology
   }
 
   @Test func whatIsNoCountryIsRefused() {
-    for line in ["", "IE EU 5 53.35,-6.26,1", "IE EU x 53.35,-6.26,1|Ireland", "IE EU 5 53.35,1|Ireland", "IE EU 5|Ireland"] {
+    for line in [
+      "", "IE EU 5 53.35,-6.26,1", "IE EU x 53.35,-6.26,1|Ireland", "IE EU 5 53.35,1|Ireland", "IE EU 5|Ireland",
+    ] {
       #expect(CountryTable.country(line) == nil)
     }
   }

@@ -12,6 +12,7 @@ public struct GeographyReport: Sendable, Equatable {
 
   /// Percentiles of a quantity over all clients (nearest rank) and its mean.
   public struct Spread: Sendable, Equatable {
+    /// In the quantity's own unit.
     public var p50, p90, p99, mean: Double
 
     /// Of values in any order; at least one.
@@ -25,12 +26,15 @@ public struct GeographyReport: Sendable, Equatable {
 
   /// A site's part of the clients.
   public struct Share: Sendable, Equatable {
+    /// Its name.
     public var site: String
+    /// How many it gets.
     public var clients: Int
   }
 
   /// What comes out of one way.
   public struct Outcome: Sendable, Equatable {
+    /// Which.
     public var way: Way
     /// There and back, see `PathModel`.
     public var roundTripMilliseconds: Spread
@@ -44,6 +48,7 @@ public struct GeographyReport: Sendable, Equatable {
   public struct CountryRow: Sendable, Equatable {
     /// ISO 3166-1 alpha-2.
     public var code: String
+    /// Its English name.
     public var name: String
     /// Drawn.
     public var clients: Int
@@ -59,7 +64,9 @@ public struct GeographyReport: Sendable, Equatable {
   public var digest: String
   /// The office whose preference it is; nil: that of a network without such an office, all sites in the file's order.
   public var entry: String?
+  /// Of the random numbers.
   public var seed: UInt64
+  /// How many were drawn.
   public var clients: Int
   /// The topology's preference first, then round-robin, then each site alone.
   public var outcomes: [Outcome]

@@ -22,7 +22,8 @@ struct TopologyShow: ParsableCommand {
 
   @OptionGroup var topology: TopologyFileArgument
   @Option(help: "Show the derived plan of this office, director or balancer.") var node: String?
-  @Option(help: "text or json; for the network also svg or mermaid, a drawing, or map, an SVG map of the world.") var format = Format.text
+  @Option(help: "text or json; for the network also svg or mermaid, a drawing, or map, an SVG world map.") var format =
+    Format.text
 
   func validate() throws {
     if node != nil, [.svg, .map, .mermaid].contains(format) {

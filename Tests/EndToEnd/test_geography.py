@@ -62,7 +62,9 @@ def test_options_that_make_no_sense_are_refused(arguments, word):
 
 def test_a_site_without_location_is_told_with_its_place(tmp_path):
     file = tmp_path / "world.yaml"
-    file.write_text(WORLD.read_text().replace("    location: {latitude: 1.35, longitude: 103.82}\n", ""))
+    text = WORLD.read_text().replace("    location: {latitude: 1.35, longitude: 103.82}\n", "")
+    # Offices by distance would be refused before.
+    file.write_text(text.replace("preference: nearest", "preference: [FRANKFURT]"))
     done = run("simulate", file, "--geography", code=CONFIGURATION)
     assert f"{file}:" in done.stderr and "SINGAPORE has no location" in done.stderr
 

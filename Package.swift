@@ -27,7 +27,7 @@ let package = Package(
     .target(name: "TopologyFile", dependencies: ["Topology", "Yams"], swiftSettings: strict),
     .target(name: "HTTPMessage", swiftSettings: strict),
     .target(name: "Routing", dependencies: ["Topology"], swiftSettings: core),
-    .target(name: "Simulation", dependencies: ["Topology", "Routing", "HTTPMessage"], swiftSettings: strict),
+    .target(name: "Simulation", dependencies: ["Geo", "Topology", "Routing", "HTTPMessage"], swiftSettings: strict),
     .target(name: "Geo", dependencies: ["Topology"], swiftSettings: strict),
     .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
     .target(name: "GeoDatabase", dependencies: ["CMaxMindDB", "Geo", "Topology"], swiftSettings: strict),
@@ -70,7 +70,7 @@ let package = Package(
     .testTarget(name: "HTTPMessageTests", dependencies: ["HTTPMessage"], swiftSettings: strict),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "Topology"], swiftSettings: strict),
     .testTarget(
-      name: "SimulationTests", dependencies: ["Simulation", "Routing", "Topology", "TopologyFile"],
+      name: "SimulationTests", dependencies: ["Geo", "Simulation", "Routing", "Topology", "TopologyFile"],
       exclude: ["Finds"],
       swiftSettings: strict),
     .testTarget(
@@ -78,7 +78,7 @@ let package = Package(
     .testTarget(
       name: "DeployTests", dependencies: ["geodirector", "DemoServer", "Topology"], swiftSettings: strict),
     .testTarget(
-      name: "DrawingTests", dependencies: ["geodirector", "Topology", "TopologyFile"], swiftSettings: strict),
+      name: "DrawingTests", dependencies: ["geodirector", "Geo", "Topology", "TopologyFile"], swiftSettings: strict),
     .testTarget(
       name: "SimulationReportTests", dependencies: ["geodirector", "Simulation", "Topology"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CReactor"], swiftSettings: strict),

@@ -21,6 +21,7 @@ struct TopologySimulate: ParsableCommand {
         geodirector topology simulate topologies/three-sites.yaml --users 10000 --plot three-sites.svg --format json
         geodirector topology simulate topologies/two-sites.yaml --explore 1000
         geodirector topology simulate topologies/two-sites.yaml --compare --dns-ttl 5m
+        geodirector topology simulate topologies/world.yaml --geography --clients 100000
       """)
 
   enum Format: String, ExpressibleByArgument, CaseIterable {
@@ -60,10 +61,23 @@ struct TopologySimulate: ParsableCommand {
   var dnsTTL: Duration?
   @Flag(help: "With --compare: applications go on with sessions they do not know, and set no cookie then.")
   var adoptSessions = false
+  @Flag(
+    help: """
+      Instead of scenarios: draw clients over the world's people, and tell how far and how long it is to their sites by the \
+      file's geography, with sites in turn, and with each site alone.
+      """)
+  var geography = false
+  @Option(help: "With --geography: how many clients are drawn. Default: 10000.") var clients: Int?
+  @Option(
+    help: ArgumentHelp(
+      "With --geography: the office whose preference it is. Default: the first with client-location, else all sites.",
+      valueName: "office"))
+  var at: String?
   @Flag(help: "Tell every scenario in full, also those in which everything holds when there are many.") var full = false
   @Option(help: "text or json.") var format: Format = .text
 
   func validate() throws {
+    if let geographyMisuse { throw ValidationError(geographyMisuse) }
     if let users, !(1...10_000_000).contains(users) {
       throw ValidationError(users < 1 ? "--users must be at least 1." : "--users must be at most 10000000.")
     }
@@ -108,6 +122,7 @@ struct TopologySimulate: ParsableCommand {
 
   func run() throws {
     let topology = try TopologyFiles.load(self.topology.path(), warnings: true)
+    if geography { return try geography(topology) }
     if let explore { return try self.explore(topology, count: explore) }
     let scenarios = topology.scenarios.isEmpty ? BuiltInScenarios.scenarios(of: topology) : topology.scenarios
     let names = scenarios.map(\.name)

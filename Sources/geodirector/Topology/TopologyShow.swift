@@ -5,7 +5,7 @@ import Topology
 struct TopologyShow: ParsableCommand {
   /// How the result is written.
   enum Format: String, ExpressibleByArgument, CaseIterable {
-    case text, json, svg, mermaid
+    case text, json, svg, map, mermaid
   }
 
   static let configuration = CommandConfiguration(
@@ -17,14 +17,16 @@ struct TopologyShow: ParsableCommand {
         geodirector topology show topologies/two-sites.yaml --node SD1
         geodirector topology show topologies/two-sites.yaml --node OP1 --format json
         geodirector topology show topologies/two-sites.yaml --format svg > two-sites.svg
+        geodirector topology show topologies/world.yaml --format map > world.svg
       """)
 
   @OptionGroup var topology: TopologyFileArgument
   @Option(help: "Show the derived plan of this office, director or balancer.") var node: String?
-  @Option(help: "text or json; for the network also svg or mermaid, a drawing.") var format = Format.text
+  @Option(help: "text or json; for the network also svg or mermaid, a drawing, or map, an SVG world map.") var format =
+    Format.text
 
   func validate() throws {
-    if node != nil, format == .svg || format == .mermaid {
+    if node != nil, [.svg, .map, .mermaid].contains(format) {
       throw ValidationError("A drawing shows the whole network: leave out --node, or choose --format text or json.")
     }
   }
@@ -36,6 +38,7 @@ struct TopologyShow: ParsableCommand {
       case .text: print(NetworkText(topology).text)
       case .json: print(try NetworkView(topology).json())
       case .svg: print(NetworkSVG(topology).text, terminator: "")
+      case .map: print(WorldMapSVG(topology).text, terminator: "")
       case .mermaid: print(NetworkMermaid(topology).text, terminator: "")
       }
       return

@@ -48,6 +48,9 @@ public struct ListenerPlan: Sendable, Equatable {
   public var address: Address
   /// Faces the public: forwarded headers of clients are removed first (rule H).
   public var isPublic: Bool
+  /// Networks whose connections begin with a PROXY protocol header, which tells where they really come from. Connections from
+  /// elsewhere have none.
+  public var proxyProtocol: [Network]
 }
 
 /// One application as a node serves it.
@@ -250,6 +253,14 @@ public struct TimeoutPlan: Sendable, Equatable {
   public var pooled: Duration
 }
 
+/// The field in which proxies in front name the client. One only: a proxy that writes the one passes on what clients say in the other.
+public enum ClientField: String, Sendable, CaseIterable {
+  /// X-Forwarded-For.
+  case xForwardedFor = "x-forwarded-for"
+  /// Forwarded (RFC 7239).
+  case forwarded
+}
+
 /// Forwarding headers.
 public struct ForwardingPlan: Sendable, Equatable {
   /// X-Forwarded-For is appended for clients outside `forwardedForExcept`.
@@ -258,6 +269,8 @@ public struct ForwardingPlan: Sendable, Equatable {
   public var forwardedForExcept: [Network]
   /// Networks whose X-Forwarded-For is believed; what others send is kept but never believed.
   public var trusted: [Network]
+  /// Where believed networks name the client.
+  public var clientField: ClientField
   /// X-Forwarded-Proto is set.
   public var forwardedProto: Bool
   /// X-Forwarded-Host is set.

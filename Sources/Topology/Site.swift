@@ -54,11 +54,18 @@ public struct Listen: Sendable, Equatable {
   public var address: Located<Address>
   /// Faces the public.
   public var isPublic: Bool
+  /// Networks whose connections begin with a PROXY protocol header.
+  public var proxyProtocol: [Network]
 
   /// A listener.
-  public init(address: Located<Address>, isPublic: Bool) {
+  public init(address: Located<Address>, isPublic: Bool, proxyProtocol: [Network] = []) {
     self.address = address
     self.isPublic = isPublic
+    self.proxyProtocol = proxyProtocol
+  }
+
+  var plan: ListenerPlan {
+    ListenerPlan(address: address.value, isPublic: isPublic, proxyProtocol: proxyProtocol)
   }
 }
 

@@ -57,7 +57,7 @@ extension Topology {
     }
     return NodePlan(
       name: office.name, role: .officeProxy, network: name, site: nil, digest: digest,
-      listeners: office.listen.map { ListenerPlan(address: $0.address.value, isPublic: $0.isPublic) },
+      listeners: office.listen.map(\.plan),
       monitor: office.monitor?.value, applications: applications, limits: settings.limits.plan,
       grace: (settings.grace?.value ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale, downstreamNodes: [],
@@ -105,7 +105,7 @@ extension Topology {
     let grace = settings.grace?.value ?? longestCheckWindow(of: node, at: site, role: role)
     return NodePlan(
       name: node.name, role: role, network: name, site: site.name, digest: digest,
-      listeners: node.listen.map { ListenerPlan(address: $0.address.value, isPublic: $0.isPublic) },
+      listeners: node.listen.map(\.plan),
       monitor: node.monitor?.value, applications: applications, limits: settings.limits.plan,
       grace: (grace ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale,

@@ -153,6 +153,7 @@ extension ForwardedSettings {
     }
     return ForwardingPlan(
       forwardedFor: forwardedFor ?? false, forwardedForExcept: except ?? (role == .siteDirector ? inFront : []),
-      trusted: trusted?.value ?? inFront, forwardedProto: proto ?? false, forwardedHost: host ?? false)
+      trusted: trusted?.value ?? inFront, clientField: clientField ?? .xForwardedFor,
+      forwardedProto: proto ?? false, forwardedHost: host ?? false)
   }
 }

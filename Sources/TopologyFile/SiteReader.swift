@@ -119,7 +119,7 @@ struct SiteReader {
   }
 }
 
-/// One address, or a list of addresses and `{address, public}`.
+/// One address, or a list of addresses and `{address, public, proxy-protocol}`.
 func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
   let listed = object.list("listen", orSingle: true)
   // An entry of another kind has been reported; nothing at all has not.
@@ -132,13 +132,18 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
       return object.scalar(item, "listen", Address.init(parsing:)).map { Listen(address: $0, isPublic: false) }
     }
     let mend = "write an address, or {address: \"127.0.0.1:8080\", public: true}"
-    guard let entry = Object(item, "listen", keys: ["address", "public"], shortForm: mend, findings: findings)
+    guard
+      let entry = Object(
+        item, "listen", keys: ["address", "public", "proxy-protocol"], shortForm: mend, findings: findings)
     else { return nil }
     guard entry["address"] != nil else {
       findings.error("listen has no address", mend: mend, at: entry.location)
       return nil
     }
-    return entry.address("address").map { Listen(address: $0, isPublic: entry.bool("public") ?? false) }
+    let proxyProtocol = readNetworks("proxy-protocol", of: entry) ?? []
+    return entry.address("address").map {
+      Listen(address: $0, isPublic: entry.bool("public") ?? false, proxyProtocol: proxyProtocol)
+    }
   }
 }
 

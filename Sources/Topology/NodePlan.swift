@@ -50,7 +50,7 @@ public struct ListenerPlan: Sendable, Equatable {
   public var isPublic: Bool
   /// Networks whose connections begin with a PROXY protocol header, which tells where they really come from. Connections from
   /// elsewhere have none.
-  public var proxyProtocol: [Network]
+  public var proxyProtocol: [Network] = []
 }
 
 /// One application as a node serves it.
@@ -270,7 +270,7 @@ public struct ForwardingPlan: Sendable, Equatable {
   /// Networks whose X-Forwarded-For is believed; what others send is kept but never believed.
   public var trusted: [Network]
   /// Where believed networks name the client.
-  public var clientField: ClientField
+  public var clientField: ClientField = .xForwardedFor
   /// X-Forwarded-Proto is set.
   public var forwardedProto: Bool
   /// X-Forwarded-Host is set.

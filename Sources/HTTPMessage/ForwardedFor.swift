@@ -33,7 +33,8 @@ public struct AddressBits: Equatable, Sendable {
     }
   }
 
-  private init?(ipv4 text: ByteView) {
+  /// Reads four decimal numbers with dots; nothing else.
+  init?(ipv4 text: ByteView) {
     guard let bits = Self.parseIPv4(text) else { return nil }
     self.init(high: 0, low: 0xFFFF << 32 | UInt64(bits))
   }
@@ -68,7 +69,8 @@ public struct AddressBits: Equatable, Sendable {
     return octets == 4 ? bits : nil
   }
 
-  private init?(ipv6 text: ByteView) {
+  /// Reads the text form of RFC 4291 section 2.2, without brackets and zone.
+  init?(ipv6 text: ByteView) {
     // Groups before and behind the gap.
     var groups: (high: UInt64, low: UInt64) = (0, 0)
     var count = 0

@@ -135,6 +135,8 @@ struct Client {
     static let reused = Flags(rawValue: 32768)
     /// Moves of the user are told to the log: the cookie was written.
     static let cookieSet = Flags(rawValue: 65536)
+    /// The connection must begin with a PROXY protocol header, which is not complete yet.
+    static let awaitsProxyHeader = Flags(rawValue: 131072)
   }
 
   /// Bytes received and not yet used.

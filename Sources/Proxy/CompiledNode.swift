@@ -86,6 +86,7 @@ struct CompiledApplication {
   var forwardedForExcept: [Network]
   /// Whose X-Forwarded-For is believed (rule H).
   var trusted: [Network]
+  var clientField: ClientField
   var retries: RetryPlan
   var queueMax: Int
   /// First of this application's waiting lists in the worker's table.
@@ -107,6 +108,7 @@ struct CompiledApplication {
     forwardedHost = plan.forwarding.forwardedHost
     forwardedForExcept = plan.forwarding.forwardedForExcept
     trusted = plan.forwarding.trusted
+    clientField = plan.forwarding.clientField
     retries = plan.retries
     queueMax = plan.pool.queueMax
     self.firstServer = firstServer

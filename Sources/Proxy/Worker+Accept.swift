@@ -121,6 +121,7 @@ extension Worker {
     pointer.pointee.peerHigh = peer.high
     pointer.pointee.peerLow = peer.low
     pointer.pointee.peerPort = peer.port
+    if expectsProxyHeader(listener, peer.high, peer.low) { pointer.pointee.flags.insert(.awaitsProxyHeader) }
     clientCount += 1
     shared.connections.wrappingAdd(1, ordering: .relaxed)
     setDeadline(client, .request, applications[0].timeouts.request)
@@ -244,6 +245,8 @@ extension Worker {
     switch pointer.pointee.deadlineKind {
     case .none: break
     case .keepAlive: closeClient(client)
+    case .request where pointer.pointee.flags.contains(.awaitsProxyHeader) && pointer.pointee.input.count > 0:
+      refuseProxyHeader(client)
     case .request:
       // A connection on which no request was begun is closed without a word, as RFC 9112 section 9.5 allows.
       if pointer.pointee.input.count == 0 {

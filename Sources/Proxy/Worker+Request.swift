@@ -17,7 +17,7 @@ extension Worker {
     }
   }
 
-  private mutating func receiveHead(_ client: Int32) {
+  mutating func receiveHead(_ client: Int32) {
     let pointer = clients + Int(client)
     if !pointer.pointee.input.isHeld { pointer.pointee.input = buffers.takeSmall() }
     pointer.pointee.input.compact()
@@ -58,6 +58,7 @@ extension Worker {
   /// Looks for a complete head in what was received.
   mutating func parse(_ client: Int32) {
     let pointer = clients + Int(client)
+    if pointer.pointee.flags.contains(.awaitsProxyHeader) && !takeProxyHeader(client) { return }
     if pointer.pointee.state == .idle || pointer.pointee.started == 0 || pointer.pointee.scanned == 0 {
       pointer.pointee.started = now
       pointer.pointee.startRealtime = now + realtimeOffset

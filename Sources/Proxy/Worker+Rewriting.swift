@@ -199,17 +199,26 @@ extension Worker {
     }
   }
 
-  /// Where the request comes from, for algorithms that choose by it: the last address in X-Forwarded-For that no trusted proxy
+  /// Where the request comes from, for algorithms that choose by it: the last address in X-Forwarded-For, or Forwarded, that no trusted proxy
   /// has, as far as trusted proxies say so, else the peer (rule H).
   mutating func clientAddress(
     _ client: Int32, _ view: ByteView, _ app: UnsafeMutablePointer<CompiledApplication>
   ) -> AddressBits {
     var address = AddressBits(high: clients[Int(client)].peerHigh, low: clients[Int(client)].peerLow)
     guard pools[app - applications].usesClientAddress else { return address }
+    let isForwarded = app.pointee.clientField == .forwarded
     var index = fields.count
     while index > 0 {
       index -= 1
-      guard fields[index].id == .xForwardedFor, !fields[index].isDropped else { continue }
+      guard fields[index].id == (isForwarded ? .forwarded : .xForwardedFor), !fields[index].isDropped else { continue }
+      if isForwarded {
+        var nodes = ForwardedNodes(view[fields[index].value])
+        while isTrusted(address, app), let node = nodes.next() {
+          guard case .address(let further) = node else { return address }
+          address = further
+        }
+        continue
+      }
       var members = ForwardedForScanner(view[fields[index].value])
       while isTrusted(address, app), let member = members.next() {
         guard let further = AddressBits(forwarded: member) else { return address }

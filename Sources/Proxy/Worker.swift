@@ -59,6 +59,8 @@ struct Worker: ~Copyable {
   let nodeName: ByteView
   let roleIsOffice: Bool
   let isOutermost: UnsafeMutablePointer<Bool>
+  /// Of each listener: the networks whose connections begin with a PROXY protocol header.
+  let proxyNetworks: UnsafeMutablePointer<[Network]>
   let reuseWindow: Int64
 
   let listeners: [Int32]
@@ -128,7 +130,9 @@ struct Worker: ~Copyable {
     nodeName = immortal(plan.name)
     roleIsOffice = plan.role == .officeProxy
     isOutermost = .allocate(capacity: max(1, plan.listeners.count))
+    proxyNetworks = .allocate(capacity: max(1, plan.listeners.count))
     for (position, listener) in plan.listeners.enumerated() {
+      (proxyNetworks + position).initialize(to: listener.proxyProtocol)
       isOutermost[position] = listener.isPublic || plan.role == .officeProxy
     }
     reuseWindow = Int64(plan.timeScale * 1_000_000_000)
@@ -150,6 +154,8 @@ struct Worker: ~Copyable {
     addresses.deallocate()
     scratch.deallocate()
     isOutermost.deallocate()
+    proxyNetworks.deinitialize(count: shared.plan.listeners.count)
+    proxyNetworks.deallocate()
     ready.deallocate()
   }
 

@@ -50,6 +50,9 @@ public struct ListenerPlan: Sendable, Equatable {
   public var isPublic: Bool
   /// Client connections of this listener at most; 0: no bound of its own.
   public var connectionsMax = 0
+  /// Networks whose connections begin with a PROXY protocol header, which tells where they really come from. Connections from
+  /// elsewhere have none.
+  public var proxyProtocol: [Network] = []
 }
 
 /// One application as a node serves it.
@@ -252,6 +255,14 @@ public struct TimeoutPlan: Sendable, Equatable {
   public var pooled: Duration
 }
 
+/// The field in which proxies in front name the client. One only: a proxy that writes the one passes on what clients say in the other.
+public enum ClientField: String, Sendable, CaseIterable {
+  /// X-Forwarded-For.
+  case xForwardedFor = "x-forwarded-for"
+  /// Forwarded (RFC 7239).
+  case forwarded
+}
+
 /// Forwarding headers.
 public struct ForwardingPlan: Sendable, Equatable {
   /// X-Forwarded-For is appended for clients outside `forwardedForExcept`.
@@ -260,6 +271,8 @@ public struct ForwardingPlan: Sendable, Equatable {
   public var forwardedForExcept: [Network]
   /// Networks whose X-Forwarded-For is believed; what others send is kept but never believed.
   public var trusted: [Network]
+  /// Where believed networks name the client.
+  public var clientField: ClientField = .xForwardedFor
   /// X-Forwarded-Proto is set.
   public var forwardedProto: Bool
   /// X-Forwarded-Host is set.

@@ -234,6 +234,8 @@ public struct ForwardedSettings: Sendable, Equatable {
   public var except: [Network]?
   /// Networks whose header is believed.
   public var trusted: Located<[Network]>?
+  /// Where they name the client.
+  public var clientField: ClientField?
   /// X-Forwarded-Proto is set.
   public var proto: Bool?
   /// X-Forwarded-Host is set.
@@ -248,6 +250,7 @@ public struct ForwardedSettings: Sendable, Equatable {
     result.forwardedFor = forwardedFor ?? base.forwardedFor
     result.except = except ?? base.except
     result.trusted = trusted ?? base.trusted
+    result.clientField = clientField ?? base.clientField
     result.proto = proto ?? base.proto
     result.host = host ?? base.host
     return result

@@ -56,11 +56,19 @@ public struct Listen: Sendable, Equatable {
   public var isPublic: Bool
   /// Client connections at most; 0: no bound of its own.
   public var maxConnections = 0
+  /// Networks whose connections begin with a PROXY protocol header.
+  public var proxyProtocol: [Network]
 
   /// A listener.
-  public init(address: Located<Address>, isPublic: Bool) {
+  public init(address: Located<Address>, isPublic: Bool, proxyProtocol: [Network] = []) {
     self.address = address
     self.isPublic = isPublic
+    self.proxyProtocol = proxyProtocol
+  }
+
+  var plan: ListenerPlan {
+    ListenerPlan(
+      address: address.value, isPublic: isPublic, connectionsMax: maxConnections, proxyProtocol: proxyProtocol)
   }
 }
 

@@ -57,7 +57,7 @@ extension Topology {
     }
     return NodePlan(
       name: office.name, role: .officeProxy, network: name, site: nil, digest: digest,
-      listeners: office.listen.map(ListenerPlan.init),
+      listeners: office.listen.map(\.plan),
       monitor: office.monitor?.value, applications: applications, limits: settings.limits.plan(downstream: []),
       grace: (settings.grace?.value ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale, downstreamNodes: [],
@@ -105,7 +105,7 @@ extension Topology {
     let grace = settings.grace?.value ?? longestCheckWindow(of: node, at: site, role: role)
     return NodePlan(
       name: node.name, role: role, network: name, site: site.name, digest: digest,
-      listeners: node.listen.map(ListenerPlan.init),
+      listeners: node.listen.map(\.plan),
       monitor: node.monitor?.value, applications: applications, limits: settings.limits.plan(downstream: downstream),
       grace: (grace ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale,

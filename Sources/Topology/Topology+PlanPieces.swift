@@ -156,12 +156,7 @@ extension ForwardedSettings {
     }
     return ForwardingPlan(
       forwardedFor: forwardedFor ?? false, forwardedForExcept: except ?? (role == .siteDirector ? inFront : []),
-      trusted: trusted?.value ?? inFront, forwardedProto: proto ?? false, forwardedHost: host ?? false)
-  }
-}
-
-extension ListenerPlan {
-  init(_ listen: Listen) {
-    self.init(address: listen.address.value, isPublic: listen.isPublic, connectionsMax: listen.maxConnections)
+      trusted: trusted?.value ?? inFront, clientField: clientField ?? .xForwardedFor,
+      forwardedProto: proto ?? false, forwardedHost: host ?? false)
   }
 }

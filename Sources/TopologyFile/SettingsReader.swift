@@ -121,18 +121,15 @@ struct SettingsReader {
 
   private func forwarded(_ tree: Tree) -> ForwardedSettings {
     var forwarded = ForwardedSettings()
-    let keys = ["for", "except", "trusted", "proto", "host"]
+    let keys = ["for", "except", "trusted", "client", "proto", "host"]
     guard let object = Object(tree, "forwarded", keys: keys, findings: findings) else { return forwarded }
     forwarded.forwardedFor = object.bool("for")
-    forwarded.except = networks("except", of: object)
-    forwarded.trusted = networks("trusted", of: object).map { Located($0, at: object.keyLocation("trusted")) }
+    forwarded.except = readNetworks("except", of: object)
+    forwarded.trusted = readNetworks("trusted", of: object).map { Located($0, at: object.keyLocation("trusted")) }
+    forwarded.clientField = object.choice("client", ClientField.self)
     forwarded.proto = object.bool("proto")
     forwarded.host = object.bool("host")
     return forwarded
-  }
-
-  private func networks(_ key: String, of object: Object) -> [Network]? {
-    object.list(key, orSingle: true)?.compactMap { object.scalar($0, key, Network.init(parsing:))?.value }
   }
 
   private func failback(_ tree: Tree) -> Located<Failback>? {
@@ -153,4 +150,9 @@ struct SettingsReader {
     }
     return nil
   }
+}
+
+/// One network, or a list of networks; nil: the key is not there.
+func readNetworks(_ key: String, of object: Object) -> [Network]? {
+  object.list(key, orSingle: true)?.compactMap { object.scalar($0, key, Network.init(parsing:))?.value }
 }

@@ -119,7 +119,7 @@ struct SiteReader {
   }
 }
 
-/// One address, or a list of addresses and `{address, public}`.
+/// One address, or a list of addresses and `{address, public, proxy-protocol}`.
 func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
   let listed = object.list("listen", orSingle: true)
   // An entry of another kind has been reported; nothing at all has not.
@@ -134,14 +134,16 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
     let mend = "write an address, or {address: \"127.0.0.1:8080\", public: true}"
     guard
       let entry = Object(
-        item, "listen", keys: ["address", "public", "max-connections"], shortForm: mend, findings: findings)
+        item, "listen", keys: ["address", "public", "max-connections", "proxy-protocol"], shortForm: mend,
+        findings: findings)
     else { return nil }
     guard entry["address"] != nil else {
       findings.error("listen has no address", mend: mend, at: entry.location)
       return nil
     }
+    let proxyProtocol = readNetworks("proxy-protocol", of: entry) ?? []
     return entry.address("address").map { address in
-      var listen = Listen(address: address, isPublic: entry.bool("public") ?? false)
+      var listen = Listen(address: address, isPublic: entry.bool("public") ?? false, proxyProtocol: proxyProtocol)
       listen.maxConnections = entry.integer("max-connections", 0...10_000_000) ?? 0
       return listen
     }

@@ -110,6 +110,27 @@ class TestForwardedAddresses:
                           ["192.0.2.7", user, "10.1.2.3"], [f"unknown, {user}"], [f"{user}:4711"]):
                 assert single.ask(forwarded=value) == at[user], value
 
+    def test_forwarded_counts_instead_where_it_is_declared(self, node):
+        single = node(names=("A", "B", "C", "D"), options={
+            "balance": "source", "forwarded": {"trusted": ["127.0.0.0/8", "10.0.0.0/8"], "client": "forwarded"}})
+
+        def asked(*values, forged=()):
+            headers = [("Forwarded", value) for value in values] + [("X-Forwarded-For", value) for value in forged]
+            answer = get(single.address, headers=headers)
+            assert answer.status == 200
+            return answer.first("X-Origin")
+
+        at = {user: asked(f"for={user}") for user in self.USERS}
+        assert set(at.values()) == {"A", "B", "C", "D"}
+        nobody = asked()
+        for user in self.USERS[:8]:
+            for values in ([f'for="{user}:4711";proto=https'], [f"for=192.0.2.7, For={user} , for=10.1.2.3"],
+                           [f"for={user}", "proto=http;for=10.1.2.3"], [f'for=_hidden, for="{user}:_port"']):
+                assert asked(*values, forged=["192.0.2.8"]) == at[user], values
+            # Not to be known, or not to be read: the node that says so is all there is.
+            for values in ([f"for={user}, for=unknown"], [f'for="{user}'], [f'for="x, for={user}']):
+                assert asked(*values, forged=[user]) == nobody, values
+
     def test_nobody_else_is_believed(self, node):
         single = self.balancer(node, ["10.0.0.0/8"])
         assert len({single.ask(forwarded=[user]) for user in [*self.USERS, "10.0.0.1", "nonsense"]} | {single.ask()}) == 1

@@ -37,6 +37,23 @@ private func load(_ text: String) throws -> Topology {
     #expect(balancer.pool.servers[0].liveness?.interval == .seconds(4))
   }
 
+  @Test func proxiesInFrontAreDeclaredByListenerAndField() throws {
+    let plain = try load(minimal).plan(for: "D")
+    #expect(plain.listeners[0].proxyProtocol.isEmpty)
+    #expect(plain.applications[0].forwarding.clientField == .xForwardedFor)
+    let text = minimal.replacing(
+      "listen: \"127.0.0.1:8001\"",
+      with:
+        "listen: {address: \"127.0.0.1:8001\", proxy-protocol: [10.0.0.0/8, \"2001:db8::/32\"]}, forwarded: {client: forwarded}"
+    )
+    let plan = try load(text).plan(for: "D")
+    #expect(plan.listeners[0].proxyProtocol.map(\.description) == ["10.0.0.0/8", "2001:db8::/32"])
+    #expect(plan.applications[0].forwarding.clientField == .forwarded)
+    #expect(
+      try load(text.replacing("[10.0.0.0/8, \"2001:db8::/32\"]", with: "127.0.0.1")).plan(for: "D").listeners[0]
+        .proxyProtocol.count == 1)
+  }
+
   @Test func cookiesCanBeNamedAloneOrLeftOut() throws {
     let named = try load(minimal + "applications: [{name: a, cookies: {site: PLACE, session: PHPSESSID}}]\n")
     #expect(try named.plan(for: "D").applications[0].cookie?.name == "PLACE")

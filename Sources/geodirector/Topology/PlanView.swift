@@ -15,6 +15,7 @@ struct PlanView: Encodable {
   struct Listener: Encodable {
     var address: String
     var isPublic: Bool
+    var proxyProtocol: [String]
   }
   struct Cookie: Encodable {
     var name, mode: String
@@ -58,6 +59,7 @@ struct PlanView: Encodable {
   struct Forwarding: Encodable {
     var forwardedFor, forwardedProto, forwardedHost: Bool
     var forwardedForExcept, trusted: [String]
+    var clientField: String
   }
   struct Retries: Encodable {
     var attemptsMax, bodyBytesMax, budgetPercent, budgetMinimum: Int
@@ -92,7 +94,10 @@ extension PlanView {
     digest = plan.digest
     site = plan.site
     monitor = plan.monitor?.description
-    listeners = plan.listeners.map { Listener(address: $0.address.description, isPublic: $0.isPublic) }
+    listeners = plan.listeners.map {
+      Listener(
+        address: $0.address.description, isPublic: $0.isPublic, proxyProtocol: $0.proxyProtocol.map(\.description))
+    }
     applications = plan.applications.map(App.init)
     let limit = plan.limits
     limits = Limits(
@@ -124,7 +129,7 @@ extension PlanView.App {
     forwarding = PlanView.Forwarding(
       forwardedFor: forward.forwardedFor, forwardedProto: forward.forwardedProto,
       forwardedHost: forward.forwardedHost, forwardedForExcept: forward.forwardedForExcept.map(\.description),
-      trusted: forward.trusted.map(\.description))
+      trusted: forward.trusted.map(\.description), clientField: forward.clientField.rawValue)
     let retry = plan.retries
     retries = PlanView.Retries(
       attemptsMax: retry.attemptsMax, bodyBytesMax: retry.bodyBytesMax, budgetPercent: retry.budgetPercent,

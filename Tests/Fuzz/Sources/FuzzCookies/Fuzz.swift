@@ -48,6 +48,11 @@ private func readLists(_ view: ByteView) {
     if let error = member.error { _ = view[error] }
   }
   _ = Via.contains(view, pseudonym: ByteView("N"))
+  if case .complete(let header) = parseProxyHeader(view) {
+    precondition(header.length > 0 && header.length <= view.count, "a header beyond what came")
+  }
+  var nodes = ForwardedNodes(view)
+  while nodes.next() != nil {}
   var addresses = ForwardedForScanner(view)
   var count = 0
   while let member = addresses.next() {

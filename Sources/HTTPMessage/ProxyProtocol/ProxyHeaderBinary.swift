@@ -1,0 +1,83 @@
+/// Version 2: a signature, command, family, length, addresses and fields (section 2.2).
+enum ProxyHeaderBinary {
+  private static let fixedBytes = 16
+  /// The longest header taken. Addresses need 232 bytes at most, the rest is fields that nobody here reads.
+  static let bytesMax = 4_096
+  /// The field that holds a checksum (PP2_TYPE_CRC32C).
+  private static let checksumType: UInt8 = 0x03
+
+  static func parse(_ view: ByteView) -> ProxyHeaderResult {
+    let signature = ByteView("\r\n\r\n\0\r\nQUIT\n")
+    guard agrees(view, with: signature) else { return .invalid(.noSignature) }
+    if view.count > 12, view[12] != 0x20, view[12] != 0x21 { return .invalid(.badCommand) }
+    if view.count > 13, view[13] >> 4 > 3 || view[13] & 0xF > 2 { return .invalid(.badFamily) }
+    guard view.count >= fixedBytes else { return .needMore }
+    let length = fixedBytes + Int(view[14]) << 8 + Int(view[15])
+    guard length <= bytesMax else { return .invalid(.tooLong) }
+    let isLocal = view[12] == 0x20
+    let addresses = isLocal ? 0 : addressBytes(family: view[13] >> 4, transport: view[13] & 0xF)
+    guard length - fixedBytes >= addresses else { return .invalid(.tooShort) }
+    guard view.count >= length else { return .needMore }
+    let header = view.slice(0, length)
+    // Of the proxy's own connection, and of one of no known family, the rest is passed over.
+    if isLocal || addresses == 0 { return .complete(ProxyHeader(source: nil, sourcePort: 0, length: length)) }
+    if let error = check(header, from: fixedBytes + addresses) { return .invalid(error) }
+    // Connections of datagrams and of Unix sockets have no address that could stand for this one's peer.
+    guard view[13] & 0xF == 1 else { return .complete(ProxyHeader(source: nil, sourcePort: 0, length: length)) }
+    switch view[13] >> 4 {
+    case 1:
+      let source = AddressBits(high: 0, low: 0xFFFF << 32 | number(header, 16, 4))
+      return .complete(ProxyHeader(source: source, sourcePort: UInt16(number(header, 24, 2)), length: length))
+    case 2:
+      let source = AddressBits(high: number(header, 16, 8), low: number(header, 24, 8))
+      return .complete(ProxyHeader(source: source, sourcePort: UInt16(number(header, 48, 2)), length: length))
+    default:
+      return .complete(ProxyHeader(source: nil, sourcePort: 0, length: length))
+    }
+  }
+
+  /// Bytes of both addresses; 0 where family or transport are unspecified.
+  private static func addressBytes(family: UInt8, transport: UInt8) -> Int {
+    guard transport > 0 else { return 0 }
+    return switch family {
+    case 1: 12
+    case 2: 36
+    case 3: 216
+    default: 0
+    }
+  }
+
+  /// Big-endian.
+  private static func number(_ view: ByteView, _ offset: Int, _ bytes: Int) -> UInt64 {
+    var value: UInt64 = 0
+    for position in offset..<offset + bytes { value = value << 8 | UInt64(view[position]) }
+    return value
+  }
+
+  /// Goes through the fields: type, length in two bytes, value. A checksum is compared (section 2.2.3).
+  private static func check(_ header: ByteView, from start: Int) -> ProxyHeaderError? {
+    var position = start
+    while position < header.count {
+      guard position + 3 <= header.count else { return .badField }
+      let end = position + 3 + Int(number(header, position + 1, 2))
+      guard end <= header.count else { return .badField }
+      if header[position] == checksumType {
+        guard end == position + 7 else { return .badField }
+        let sum = checksum(header, zeroFrom: position + 3)
+        guard UInt64(sum) == number(header, position + 3, 4) else { return .badChecksum }
+      }
+      position = end
+    }
+    return nil
+  }
+
+  /// CRC32c (Castagnoli, reflected) of the header with the four bytes of the checksum itself as zero.
+  private static func checksum(_ header: ByteView, zeroFrom hole: Int) -> UInt32 {
+    var remainder: UInt32 = ~0
+    for position in 0..<header.count {
+      remainder ^= position >= hole && position < hole + 4 ? 0 : UInt32(header[position])
+      for _ in 0..<8 { remainder = remainder >> 1 ^ (remainder & 1 == 1 ? 0x82F6_3B78 : 0) }
+    }
+    return ~remainder
+  }
+}

@@ -58,7 +58,8 @@ extension Topology {
     return NodePlan(
       name: office.name, role: .officeProxy, network: name, site: nil, digest: digest,
       listeners: office.listen.map(\.plan),
-      monitor: office.monitor?.value, applications: applications, limits: settings.limits.plan(downstream: []),
+      monitor: office.monitor?.value, applications: applications,
+      limits: settings.limits.plan(downstream: [], listen: office.listen),
       grace: (settings.grace?.value ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale, downstreamNodes: [],
       resolveInterval: resolveInterval.scaled(by: timeScale))
@@ -106,7 +107,8 @@ extension Topology {
     return NodePlan(
       name: node.name, role: role, network: name, site: site.name, digest: digest,
       listeners: node.listen.map(\.plan),
-      monitor: node.monitor?.value, applications: applications, limits: settings.limits.plan(downstream: downstream),
+      monitor: node.monitor?.value, applications: applications,
+      limits: settings.limits.plan(downstream: downstream, listen: node.listen),
       grace: (grace ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale,
       downstreamNodes: downstream.map(\.name), resolveInterval: resolveInterval.scaled(by: timeScale))

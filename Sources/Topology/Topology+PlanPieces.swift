@@ -129,12 +129,14 @@ extension TimeoutSettings {
 
 extension LimitSettings {
   /// Nodes of ours in front carry many users each: no bound of sources is for them.
-  func plan(downstream: [Downstream]) -> LimitPlan {
+  func plan(downstream: [Downstream], listen: [Listen]) -> LimitPlan {
     LimitPlan(
       connectionsMax: connections ?? 0, headBytesMax: head ?? 0, targetBytesMax: target ?? 0, fieldsMax: fields ?? 0,
       bodyBytesMax: body ?? 0, pooledPerServerMax: pooledPerServer ?? 0, workers: workers ?? 0,
       connectionsPerSourceMax: connectionsPerSource ?? 0,
-      sourcesExempt: (exemptSources ?? []) + downstream.compactMap { $0.address }.compactMap(Network.init(of:)))
+      // Who stands for many clients is no single source: our own nodes in front, and proxies that name their clients.
+      sourcesExempt: (exemptSources ?? []) + downstream.compactMap { $0.address }.compactMap(Network.init(of:))
+        + listen.flatMap(\.proxyProtocol))
   }
 }
 

@@ -90,7 +90,7 @@ struct SettingsReader {
     guard let object = Object(tree, "limits", keys: keys, findings: findings) else { return limits }
     limits.connections = object.integer("connections", 1...10_000_000)
     limits.connectionsPerSource = object.integer("connections-per-source", 0...10_000_000)
-    limits.exemptSources = networks("exempt-sources", of: object)
+    limits.exemptSources = readNetworks("exempt-sources", of: object)
     limits.head = object.value("head") { text throws(TextError) in try size(text, 1024...LimitPlan.headBytesBound) }
     limits.target = object.value("target") { text throws(TextError) in try size(text, 256...LimitPlan.headBytesBound) }
     limits.fields = object.integer("fields", 8...10_000)

@@ -2,6 +2,8 @@
 
 import http.client
 import math
+import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -26,10 +28,15 @@ def _run(bench: Bench, peer: peers.Peer, requests: int) -> float | str:
         if not stripped.exists():
             subprocess.run(["objcopy", "--strip-debug", program, stripped], check=True)
         program = str(stripped)
+    preload = bench.folder / "sigsuspend.so"
+    if not preload.exists():
+        source = pathlib.Path(__file__).resolve().parents[1] / "sigsuspend.c"
+        subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", preload, source], check=True)
     errors = bench.folder / f"{service.name}.valgrind"
     with open(errors, "wb") as output:
         process = subprocess.Popen(["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", program,
-                                    *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+                                    *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                   env=os.environ | {"LD_PRELOAD": str(preload)})
     try:
         waiting.until(lambda: process.poll() is not None or waiting.listens(peer.address), f"{peer.name} under valgrind", 60)
         if process.poll() is None:

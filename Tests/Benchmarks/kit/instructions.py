@@ -15,7 +15,8 @@ from .requests import origin
 from .row import Bench, Row, Told, ratio
 
 AMOUNTS = (500, 2500)
-NAMES = ["geodirector", "HAProxy", "nginx"]
+# nginx without a master does not end under valgrind when it is told to, and so tells nothing.
+NAMES = ["geodirector", "HAProxy"]
 
 
 def _run(bench: Bench, peer: peers.Peer, requests: int) -> float | str:

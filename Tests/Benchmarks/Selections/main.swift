@@ -38,7 +38,9 @@ func run(_ pool: inout Pool, _ underWay: inout [Int32]) -> Int {
     let slot = number & (underWay.count - 1)
     if underWay[slot] >= 0 { shared.loads.release(underWay[slot]) }
     underWay[slot] = -1
-    guard case .server(let server, _, _) = pool.select(.none, key: key, excluding: &exclusions, now: 0) else { continue }
+    guard case .server(let server, _, _) = pool.select(.none, key: key, excluding: &exclusions, now: 0) else {
+      continue
+    }
     if shared.loads.reserve(server) {
       underWay[slot] = server
       sum &+= Int(server) &+ 1

@@ -60,6 +60,9 @@ let package = Package(
     .executableTarget(
       name: "GeoLookups", dependencies: ["Geo", "GeoDatabase", "Topology"], path: "Tests/Benchmarks/GeoLookups",
       swiftSettings: strict),
+    .executableTarget(
+      name: "Selections", dependencies: ["Routing", "Topology", "TopologyFile"], path: "Tests/Benchmarks/Selections",
+      swiftSettings: strict),
     .testTarget(name: "TopologyTests", dependencies: ["Topology"], swiftSettings: strict),
     .testTarget(
       name: "TopologyFileTests", dependencies: ["Topology", "TopologyFile"], exclude: ["Broken"],

@@ -32,29 +32,32 @@ http {{
   keepalive_requests 1000000000;
   keepalive_timeout 300s;
   default_type text/plain;
+  client_max_body_size 0;
   server {{
     {listen}
-    return 200 "{"x" * body_bytes}";
+    location / {{ return 200 "{"x" * body_bytes}"; }}
+    location /files/ {{ root {folder}; sendfile on; tcp_nopush on; }}
   }}
 }}
 """)
     return ["nginx", "-e", "stderr", "-c", str(path)]
 
 
-def haproxy_director(folder: pathlib.Path, name: str, listen, balancers, log: bool) -> list[str]:
-    """HAProxy as site director: the job of `geodirector_director`."""
-    servers = "\n".join(f"  server {server} {at(address)} cookie SITE1 check inter {CHECK_SECONDS}s fall 3 rise 2"
+def haproxy_director(folder: pathlib.Path, name: str, listen, balancers, log: bool, workers: int = 1,
+                     cookie: str = "SITE insert indirect nocache", value: str = "SITE1", forwards: bool = True) -> list[str]:
+    """HAProxy as site director: the job of `geodirector_director`; with another cookie, as another node."""
+    servers = "\n".join(f"  server {server} {at(address)} cookie {value} check inter {CHECK_SECONDS}s fall 3 rise 2"
                         for server, address in balancers.items())
     path = folder / f"{name}.cfg"
     path.write_text(f"""global
-  nbthread 1
+  nbthread {workers}
   maxconn {CONNECTIONS_MAX}
   {"log stdout format raw local0 info" if log else ""}
 defaults
   mode http
   {"log global" if log else ""}
   {"option httplog" if log else ""}
-  option forwardfor
+  {"option forwardfor" if forwards else ""}
   option redispatch
   retries 3
   http-reuse always
@@ -68,14 +71,15 @@ defaults
 listen SD1
   bind {at(listen)}
   balance roundrobin
-  cookie SITE insert indirect nocache
+  cookie {cookie}
   option httpchk HEAD / HTTP/1.0
 {servers}
 """)
     return ["haproxy", "-db", "-f", str(path)]
 
 
-def geodirector_director(program, folder: pathlib.Path, name: str, listen, balancers, log: pathlib.Path | None) -> list[str]:
+def geodirector_director(program, folder: pathlib.Path, name: str, listen, balancers, log: pathlib.Path | None,
+                         workers: int = 1) -> list[str]:
     """geodirector as site director; Via, which HAProxy does not write, comes on top and cannot be turned off."""
     path = folder / f"{name}.yaml"
     path.write_text(json.dumps({
@@ -101,5 +105,6 @@ def geodirector_director(program, folder: pathlib.Path, name: str, listen, balan
             "timeouts": {"request": "10s", "keep-alive": "60s", "client": "60s", "connect": "1s", "server": "65s", "queue": "10s"},
         }},
     }))
-    return [str(program), "deploy", "site-director", "SD1", "--topology", str(path), "--workers", "1", "--access-log",
+    return [str(program), "deploy", "site-director", "SD1", "--topology", str(path), "--workers", str(workers),
+            "--access-log",
             str(log) if log else "none"]

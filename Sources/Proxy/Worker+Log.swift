@@ -82,7 +82,9 @@ extension Worker {
     writer.append(decimal: pointer.pointee.bytesOut)
     writer.append(byte: 0x20)
     let named = pointer.pointee.namedGroup
-    if named >= 0, let value = cookieValue(app, pointer.pointee.application, group: named) {
+    if named >= 0,
+      let value = app.pointee.servers[Int(pools[Int(pointer.pointee.application)].bearer(of: named))].cookieValue
+    {
       writer.append(value)
     } else {
       writer.append("-")
@@ -109,17 +111,6 @@ extension Worker {
     writer.append(decimal: UInt64(pointer.pointee.exchange.attempts > 0 ? pointer.pointee.exchange.attemptsAway : 0))
     writer.append("\n")
     log.commit(writer.position)
-  }
-
-  private mutating func cookieValue(
-    _ app: UnsafeMutablePointer<CompiledApplication>, _ application: Int32, group: Int32
-  )
-    -> ByteView?
-  {
-    for server in 0..<app.pointee.servers.count where pools[Int(application)].group(of: Int32(server)) == group {
-      return app.pointee.servers[server].cookieValue
-    }
-    return nil
   }
 
   /// `TR/Tw/Tc/Tr/Ta` in milliseconds: request, waiting, connect, response, all; -1 for what was not reached.

@@ -186,6 +186,9 @@ public struct Pool: ~Copyable {
   /// The group a server belongs to; -1 for a server without a cookie value.
   public func group(of server: Int32) -> Int32 { members[Int(server)].group }
 
+  /// One of the servers of a group (0 up to their number): all of them bear the same cookie value.
+  public func bearer(of group: Int32) -> Int32 { groups[Int(group)].members[0] }
+
   /// Whether the server is one of our own nodes.
   public func isNode(_ server: Int32) -> Bool { members[Int(server)].isNode }
 
@@ -267,7 +270,10 @@ public struct Pool: ~Copyable {
 
   /// Whether a server of the group may take its own users, as far as is believed.
   public func isUsable(group: Int32) -> Bool {
-    for server in groups[Int(group)].members where members[Int(server)].takesOwnUsers { return true }
+    // By position: a loop over the array itself would retain it.
+    let bearers = groups + Int(group)
+    for position in bearers.pointee.members.indices
+    where members[Int(bearers.pointee.members[position])].takesOwnUsers { return true }
     return false
   }
 

@@ -62,18 +62,13 @@ def ask(connection: RawConnection, headers, count: int):
         assert connection.answer().status == 200
 
 
-# One retain and one release are made for each request that bears the cookie; strict, so that this goes with them.
-RETAINS = [case if case == "without a cookie" else
-           pytest.param(case, marks=pytest.mark.xfail(strict=True, reason="the way of a named site retains once")) for case in CASES]
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_a_warm_node_allocates_nothing_for_a_request(director, library, tmp_path, case):
     spent = spent_for_each(director, library, tmp_path, case)
     assert max(spent[name] for name in COUNTERS[:5]) <= PER_REQUEST_MAX, f"for each request: {spent}"
 
 
-@pytest.mark.parametrize("case", RETAINS)
+@pytest.mark.parametrize("case", CASES)
 def test_a_warm_node_neither_retains_nor_releases_for_a_request(director, library, tmp_path, case):
     spent = spent_for_each(director, library, tmp_path, case)
     assert max(spent[name] for name in COUNTERS[5:]) <= PER_REQUEST_MAX, f"for each request: {spent}"

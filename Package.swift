@@ -85,6 +85,7 @@ let package = Package(
     .testTarget(
       name: "SimulationReportTests", dependencies: ["geodirector", "Simulation", "Topology"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CReactor"], swiftSettings: strict),
-    .testTarget(name: "ProxyTests", dependencies: ["Proxy", "Reactor", "HTTPMessage"], swiftSettings: strict),
+    .testTarget(
+      name: "ProxyTests", dependencies: ["Proxy", "Reactor", "HTTPMessage", "Topology"], swiftSettings: strict),
   ]
 )

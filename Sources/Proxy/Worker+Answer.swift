@@ -199,7 +199,9 @@ extension Worker {
     buffers.giveBack(&pointer.pointee.input)
     pointer.pointee.state = .idle
     setDeadline(client, .keepAlive, applications[Int(pointer.pointee.application)].timeouts.keepAlive)
-    if reactor.awaitInput(pointer.pointee.socket) { clientInput(client) }
+    guard reactor.awaitInput(pointer.pointee.socket) else { return }
+    // While others wait for a slot, this one goes behind them.
+    if waitingTotal > 0 { schedule(client) } else { clientInput(client) }
   }
 
   /// How long the rest of a refused request is read.

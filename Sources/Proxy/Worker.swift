@@ -184,8 +184,14 @@ struct Worker: ~Copyable {
       now = cr_monotonic()
       for application in 0..<applicationCount { pools[application].refreshIfNeeded(now: now) }
       if shared.addresses.generation != addressGeneration { refreshAddresses() }
-      while let completion = reactor.next() { handle(completion) }
-      while let key = wheel.nextExpired(now: now) { expired(key) }
+      while let completion = reactor.next() {
+        handle(completion)
+        handOverFreed()
+      }
+      while let key = wheel.nextExpired(now: now) {
+        expired(key)
+        handOverFreed()
+      }
       goOn()
       if acceptPausedUntil > 0 { resumeAcceptingIfDue() }
       publishUsage()
@@ -244,7 +250,10 @@ struct Worker: ~Copyable {
     // Only those there now: a client that has more to do is taken up in the next round, after the others.
     let count = readyCount
     if count > 0 {
-      for position in 0..<count { resume(ready[position]) }
+      for position in 0..<count {
+        resume(ready[position])
+        handOverFreed()
+      }
       readyCount -= count
       for position in 0..<readyCount { ready[position] = ready[position + count] }
     }
@@ -255,6 +264,19 @@ struct Worker: ~Copyable {
       if pools[application].hasFreed { wakeWaiting(application) }
     }
     if waitingTotal > 0 { retryWaiting() }
+  }
+
+  /// A slot given back goes to who waits for it before the next connection is looked at: a request that comes in the same
+  /// round, the next one of the same client above all, would overtake the queue for as long as there is one.
+  @inline(__always)
+  private mutating func handOverFreed() {
+    if waitingTotal == 0 { return }
+    var isFreed = false
+    for application in 0..<applicationCount where pools[application].hasFreed {
+      wakeWaiting(application)
+      isFreed = true
+    }
+    if isFreed { retryWaiting() }
   }
 
   /// Lets go of a slot were others wait: in this worker and, by their marks, in the others.
@@ -281,8 +303,9 @@ struct Worker: ~Copyable {
     pointer.pointee.flags.remove(.scheduled)
     switch pointer.pointee.state {
     case .head: parse(client)
+    case .idle: clientInput(client)
     case .exchange, .tunnel: pumpResponse(client)
-    case .free, .idle, .answering, .lingering: break
+    case .free, .answering, .lingering: break
     }
   }
 

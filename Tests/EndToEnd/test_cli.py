@@ -1,5 +1,6 @@
 """`geodirector deploy`: clear errors, and the whole network with one command."""
 
+import json
 import os
 import re
 import shutil
@@ -199,3 +200,18 @@ class TestDeployAll:
 
 
 builtin_all = all
+
+
+def test_the_plan_as_json_tells_the_bounds_of_connections(topology):
+    entry = topology.data["sites"][0]["directors"][0]
+    entry["listen"][0]["max-connections"] = 50
+    entry["limits"] = {"connections-per-source": 7, "exempt-sources": ["10.0.0.0/8"]}
+    topology.write(topology.path)
+    done = run("topology", "show", topology.path, "--node", "SD1", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert [listener["connectionsMax"] for listener in plan["listeners"]] == [50]
+    limits = plan["limits"]
+    assert limits["connectionsPerSourceMax"] == 7 and limits["connectionsMax"] == 10_000
+    offices = [f"{topology.nodes()[name].service[0]}/32" for name in ("OP1", "OP2", "OP3")]
+    assert limits["sourcesExempt"][0] == "10.0.0.0/8" and set(offices) <= set(limits["sourcesExempt"])

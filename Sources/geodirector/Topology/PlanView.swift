@@ -15,6 +15,7 @@ struct PlanView: Encodable {
   struct Listener: Encodable {
     var address: String
     var isPublic: Bool
+    var connectionsMax: Int
     var proxyProtocol: [String]
   }
   struct Cookie: Encodable {
@@ -74,7 +75,9 @@ struct PlanView: Encodable {
     var retries: Retries
   }
   struct Limits: Encodable {
-    var connectionsMax, headBytesMax, targetBytesMax, fieldsMax, bodyBytesMax, pooledPerServerMax, workers: Int
+    var connectionsMax, connectionsPerSourceMax: Int
+    var sourcesExempt: [String]
+    var headBytesMax, targetBytesMax, fieldsMax, bodyBytesMax, pooledPerServerMax, workers: Int
   }
   var name, role, network, digest: String
   var site, monitor: String?
@@ -96,14 +99,16 @@ extension PlanView {
     monitor = plan.monitor?.description
     listeners = plan.listeners.map {
       Listener(
-        address: $0.address.description, isPublic: $0.isPublic, proxyProtocol: $0.proxyProtocol.map(\.description))
+        address: $0.address.description, isPublic: $0.isPublic, connectionsMax: $0.connectionsMax,
+        proxyProtocol: $0.proxyProtocol.map(\.description))
     }
     applications = plan.applications.map(App.init)
     let limit = plan.limits
     limits = Limits(
-      connectionsMax: limit.connectionsMax, headBytesMax: limit.headBytesMax, targetBytesMax: limit.targetBytesMax,
-      fieldsMax: limit.fieldsMax, bodyBytesMax: limit.bodyBytesMax, pooledPerServerMax: limit.pooledPerServerMax,
-      workers: limit.workers)
+      connectionsMax: limit.connectionsMax, connectionsPerSourceMax: limit.connectionsPerSourceMax,
+      sourcesExempt: limit.sourcesExempt.map(\.description), headBytesMax: limit.headBytesMax,
+      targetBytesMax: limit.targetBytesMax, fieldsMax: limit.fieldsMax, bodyBytesMax: limit.bodyBytesMax,
+      pooledPerServerMax: limit.pooledPerServerMax, workers: limit.workers)
     graceMilliseconds = plan.grace.inMilliseconds
     shutdownMilliseconds = plan.shutdown.inMilliseconds
     resolveIntervalMilliseconds = plan.resolveInterval.inMilliseconds

@@ -50,7 +50,6 @@ struct CompiledServer {
   var name: ByteView
   var site: ByteView
   var cookieValue: ByteView?
-  var tier: Int
 }
 
 /// Timeouts in nanoseconds.
@@ -99,8 +98,7 @@ struct CompiledApplication {
     cookie = plan.cookie.map(CompiledCookie.init)
     servers = plan.pool.servers.map { server in
       CompiledServer(
-        name: immortal(server.name), site: immortal(server.site), cookieValue: server.cookieValue.map(immortal),
-        tier: server.tier)
+        name: immortal(server.name), site: immortal(server.site), cookieValue: server.cookieValue.map(immortal))
     }
     timeouts = CompiledTimeouts(plan.timeouts)
     forwardedFor = plan.forwarding.forwardedFor

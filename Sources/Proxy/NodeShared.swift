@@ -20,6 +20,8 @@ final class NodeShared: Sendable {
   let applications: [PoolShared]
   let addresses: AddressBook
   let learned: [LearnedAttributes]
+  /// Nil: one order of sites for all clients.
+  let geography: Geography?
   let counters = NodeCounters()
   private let phaseValue = Atomic<NodePhase>(.running)
   private let evidenceBox = Mutex<[(application: Int, evidence: Evidence)]>([])
@@ -35,8 +37,9 @@ final class NodeShared: Sendable {
   /// Evidence kept at most until the prober takes it.
   private static let evidenceMax = 16_384
 
-  init(plan: NodePlan, workers: Int) {
+  init(plan: NodePlan, workers: Int, geography: Geography? = nil) {
     self.plan = plan
+    self.geography = geography
     workerWakers = Mutex(Array(repeating: nil, count: workers))
     applications = plan.applications.map { PoolShared(plan: $0.pool, workers: workers) }
     addresses = AddressBook(plan: plan)

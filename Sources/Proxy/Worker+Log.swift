@@ -100,7 +100,12 @@ extension Worker {
     appendCounts(client, hasServer, into: &writer)
     appendRequestLine(client, into: &writer)
     writer.append(" tier=")
-    if hasServer { writer.append(decimal: UInt64(app.pointee.servers[Int(server)].tier)) } else { writer.append("-") }
+    if hasServer {
+      let rank = pools[Int(pointer.pointee.application)].rank(of: server, in: pointer.pointee.exchange.order)
+      writer.append(decimal: UInt64(max(0, rank)))
+    } else {
+      writer.append("-")
+    }
     writer.append(" site=")
     if hasServer { writer.append(app.pointee.servers[Int(server)].site) } else { writer.append("-") }
     writer.append(" why=")

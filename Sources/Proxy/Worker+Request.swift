@@ -139,7 +139,8 @@ extension Worker {
     let from = clientAddress(client, view, app)
     let key = SelectionKey(
       clientHash: StableHash.hash(high: from.high, low: from.low), sessionHash: binding.sessionHash)
-    let request = Exchange.Request(isIdempotent: head.method.isIdempotent, binding: binding, key: key)
+    let request = Exchange.Request(
+      isIdempotent: head.method.isIdempotent, binding: binding, key: key, order: order(client, from: from))
     let action = pointer.pointee.exchange.begin(
       request, attemptsMax: app.pointee.retries.attemptsMax, pool: &pools[Int(pointer.pointee.application)], now: now)
     perform(action, client)

@@ -74,6 +74,9 @@ struct Worker: ~Copyable {
   var readyCount = 0
   let clientsMax: Int
   var learnedCopies: [LearnedCopy]
+  /// Orders of sites by clients' addresses, and as of which generation. Nil: one order for all.
+  var clientOrders: ClientOrders?
+  var orderGeneration = 0
 
   struct WaitingList {
     var head: Int32 = -1
@@ -172,6 +175,7 @@ struct Worker: ~Copyable {
   mutating func run() {
     startListening()
     refreshAddresses()
+    refreshGeography()
     // A stop may have begun before this worker could be woken.
     wokenUp()
     while true {
@@ -183,6 +187,7 @@ struct Worker: ~Copyable {
       now = cr_monotonic()
       for application in 0..<applicationCount { pools[application].refreshIfNeeded(now: now) }
       if shared.addresses.generation != addressGeneration { refreshAddresses() }
+      if clientOrders != nil { refreshGeography() }
       while let completion = reactor.next() { handle(completion) }
       while let key = wheel.nextExpired(now: now) { expired(key) }
       goOn()

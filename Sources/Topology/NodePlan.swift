@@ -30,6 +30,8 @@ public struct NodePlan: Sendable, Equatable {
   public var downstreamNodes: [String]
   /// Between two resolutions of host names.
   public var resolveInterval: Duration
+  /// Sites are taken in an order that is each client's own. Nil: tiers are taken in theirs.
+  public var geo: GeoPlan?
 }
 
 /// The role of a proxy node.

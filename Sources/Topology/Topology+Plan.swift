@@ -61,7 +61,8 @@ extension Topology {
       monitor: office.monitor?.value, applications: applications, limits: settings.limits.plan,
       grace: (settings.grace?.value ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale, downstreamNodes: [],
-      resolveInterval: resolveInterval.scaled(by: timeScale))
+      resolveInterval: resolveInterval.scaled(by: timeScale),
+      geo: office.order == .clientLocation ? geoPlan(order) : nil)
   }
 
   private func plan(of director: SiteNode, directorOf home: Site) -> NodePlan {
@@ -109,6 +110,6 @@ extension Topology {
       monitor: node.monitor?.value, applications: applications, limits: settings.limits.plan,
       grace: (grace ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale,
-      downstreamNodes: downstream.map(\.name), resolveInterval: resolveInterval.scaled(by: timeScale))
+      downstreamNodes: downstream.map(\.name), resolveInterval: resolveInterval.scaled(by: timeScale), geo: nil)
   }
 }

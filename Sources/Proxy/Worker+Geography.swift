@@ -17,13 +17,15 @@ extension Worker {
 
   /// The order of sites for a request: looked up once for a connection and the address that it, or a proxy on it, comes from.
   mutating func order(_ client: Int32, from address: AddressBits) -> Int32 {
-    guard let clientOrders else { return 0 }
+    // Plain numbers first: the orders are counted by all workers in one place.
+    if orderGeneration == 0 { return 0 }
     let pointer = clients + Int(client)
     if pointer.pointee.orderGeneration == orderGeneration && pointer.pointee.orderHigh == address.high
       && pointer.pointee.orderLow == address.low
     {
       return pointer.pointee.order
     }
+    guard let clientOrders else { return 0 }
     let order = clientOrders.order(address.high, address.low)
     pointer.pointee.orderGeneration = orderGeneration
     pointer.pointee.orderHigh = address.high

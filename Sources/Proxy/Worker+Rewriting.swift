@@ -205,7 +205,7 @@ extension Worker {
     _ client: Int32, _ view: ByteView, _ app: UnsafeMutablePointer<CompiledApplication>
   ) -> AddressBits {
     var address = AddressBits(high: clients[Int(client)].peerHigh, low: clients[Int(client)].peerLow)
-    guard pools[app - applications].usesClientAddress || clientOrders != nil else { return address }
+    guard pools[app - applications].usesClientAddress || orderGeneration > 0 else { return address }
     let isForwarded = app.pointee.clientField == .forwarded
     var index = fields.count
     while index > 0 {

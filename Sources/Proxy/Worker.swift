@@ -74,7 +74,7 @@ struct Worker: ~Copyable {
   var readyCount = 0
   let clientsMax: Int
   var learnedCopies: [LearnedCopy]
-  /// Orders of sites by clients' addresses, and as of which generation. Nil: one order for all.
+  /// Orders of sites by clients' addresses, and as of which generation. Nil and 0: one order for all.
   var clientOrders: ClientOrders?
   var orderGeneration = 0
 
@@ -187,7 +187,7 @@ struct Worker: ~Copyable {
       now = cr_monotonic()
       for application in 0..<applicationCount { pools[application].refreshIfNeeded(now: now) }
       if shared.addresses.generation != addressGeneration { refreshAddresses() }
-      if clientOrders != nil { refreshGeography() }
+      if orderGeneration > 0 { refreshGeography() }
       while let completion = reactor.next() { handle(completion) }
       while let key = wheel.nextExpired(now: now) { expired(key) }
       goOn()

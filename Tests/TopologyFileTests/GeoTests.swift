@@ -52,6 +52,23 @@ private func load(_ geo: String, sites: String = "") -> (topology: Topology?, di
     #expect(load("database: /var/lib/City.mmdb").topology?.databasePath == "/var/lib/City.mmdb")
   }
 
+  @Test func onlyOfficesThatGoByTheirClientsAreGivenGeography() throws {
+    let offices = """
+      offices:
+        - {name: OP1, listen: "127.0.0.1:8101", preference: client-location}
+        - {name: OP2, listen: "127.0.0.1:8102", preference: [SITE1]}
+      time-scale: 0.5
+      """
+    let topology = try #require(
+      load("database: City.mmdb\nnetworks: {10.0.0.0/8: SITE1}", sites: offices).topology)
+    let geo = try #require(try topology.plan(for: "OP1").geo)
+    #expect(geo.databasePath == "/etc/geodirector/City.mmdb")
+    #expect(geo.sites.map(\.name) == ["SITE1"])
+    #expect(geo.settings.networks.count == 1)
+    #expect(geo.checkInterval == .seconds(5))
+    for name in ["OP2", "SD1", "L1"] { #expect(try topology.plan(for: name).geo == nil) }
+  }
+
   @Test func nothingIsTheDefault() throws {
     let geo = try #require(load("redirect: false").topology?.geo)
     #expect(geo.database == nil && geo.networks.isEmpty && geo.regions.isEmpty && geo.minimumGainKilometres == 0)

@@ -16,6 +16,12 @@ struct PlanText {
     field("monitor", plan.monitor?.description ?? "none")
     field("in front", plan.downstreamNodes.isEmpty ? "no node of ours" : plan.downstreamNodes.joined(separator: ", "))
     field("grace", "\(plan.grace.text), shutdown \(plan.shutdown.text), resolve every \(plan.resolveInterval.text)")
+    if let geo = plan.geo {
+      field(
+        "sites",
+        "each client's own order, by \(geo.databasePath ?? "networks of the topology"); else "
+          + geo.sites.map(\.name).joined(separator: ", "))
+    }
     field("limits", limits)
     if plan.timeScale != 1 { field("time scale", "\(plan.timeScale) (applied below)") }
     for application in plan.applications { lines += self.lines(of: application) }

@@ -76,8 +76,14 @@ struct PlanView: Encodable {
   struct Limits: Encodable {
     var connectionsMax, headBytesMax, targetBytesMax, fieldsMax, bodyBytesMax, pooledPerServerMax, workers: Int
   }
+  struct Geo: Encodable {
+    var database: String?
+    var sites: [String]
+    var checkIntervalMilliseconds: Double
+  }
   var name, role, network, digest: String
   var site, monitor: String?
+  var geo: Geo?
   var listeners: [Listener]
   var applications: [App]
   var limits: Limits
@@ -94,6 +100,11 @@ extension PlanView {
     digest = plan.digest
     site = plan.site
     monitor = plan.monitor?.description
+    geo = plan.geo.map { geo in
+      Geo(
+        database: geo.databasePath, sites: geo.sites.map(\.name),
+        checkIntervalMilliseconds: geo.checkInterval.inMilliseconds)
+    }
     listeners = plan.listeners.map {
       Listener(
         address: $0.address.description, isPublic: $0.isPublic, proxyProtocol: $0.proxyProtocol.map(\.description))

@@ -108,6 +108,8 @@ struct Client {
   var orderHigh: UInt64 = 0
   var orderLow: UInt64 = 0
   var order: Int32 = 0
+  /// The tier of the site that the user was sent on to; -1: served.
+  var redirectedTier: Int32 = -1
 
   var flags: Flags = []
   struct Flags: OptionSet {

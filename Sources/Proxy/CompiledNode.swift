@@ -90,6 +90,8 @@ struct CompiledApplication {
   var queueMax: Int
   /// First of this application's waiting lists in the worker's table.
   var firstServer: Int
+  /// Where the public is sent on to. Nil: nowhere.
+  var redirects: CompiledRedirects?
 
   init(_ plan: ApplicationPlan, firstServer: Int) {
     name = immortal(plan.name)

@@ -85,6 +85,8 @@ final class OnceWaker: Sendable {
 final class NodeCounters: Sendable {
   /// Requests whose replacement server could not be written to the cookie, its attributes being unknown (rule B6).
   let cookieNotWritten = Atomic<Int>(0)
+  /// Users sent to a nearer site's own address.
+  let redirects = Atomic<Int>(0)
   /// Log lines given up because the log could not be written fast enough.
   let logLinesDropped = Atomic<Int>(0)
 }

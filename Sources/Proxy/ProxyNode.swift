@@ -42,6 +42,12 @@ public enum ProxyNode {
       compiled.append(CompiledApplication(application, firstServer: firstServer))
       firstServer += application.pool.servers.count
     }
+    let unlinked = compiled
+    for index in compiled.indices {
+      compiled[index].redirects = CompiledRedirects(plan, application: index) { host in
+        unlinked.firstIndex { $0.matches(host: immortal(host)) }
+      }
+    }
     let applications = UnsafeMutablePointer<CompiledApplication>.allocate(capacity: max(1, compiled.count))
     applications.initialize(from: compiled, count: compiled.count)
 

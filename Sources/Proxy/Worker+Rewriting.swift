@@ -99,7 +99,7 @@ extension Worker {
     if head.path.isEmpty || (head.targetForm == .absolute && view[head.path.start] == 0x3F) {
       writer.append(head.method == .options && head.path.isEmpty ? "*" : "/")
     }
-    writer.append(view[head.path])
+    writer.append(redirectsPublic ? unmarked(view[head.path], client, app) : view[head.path])
     pointer.pointee.requestLine = Int32(writer.position)
     // A request of HTTP/1.0 that names no host stays one: HTTP/1.1 would demand a name (RFC 9112 section 3.2).
     writer.append(head.host.isEmpty ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n")

@@ -77,6 +77,8 @@ struct Worker: ~Copyable {
   /// Orders of sites by clients' addresses, and as of which generation. Nil and 0: one order for all.
   var clientOrders: ClientOrders?
   var orderGeneration = 0
+  /// Orders of sites are for redirects alone.
+  let redirectsPublic: Bool
 
   struct WaitingList {
     var head: Int32 = -1
@@ -131,6 +133,7 @@ struct Worker: ~Copyable {
     viaName = immortal(plan.name)
     nodeName = immortal(plan.name)
     roleIsOffice = plan.role == .officeProxy
+    redirectsPublic = plan.geo?.use == .redirects
     isOutermost = .allocate(capacity: max(1, plan.listeners.count))
     proxyNetworks = .allocate(capacity: max(1, plan.listeners.count))
     for (position, listener) in plan.listeners.enumerated() {

@@ -87,6 +87,18 @@ extension Pool {
     return tier
   }
 
+  /// The first tier of an order in which somebody admits new users and which is wanted, of those that come before `home`; nil:
+  /// there is none. `home`: -1 for none.
+  public mutating func firstAdmitting(of order: Int32, before home: Int, where isWanted: (Int) -> Bool) -> Int? {
+    let order = known(order: order)
+    for rank in 0..<tierCount {
+      let tier = tier(at: rank, of: order)
+      if tier == home { return nil }
+      if tiers[tier].admittingSince < .max && isWanted(tier) { return tier }
+    }
+    return nil
+  }
+
   /// The first rank at which a tier has one of the group's candidates; 0 for no group.
   func rank(ofGroup group: Int32, in order: Int32) -> Int32 {
     guard group >= 0 else { return 0 }

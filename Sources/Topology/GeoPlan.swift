@@ -1,4 +1,4 @@
-/// What a node goes by whose order of sites is each client's own.
+/// What a node goes by that treats clients by where they are.
 public struct GeoPlan: Sendable, Equatable {
   /// A site that the node may use.
   public struct Candidate: Sendable, Equatable {
@@ -6,7 +6,28 @@ public struct GeoPlan: Sendable, Equatable {
     public var name: String
     /// Where it is. Nil: unknown.
     public var place: Location?
+    /// Where the public reaches it, scheme and authority. Nil: nowhere.
+    public var url: String?
+
+    /// The host of `url`, lower case and without the port. Nil: there is none.
+    public var urlHost: String? {
+      guard let url, let slashes = url.firstIndex(of: "/") else { return nil }
+      let authority = url[slashes...].drop { $0 == "/" }.lowercased()
+      guard authority.hasPrefix("[") else { return String(authority.prefix { $0 != ":" }) }
+      return authority.firstIndex(of: "]").map { String(authority[...$0]) }
+    }
   }
+
+  /// What the clients' order of sites is for.
+  public enum Use: Sendable, Equatable {
+    /// The node's tiers are taken in that order.
+    case tiers
+    /// The public is sent to a nearer site's own address; tiers keep their order.
+    case redirects
+  }
+
+  /// What the clients' order of sites is for.
+  public var use: Use
 
   /// The sites in the configured order, which clients get whose place is not known.
   public var sites: [Candidate]
@@ -23,10 +44,11 @@ extension Topology {
   static let databaseCheckInterval = Duration.seconds(10)
 
   /// The geography of a node with these sites; nil without `geo`.
-  func geoPlan(_ sites: [Site]) -> GeoPlan? {
+  func geoPlan(_ sites: [Site], for use: GeoPlan.Use) -> GeoPlan? {
     geo.map { settings in
       GeoPlan(
-        sites: sites.map { GeoPlan.Candidate(name: $0.name, place: $0.place) }, settings: settings,
+        use: use, sites: sites.map { GeoPlan.Candidate(name: $0.name, place: $0.place, url: $0.url?.value) },
+        settings: settings,
         databasePath: databasePath, checkInterval: Self.databaseCheckInterval.scaled(by: timeScale))
     }
   }

@@ -30,7 +30,7 @@ public struct NodePlan: Sendable, Equatable {
   public var downstreamNodes: [String]
   /// Between two resolutions of host names.
   public var resolveInterval: Duration
-  /// Sites are taken in an order that is each client's own. Nil: tiers are taken in theirs.
+  /// Clients are treated by where they are. Nil: all alike.
   public var geo: GeoPlan?
 }
 

@@ -7,12 +7,6 @@ extension Topology {
   /// What the language has and nodes do not do yet: it is kept, and has no effect.
   private func notAvailable() -> [Diagnostic] {
     var found: [Diagnostic] = []
-    if let redirect = geo?.redirect, redirect.value {
-      found.append(
-        Diagnostic(
-          .warning, at: redirect.location, "nobody is redirected yet: redirects are not available",
-          mend: "remove it, or keep it for later"))
-    }
     for relay in relays {
       found.append(
         Diagnostic(

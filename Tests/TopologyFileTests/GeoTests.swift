@@ -69,6 +69,26 @@ private func load(_ geo: String, sites: String = "") -> (topology: Topology?, di
     for name in ["OP2", "SD1", "L1"] { #expect(try topology.plan(for: name).geo == nil) }
   }
 
+  @Test func directorsWithPublicListenersAreGivenGeographyForRedirects() throws {
+    for (isPublic, redirect) in [(true, true), (true, false), (false, true)] {
+      let other = """
+          - name: SITE2
+            url: "https://[2001:DB8::1]:8443"
+            directors: [{name: SD2, listen: {address: "127.0.0.1:8003", public: \(isPublic)}, monitor: "127.0.0.1:8013"}]
+            balancers: [{name: L2, listen: "127.0.0.1:8004", monitor: "127.0.0.1:8014"}]
+            servers: [{name: W2, address: "127.0.0.1:9002"}]
+        """
+      let topology = try #require(load("database: City.mmdb\nredirect: \(redirect)", sites: other).topology)
+      let geo = try topology.plan(for: "SD2").geo
+      #expect((geo != nil) == (isPublic && redirect))
+      #expect(try topology.plan(for: "SD1").geo == nil)
+      guard let geo else { continue }
+      #expect(geo.use == .redirects)
+      #expect(geo.sites.map(\.name) == ["SITE2", "SITE1"])
+      #expect(geo.sites.map(\.urlHost) == ["[2001:db8::1]", nil])
+    }
+  }
+
   @Test func nothingIsTheDefault() throws {
     let geo = try #require(load("redirect: false").topology?.geo)
     #expect(geo.database == nil && geo.networks.isEmpty && geo.regions.isEmpty && geo.minimumGainKilometres == 0)

@@ -174,7 +174,7 @@ public struct Explainer: Sendable {
 
   /// The order in which the node takes its tiers: at the entry the user's own, if it goes by that.
   private func takeOrder(of plan: NodePlan, _ application: ApplicationPlan, _ pool: inout Pool) -> Int32 {
-    guard plan.name == request.entry, plan.geo != nil, let sites = request.geography?.sites else { return 0 }
+    guard plan.name == request.entry, plan.geo?.use == .tiers, let sites = request.geography?.sites else { return 0 }
     pool.take(TierOrders(application.pool, sites: sites, count: 2) { rank, _ in rank })
     return 1
   }

@@ -19,7 +19,8 @@ struct PlanText {
     if let geo = plan.geo {
       field(
         "sites",
-        "each client's own order, by \(geo.databasePath ?? "networks of the topology"); else "
+        (geo.use == .tiers ? "each client's own order" : "the public is sent to a nearer one")
+          + ", by \(geo.databasePath ?? "networks of the topology"); else "
           + geo.sites.map(\.name).joined(separator: ", "))
     }
     field("limits", limits)

@@ -77,6 +77,7 @@ struct PlanView: Encodable {
     var connectionsMax, headBytesMax, targetBytesMax, fieldsMax, bodyBytesMax, pooledPerServerMax, workers: Int
   }
   struct Geo: Encodable {
+    var use: String
     var database: String?
     var sites: [String]
     var checkIntervalMilliseconds: Double
@@ -102,7 +103,7 @@ extension PlanView {
     monitor = plan.monitor?.description
     geo = plan.geo.map { geo in
       Geo(
-        database: geo.databasePath, sites: geo.sites.map(\.name),
+        use: geo.use == .tiers ? "tiers" : "redirects", database: geo.databasePath, sites: geo.sites.map(\.name),
         checkIntervalMilliseconds: geo.checkInterval.inMilliseconds)
     }
     listeners = plan.listeners.map {

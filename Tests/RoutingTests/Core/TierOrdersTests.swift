@@ -109,6 +109,20 @@ import Topology
     #expect((0..<3).map(some.tiers) == [[0, 1, 2], [2, 0, 1], [2, 0, 1]])
   }
 
+  @Test("of the tiers before home in an order, the first that admits new users and is wanted is told")
+  func beforeHome() {
+    let core = office()
+    func first(_ order: Int32, home: Int, unwanted: Int = -1) -> Int? {
+      core.pool.firstAdmitting(of: order, before: home) { $0 != unwanted }
+    }
+    #expect(first(0, home: 0) == nil)
+    #expect([first(1, home: 0), first(1, home: 3), first(2, home: 0), first(1, home: -1)] == [3, nil, 2, 3])
+    #expect([first(1, home: 0, unwanted: 3), first(1, home: 2, unwanted: 3)] == [2, nil])
+    core.believe(.ownUsersOnly, of: "SD4")
+    #expect([first(1, home: 0), first(1, home: 2)] == [2, nil])
+    #expect(first(99, home: 0) == nil)
+  }
+
   // MARK: Compared with a plan that has the order
 
   /// What two offices with the same sites do with the same requests and the same news.

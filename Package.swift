@@ -36,7 +36,7 @@ let package = Package(
     .target(
       name: "Proxy",
       dependencies: [
-        "CReactor", "Reactor", "Routing", "HTTPMessage", "Topology",
+        "CReactor", "Reactor", "Routing", "HTTPMessage", "Topology", "Geo", "GeoDatabase",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

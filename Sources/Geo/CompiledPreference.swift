@@ -5,7 +5,7 @@ internal import Topology
 public struct CompiledPreference: Sendable {
   /// The rules it was made from.
   public let preference: SitePreference
-  /// The lists that occur.
+  /// The lists that occur, and those that occurred before.
   public private(set) var lists: SiteLists
   private var networkLists: [SiteList]
   private var records: RecordTable
@@ -13,11 +13,16 @@ public struct CompiledPreference: Sendable {
   /// The preference for a database.
   ///
   /// - Parameters:
+  ///   - known: lists of an earlier database with the same preference: they keep their numbers. There is no end of databases, but
+  ///     of orders there is: two places differ in theirs only across lines that the sites draw on the globe.
   ///   - records: the numbers of the database's distinct records, as a look-up gives them.
   ///   - place: what a record says; nil: it cannot be read.
-  public init(_ preference: SitePreference, records: [UInt32], place: (UInt32) -> ClientPlace?) {
+  public init(
+    _ preference: SitePreference, after known: SiteLists? = nil, records: [UInt32], place: (UInt32) -> ClientPlace?
+  ) {
+    precondition(known == nil || known?.siteCount == preference.sites.count, "lists of another preference")
     self.preference = preference
-    lists = SiteLists(siteCount: preference.sites.count)
+    lists = known ?? SiteLists(siteCount: preference.sites.count)
     networkLists = []
     self.records = RecordTable(capacity: records.count)
     for number in preference.networks.indices {

@@ -26,6 +26,12 @@ public struct SiteLists: Sendable {
   /// Number of lists.
   public var count: Int { numbers.count }
 
+  /// The list of a number below `count`.
+  public func list(_ number: Int) -> SiteList {
+    precondition(number >= 0 && number < count, "a list that there is not")
+    return SiteList(number: UInt32(number))
+  }
+
   /// The list of an order, which is remembered.
   public mutating func intern(_ order: [Int]) -> SiteList {
     precondition(order.count == siteCount, "an order has every site once")

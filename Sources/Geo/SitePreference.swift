@@ -69,7 +69,16 @@ public struct SitePreference: Sendable {
   ///   - sites: the configured order.
   ///   - geo: the topology's geography.
   public init(sites: [Site], geo: GeoSettings) {
-    self.sites = sites.map { Candidate(name: $0.name, place: $0.place) }
+    self.init(sites: sites.map { Candidate(name: $0.name, place: $0.place) }, geo: geo)
+  }
+
+  /// The preference of a node, by its plan.
+  public init(_ plan: GeoPlan) {
+    self.init(sites: plan.sites.map { Candidate(name: $0.name, place: $0.place) }, geo: plan.settings)
+  }
+
+  private init(sites: [Candidate], geo: GeoSettings) {
+    self.sites = sites
     minimumGainKilometres = geo.minimumGainKilometres
     points = sites.map { $0.place.map(SpherePoint.init) }
     isPlaced = points.contains { $0 != nil }

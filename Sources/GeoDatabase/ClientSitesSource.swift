@@ -4,7 +4,7 @@ internal import Synchronization
 /// The sites of every client, from a database file that may be replaced at any time.
 ///
 /// One thread calls `check()` and `reload()`; all others look up through a `ClientSitesReader` of their own. A new database is
-/// compiled first and then put in place at once, between two look-ups.
+/// compiled first and then put in place at once, between two look-ups. Lists keep their numbers.
 public final class ClientSitesSource: Sendable {
   private let preference: SitePreference
   private let file: WatchedDatabase?
@@ -31,7 +31,7 @@ public final class ClientSitesSource: Sendable {
 
   private func publish(_ outcome: WatchedDatabase.Outcome) -> WatchedDatabase.Outcome {
     if case .replaced(let database) = outcome {
-      let sites = ClientSites(preference, database: database)
+      let sites = ClientSites(preference, database: database, after: current)
       published.withLock { $0 = sites }
       generation.add(1, ordering: .releasing)
     }

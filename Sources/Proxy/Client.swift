@@ -103,6 +103,14 @@ struct Client {
   var peerLow: UInt64 = 0
   var peerPort: UInt16 = 0
 
+  /// The order of sites of the address that the last request came from, and as of which orders; generation 0: none was looked up.
+  var orderGeneration = 0
+  var orderHigh: UInt64 = 0
+  var orderLow: UInt64 = 0
+  var order: Int32 = 0
+  /// The tier of the site that the user was sent on to; -1: served.
+  var redirectedTier: Int32 = -1
+
   var flags: Flags = []
   struct Flags: OptionSet {
     let rawValue: UInt32

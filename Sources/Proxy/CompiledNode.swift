@@ -50,7 +50,6 @@ struct CompiledServer {
   var name: ByteView
   var site: ByteView
   var cookieValue: ByteView?
-  var tier: Int
 }
 
 /// Timeouts in nanoseconds.
@@ -91,6 +90,8 @@ struct CompiledApplication {
   var queueMax: Int
   /// First of this application's waiting lists in the worker's table.
   var firstServer: Int
+  /// Where the public is sent on to. Nil: nowhere.
+  var redirects: CompiledRedirects?
 
   init(_ plan: ApplicationPlan, firstServer: Int) {
     name = immortal(plan.name)
@@ -99,8 +100,7 @@ struct CompiledApplication {
     cookie = plan.cookie.map(CompiledCookie.init)
     servers = plan.pool.servers.map { server in
       CompiledServer(
-        name: immortal(server.name), site: immortal(server.site), cookieValue: server.cookieValue.map(immortal),
-        tier: server.tier)
+        name: immortal(server.name), site: immortal(server.site), cookieValue: server.cookieValue.map(immortal))
     }
     timeouts = CompiledTimeouts(plan.timeouts)
     forwardedFor = plan.forwarding.forwardedFor

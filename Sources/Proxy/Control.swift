@@ -147,6 +147,7 @@ struct Control: ~Copyable {
       guard signal >= 0 else { return }
       switch signal {
       case SIGUSR1: softStop()
+      case SIGHUP: shared.geography?.reload()
       default:
         if shared.phase == .stopping && shutdownEnds != nil {
           logger.warning("\(shared.plan.name) stops at once: a second signal came")

@@ -97,6 +97,7 @@ extension Control {
     let body =
       (all.admit ? "admitting\n" : all.alive ? "own users only\n" : "down\n")
       + "cookies-not-written \(counters.cookieNotWritten.load(ordering: .relaxed))\n"
+      + "redirects \(counters.redirects.load(ordering: .relaxed))\n"
       + "log-lines-dropped \(counters.logLinesDropped.load(ordering: .relaxed))\n"
       + shared.usageText
     return "HTTP/1.1 \(all.admit ? "200 OK" : "503 Service Unavailable")\r\nGeodirector-Health: \(all.text)\r\n"

@@ -20,6 +20,8 @@ final class NodeShared: Sendable {
   let applications: [PoolShared]
   let addresses: AddressBook
   let learned: [LearnedAttributes]
+  /// Nil: one order of sites for all clients.
+  let geography: Geography?
   let counters = NodeCounters()
   /// One a worker.
   let usage: [WorkerUsage]
@@ -42,8 +44,9 @@ final class NodeShared: Sendable {
   /// Evidence kept at most until the prober takes it.
   private static let evidenceMax = 16_384
 
-  init(plan: NodePlan, workers: Int) {
+  init(plan: NodePlan, workers: Int, geography: Geography? = nil) {
     self.plan = plan
+    self.geography = geography
     listenerConnections = ListenerCounts(plan.listeners.map(\.connectionsMax))
     sources = SourceTable(limit: plan.limits.connectionsPerSourceMax, exempt: plan.limits.sourcesExempt)
     strains = StrainBoard(listeners: plan.listeners.count)
@@ -98,6 +101,8 @@ final class OnceWaker: Sendable {
 final class NodeCounters: Sendable {
   /// Requests whose replacement server could not be written to the cookie, its attributes being unknown (rule B6).
   let cookieNotWritten = Atomic<Int>(0)
+  /// Users sent to a nearer site's own address.
+  let redirects = Atomic<Int>(0)
   /// Log lines given up because the log could not be written fast enough.
   let logLinesDropped = Atomic<Int>(0)
 }

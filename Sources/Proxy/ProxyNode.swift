@@ -9,7 +9,8 @@ public import Topology
 /// A node of the network as a running process: workers that serve, and a control thread that checks health, answers the
 /// monitor and handles signals.
 public enum ProxyNode {
-  /// Runs the node until a signal stops it: SIGTERM and SIGINT finish what is in flight, SIGUSR1 stops softly (rule F3).
+  /// Runs the node until a signal stops it: SIGTERM and SIGINT finish what is in flight, SIGUSR1 stops softly (rule F3). At
+  /// SIGHUP a node that places clients reads its database again.
   ///
   /// Blocks the calling thread. Returns when the node has stopped cleanly. Signals are handled for the whole process.
   public static func run(plan: NodePlan, options: NodeOptions, logger: Logger = Logger(label: "geodirector"))
@@ -21,10 +22,14 @@ public enum ProxyNode {
     let lock = try lockName(plan)
     defer { _ = cr_close(lock) }
     // Names first: nobody can connect yet, and a signal ends the process while a name server is silent.
-    let shared = NodeShared(plan: plan, workers: workers)
+    let geography = Geography(plan: plan, logger: logger)
+    let shared = NodeShared(plan: plan, workers: workers, geography: geography)
+    geography?.load()
     Resolver.resolveAll(plan, into: shared.addresses, logger: logger)
     // From the first moment somebody can connect, a signal has to stop the node in order.
-    let watched: [Int32] = [SIGTERM, SIGINT, SIGUSR1]
+    var watched: [Int32] = [SIGTERM, SIGINT, SIGUSR1]
+    // Where there is nothing to read again, it keeps its meaning: the terminal is gone.
+    if geography != nil { watched.append(SIGHUP) }
     let signals = cr_signal_watch(watched, Int32(watched.count))
     guard signals >= 0 else {
       throw NodeError(kind: .system, description: "signals cannot be watched: \(SystemError(code: signals))")
@@ -36,6 +41,12 @@ public enum ProxyNode {
     for application in plan.applications {
       compiled.append(CompiledApplication(application, firstServer: firstServer))
       firstServer += application.pool.servers.count
+    }
+    let unlinked = compiled
+    for index in compiled.indices {
+      compiled[index].redirects = CompiledRedirects(plan, application: index) { host in
+        unlinked.firstIndex { $0.matches(host: immortal(host)) }
+      }
     }
     let applications = UnsafeMutablePointer<CompiledApplication>.allocate(capacity: max(1, compiled.count))
     applications.initialize(from: compiled, count: compiled.count)
@@ -63,6 +74,7 @@ public enum ProxyNode {
     }
     line.awaitAll()
     Resolver.start(plan, into: shared.addresses, logger: logger)
+    geography?.start()
     logger.info(
       "\(plan.name) serves",
       metadata: [

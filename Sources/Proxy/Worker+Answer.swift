@@ -126,7 +126,7 @@ extension Worker {
       || view[field.name].equalsIgnoringCase(ByteView("authorization"))
   }
 
-  private mutating func sendAnswer(_ client: Int32, _ count: Int) {
+  mutating func sendAnswer(_ client: Int32, _ count: Int) {
     let pointer = clients + Int(client)
     stopWaiting(client)
     reactor.cancelReceive(pointer.pointee.socket)

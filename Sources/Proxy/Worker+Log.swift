@@ -102,11 +102,23 @@ extension Worker {
     appendCounts(client, hasServer, into: &writer)
     appendRequestLine(client, into: &writer)
     writer.append(" tier=")
-    if hasServer { writer.append(decimal: UInt64(app.pointee.servers[Int(server)].tier)) } else { writer.append("-") }
+    if hasServer {
+      let rank = pools[Int(pointer.pointee.application)].rank(of: server, in: pointer.pointee.exchange.order)
+      writer.append(decimal: UInt64(max(0, rank)))
+    } else {
+      writer.append("-")
+    }
     writer.append(" site=")
-    if hasServer { writer.append(app.pointee.servers[Int(server)].site) } else { writer.append("-") }
+    let redirected = Int(pointer.pointee.redirectedTier)
+    if hasServer {
+      writer.append(app.pointee.servers[Int(server)].site)
+    } else if redirected >= 0, let redirects = app.pointee.redirects {
+      writer.append(redirects.sites[redirected])
+    } else {
+      writer.append("-")
+    }
     writer.append(" why=")
-    writer.append(hasServer ? pointer.pointee.exchange.reason.text : Reason.none.text)
+    writer.append(hasServer ? pointer.pointee.exchange.reason.text : redirected >= 0 ? "redirect" : Reason.none.text)
     writer.append(" away=")
     writer.append(decimal: UInt64(pointer.pointee.exchange.attempts > 0 ? pointer.pointee.exchange.attemptsAway : 0))
     writer.append("\n")

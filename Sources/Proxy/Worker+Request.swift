@@ -101,6 +101,7 @@ extension Worker {
     pointer.pointee.connectedAt = 0
     pointer.pointee.responseAt = 0
     pointer.pointee.namedGroup = -1
+    pointer.pointee.redirectedTier = -1
     pointer.pointee.interims = 0
     pointer.pointee.unacknowledged = 0
     pointer.pointee.termination = 0x2D2D
@@ -139,7 +140,12 @@ extension Worker {
     let from = clientAddress(client, view, app)
     let key = SelectionKey(
       clientHash: StableHash.hash(high: from.high, low: from.low), sessionHash: binding.sessionHash)
-    let request = Exchange.Request(isIdempotent: head.method.isIdempotent, binding: binding, key: key)
+    let order = order(client, from: from)
+    if redirectsPublic, let tier = redirectTier(client, view, head, binding, order: order, app) {
+      return answerRedirect(client, view, head, to: tier, app)
+    }
+    let request = Exchange.Request(
+      isIdempotent: head.method.isIdempotent, binding: binding, key: key, order: redirectsPublic ? 0 : order)
     let action = pointer.pointee.exchange.begin(
       request, attemptsMax: app.pointee.retries.attemptsMax, pool: &pools[Int(pointer.pointee.application)], now: now)
     perform(action, client)

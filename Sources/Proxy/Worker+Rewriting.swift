@@ -99,7 +99,7 @@ extension Worker {
     if head.path.isEmpty || (head.targetForm == .absolute && view[head.path.start] == 0x3F) {
       writer.append(head.method == .options && head.path.isEmpty ? "*" : "/")
     }
-    writer.append(view[head.path])
+    writer.append(redirectsPublic ? unmarked(view[head.path], client, app) : view[head.path])
     pointer.pointee.requestLine = Int32(writer.position)
     // A request of HTTP/1.0 that names no host stays one: HTTP/1.1 would demand a name (RFC 9112 section 3.2).
     writer.append(head.host.isEmpty ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n")
@@ -199,13 +199,13 @@ extension Worker {
     }
   }
 
-  /// Where the request comes from, for algorithms that choose by it: the last address in X-Forwarded-For, or Forwarded, that no trusted proxy
+  /// Where the request comes from, for algorithms and orders of sites that go by it: the last address in X-Forwarded-For, or Forwarded, that no trusted proxy
   /// has, as far as trusted proxies say so, else the peer (rule H).
   mutating func clientAddress(
     _ client: Int32, _ view: ByteView, _ app: UnsafeMutablePointer<CompiledApplication>
   ) -> AddressBits {
     var address = AddressBits(high: clients[Int(client)].peerHigh, low: clients[Int(client)].peerLow)
-    guard pools[app - applications].usesClientAddress else { return address }
+    guard pools[app - applications].usesClientAddress || orderGeneration > 0 else { return address }
     let isForwarded = app.pointee.clientField == .forwarded
     var index = fields.count
     while index > 0 {

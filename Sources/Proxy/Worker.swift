@@ -75,6 +75,11 @@ struct Worker: ~Copyable {
   var readyCount = 0
   let clientsMax: Int
   var learnedCopies: [LearnedCopy]
+  /// Orders of sites by clients' addresses, and as of which generation. Nil and 0: one order for all.
+  var clientOrders: ClientOrders?
+  var orderGeneration = 0
+  /// Orders of sites are for redirects alone.
+  let redirectsPublic: Bool
 
   struct WaitingList {
     var head: Int32 = -1
@@ -129,6 +134,7 @@ struct Worker: ~Copyable {
     viaName = immortal(plan.name)
     nodeName = immortal(plan.name)
     roleIsOffice = plan.role == .officeProxy
+    redirectsPublic = plan.geo?.use == .redirects
     isOutermost = .allocate(capacity: max(1, plan.listeners.count))
     proxyNetworks = .allocate(capacity: max(1, plan.listeners.count))
     for (position, listener) in plan.listeners.enumerated() {
@@ -173,6 +179,7 @@ struct Worker: ~Copyable {
   mutating func run() {
     startListening()
     refreshAddresses()
+    refreshGeography()
     // A stop may have begun before this worker could be woken.
     wokenUp()
     while true {
@@ -184,6 +191,7 @@ struct Worker: ~Copyable {
       now = cr_monotonic()
       for application in 0..<applicationCount { pools[application].refreshIfNeeded(now: now) }
       if shared.addresses.generation != addressGeneration { refreshAddresses() }
+      if orderGeneration > 0 { refreshGeography() }
       while let completion = reactor.next() {
         handle(completion)
         handOverFreed()

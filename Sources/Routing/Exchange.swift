@@ -89,12 +89,15 @@ public struct Exchange: Sendable {
     public var binding: Binding
     /// Hashes for the algorithms that use them.
     public var key: SelectionKey
+    /// The order in which it takes the pool's tiers: the number of a list of sites (`TierOrders`); 0: the plan's own.
+    public var order: Int32
 
     /// The facts by their parts.
-    public init(isIdempotent: Bool, binding: Binding, key: SelectionKey) {
+    public init(isIdempotent: Bool, binding: Binding, key: SelectionKey, order: Int32 = 0) {
       self.isIdempotent = isIdempotent
       self.binding = binding
       self.key = key
+      self.order = order
     }
   }
 
@@ -106,10 +109,12 @@ public struct Exchange: Sendable {
   public private(set) var reason: Reason = .none
   /// Attempts made, the current one included.
   public private(set) var attempts: Int = 0
-  /// Attempts among them that went to a tier behind the first: at a director, to another site.
+  /// Attempts among them that went to a tier behind the first of the request's order: at a director, to another site.
   public private(set) var attemptsAway: Int = 0
   /// The request's binding.
   public private(set) var binding: Binding = .none
+  /// The order in which it takes the tiers, the same for all its attempts.
+  public private(set) var order: Int32 = 0
   private var key = SelectionKey(clientHash: 0, sessionHash: 0)
   /// What its attempts rule out for the next one.
   public private(set) var exclusions = Pool.Exclusions()
@@ -144,6 +149,7 @@ public struct Exchange: Sendable {
     assert(!isActive)
     binding = request.binding
     key = request.key
+    order = pool.known(order: request.order)
     isIdempotent = request.isIdempotent
     self.attemptsMax = min(max(1, attemptsMax), TriedServers.capacity)
     exclusions.reset()
@@ -352,7 +358,7 @@ public struct Exchange: Sendable {
       }
       holdsBudget = true
     }
-    switch pool.select(binding, key: key, excluding: &exclusions, now: now) {
+    switch pool.select(binding, key: key, order: order, excluding: &exclusions, now: now) {
     case .server(let chosen, let why, let purpose):
       server = chosen
       reason = why
@@ -376,7 +382,7 @@ public struct Exchange: Sendable {
     }
     holdsSlot = true
     attempts += 1
-    if pool.tier(of: server) > 0 { attemptsAway += 1 }
+    if Int(pool.tier(of: server)) != pool.tier(at: 0, of: order) { attemptsAway += 1 }
     exclusions.tried.insert(server)
     state = .connecting
     return .connect(server, pooled == .any && !isIdempotent ? .recentlyUsed : pooled)

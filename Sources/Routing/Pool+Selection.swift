@@ -57,11 +57,14 @@ extension Pool {
     }
   }
 
-  /// The server of the next attempt of a request.
+  /// The server of the next attempt of a request. `order`: the one in which the request takes the tiers (`take`), 0 the plan's.
+  ///
+  /// A usable cookie is stronger than any order, unless `failback` sends users home: home is what the order begins with.
   public mutating func select(
-    _ binding: Binding, key: SelectionKey, excluding exclusions: inout Exclusions, now: Int64
+    _ binding: Binding, key: SelectionKey, order: Int32 = 0, excluding exclusions: inout Exclusions, now: Int64
   ) -> Selection {
-    if failbackDelay < .max, let home = selectHome(binding, key, exclusions, now) { return home }
+    let order = known(order: order)
+    if failbackDelay < .max, let home = selectHome(binding, key, order, exclusions, now) { return home }
     var passBy: Int32 = -1
     if binding.group >= 0 {
       let site = groups[Int(binding.group)].site
@@ -77,17 +80,17 @@ extension Pool {
         if own != .none { return own }
       }
     }
-    return selectAny(binding, key, &exclusions, passingBy: passBy, now)
+    return selectAny(binding, key, order, &exclusions, passingBy: passBy, now)
   }
 
   /// `failback: immediate` and `after` (rule F1): a user of a later tier goes back as soon as an earlier one admits, or
   /// once it has admitted without a break for so long. A site that just sent users elsewhere (rule E3) is not gone back to.
   private mutating func selectHome(
-    _ binding: Binding, _ key: SelectionKey, _ exclusions: Exclusions, _ now: Int64
+    _ binding: Binding, _ key: SelectionKey, _ order: Int32, _ exclusions: Exclusions, _ now: Int64
   ) -> Selection? {
-    guard binding.group >= 0 else { return nil }
-    let bound = groups[Int(binding.group)].members.map { Int(members[Int($0)].tier) }.min() ?? 0
-    for tier in 0..<bound where isStable(tier: tier, now) {
+    for rank in 0..<Int(rank(ofGroup: binding.group, in: order)) {
+      let tier = tier(at: rank, of: order)
+      guard isStable(tier: tier, now) else { continue }
       let chosen = admitting(tier, key, exclusions)
       guard chosen >= 0 else { continue }
       let verdict =
@@ -175,7 +178,8 @@ extension Pool {
   // MARK: Everybody else
 
   private mutating func selectAny(
-    _ binding: Binding, _ key: SelectionKey, _ exclusions: inout Exclusions, passingBy: Int32, _ now: Int64
+    _ binding: Binding, _ key: SelectionKey, _ order: Int32, _ exclusions: inout Exclusions, passingBy: Int32,
+    _ now: Int64
   ) -> Selection {
     let reason: Reason =
       switch binding.presence {
@@ -189,18 +193,21 @@ extension Pool {
         sessionKey, loads: shared.loads, excluding: exclusions.tried, random: &random)
       if chosen >= 0 && !exclusions.rules(out: members[Int(chosen)], chosen) { return .server(chosen, reason, .plain) }
     }
-    if let chosen = selectAdmitting(binding, key, exclusions, reason, passingBy: passingBy, now) { return chosen }
-    let living = selectLiving(binding, exclusions)
+    if let chosen = selectAdmitting(binding, key, order, exclusions, reason, passingBy: passingBy, now) {
+      return chosen
+    }
+    let living = selectLiving(binding, order, exclusions)
     if living >= 0 { return .server(living, .draining, .plain) }
-    return selectLastResort(binding, &exclusions, now)
+    return selectLastResort(binding, order, &exclusions, now)
   }
 
   /// Nobody admits new users: those that live take them all the same, the draining ones last. Users are spread over a tier
   /// by hash, so that the requests of a session meet on one server here, too (rule B5).
-  private mutating func selectLiving(_ binding: Binding, _ exclusions: Exclusions) -> Int32 {
+  private mutating func selectLiving(_ binding: Binding, _ order: Int32, _ exclusions: Exclusions) -> Int32 {
     let hash = mode == .prefix && binding.sessionHash != 0 ? binding.sessionHash : random.next()
     for state in [OperatorState.ready, .drain] {
-      for tier in 0..<tierCount {
+      for rank in 0..<tierCount {
+        let tier = tier(at: rank, of: order)
         var best: Int32 = -1
         var bestScore: UInt64 = 0
         for position in tiers[tier].members.indices {
@@ -222,14 +229,14 @@ extension Pool {
 
   /// The first tier with a candidate that admits new users; sites with a hint against them come after the others.
   private mutating func selectAdmitting(
-    _ binding: Binding, _ key: SelectionKey, _ exclusions: Exclusions, _ reason: Reason, passingBy: Int32,
-    _ now: Int64
+    _ binding: Binding, _ key: SelectionKey, _ order: Int32, _ exclusions: Exclusions, _ reason: Reason,
+    passingBy: Int32, _ now: Int64
   ) -> Selection? {
     var full: Int32 = -1
     var hinted: Int32 = -1
     var why = reason
-    for tier in 0..<tierCount {
-      let chosen = admitting(tier, key, exclusions)
+    for rank in 0..<tierCount {
+      let chosen = admitting(tier(at: rank, of: order), key, exclusions)
       guard chosen >= 0 else { continue }
       let site = members[Int(chosen)].site
       if mode == .passive {
@@ -286,12 +293,15 @@ extension Pool {
   ///
   /// Those that live come before all: they are only past the deadline of their drain (rule F2), and the one that has the session is
   /// the best of them.
-  private func selectLastResort(_ binding: Binding, _ exclusions: inout Exclusions, _ now: Int64) -> Selection {
+  private func selectLastResort(
+    _ binding: Binding, _ order: Int32, _ exclusions: inout Exclusions, _ now: Int64
+  ) -> Selection {
     var pending: Int32 = -1
     for pass in LastResortPass.allCases {
       if pass == .heard && mode != .passive { continue }
       if pass == .own && binding.group < 0 { continue }
-      for tier in 0..<tierCount {
+      for rank in 0..<tierCount {
+        let tier = tier(at: rank, of: order)
         for position in tiers[tier].members.indices {
           let server = tiers[tier].members[position]
           let member = members[Int(server)]

@@ -31,7 +31,7 @@ public struct Standing: Sendable, Equatable {
   }
   /// The server.
   public var server: Int32
-  /// Its tier.
+  /// The rank of its tier in the order of the request: 0 is the one it prefers.
   public var tier: Int32
   /// The request's cookie names it.
   public var isNamed: Bool
@@ -46,19 +46,19 @@ public struct Standing: Sendable, Equatable {
 extension Pool {
   /// Where every candidate stands for the next attempt of a request, in the pool's order. Reads only; `select` then takes
   /// the candidate of the lowest rank, within a rank the lowest tier, and within a tier the algorithm's choice.
-  public func standings(_ binding: Binding, excluding exclusions: Exclusions, now: Int64) -> [Standing] {
-    var bound: Int32 = 0
-    if failbackDelay < .max, binding.group >= 0 {
-      bound = groups[Int(binding.group)].members.map { members[Int($0)].tier }.min() ?? 0
-    }
+  public func standings(
+    _ binding: Binding, order: Int32 = 0, excluding exclusions: Exclusions, now: Int64
+  ) -> [Standing] {
+    let bound = failbackDelay < .max ? self.rank(ofGroup: binding.group, in: order) : 0
     return (0..<Int32(serverCount)).map { server in
       let member = members[Int(server)]
       let isNamed = binding.group >= 0 && member.group == binding.group
       var rank = rank(server, member, isNamed: isNamed, exclusions, now)
-      let isHome = member.tier < bound && isStable(tier: Int(member.tier), now)
+      let tier = self.rank(of: server, in: order)
+      let isHome = tier < bound && isStable(tier: Int(member.tier), now)
       if isHome && rank == .admitting { rank = .home }
       return Standing(
-        server: server, tier: member.tier, isNamed: isNamed, rank: rank, isFull: shared.loads.isFull(server),
+        server: server, tier: tier, isNamed: isNamed, rank: rank, isFull: shared.loads.isFull(server),
         liveness: member.health.liveness)
     }
   }

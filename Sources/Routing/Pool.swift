@@ -51,6 +51,12 @@ public struct Pool: ~Copyable {
   let groupCount: Int
   let tiers: UnsafeMutablePointer<Tier>
   let tierCount: Int
+  /// Orders of tiers beside the plan's own (`take`); kept as long as `rows` is read.
+  var orders: TierOrders?
+  /// The rows of `orders`.
+  var rows: UnsafeMutablePointer<Int32>?
+  /// Orders known, the plan's own included.
+  var orderCount = 1
   private let values: CookieValues
   /// Replacements of servers whose sessions must move: the same choice on every worker and balancer (rule B5).
   var replacements: Spread

@@ -30,6 +30,8 @@ public struct NodePlan: Sendable, Equatable {
   public var downstreamNodes: [String]
   /// Between two resolutions of host names.
   public var resolveInterval: Duration
+  /// Clients are treated by where they are. Nil: all alike.
+  public var geo: GeoPlan?
 }
 
 /// The role of a proxy node.

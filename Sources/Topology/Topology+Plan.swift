@@ -62,7 +62,8 @@ extension Topology {
       limits: settings.limits.plan(downstream: [], listen: office.listen),
       grace: (settings.grace?.value ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale, downstreamNodes: [],
-      resolveInterval: resolveInterval.scaled(by: timeScale))
+      resolveInterval: resolveInterval.scaled(by: timeScale),
+      geo: office.order == .clientLocation ? geoPlan(order, for: .tiers) : nil)
   }
 
   private func plan(of director: SiteNode, directorOf home: Site) -> NodePlan {
@@ -84,7 +85,10 @@ extension Topology {
         of: application, settings, own: director.settings, role: .siteDirector, cookie: application.siteCookie?.plan,
         servers: servers, downstream: downstream, capacity: home.capacity)
     }
-    return plan(of: director, at: home, role: .siteDirector, settings, applications, downstream)
+    let redirects = geo?.redirect?.value == true && director.listen.contains(where: \.isPublic)
+    return plan(
+      of: director, at: home, role: .siteDirector, settings, applications, downstream,
+      redirects ? geoPlan(order, for: .redirects) : nil)
   }
 
   private func plan(of balancer: SiteNode, balancerOf home: Site) -> NodePlan {
@@ -101,7 +105,7 @@ extension Topology {
 
   private func plan(
     of node: SiteNode, at site: Site, role: NodeRole, _ settings: Settings, _ applications: [ApplicationPlan],
-    _ downstream: [Downstream]
+    _ downstream: [Downstream], _ geo: GeoPlan? = nil
   ) -> NodePlan {
     let grace = settings.grace?.value ?? longestCheckWindow(of: node, at: site, role: role)
     return NodePlan(
@@ -111,6 +115,6 @@ extension Topology {
       limits: settings.limits.plan(downstream: downstream, listen: node.listen),
       grace: (grace ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale,
-      downstreamNodes: downstream.map(\.name), resolveInterval: resolveInterval.scaled(by: timeScale))
+      downstreamNodes: downstream.map(\.name), resolveInterval: resolveInterval.scaled(by: timeScale), geo: geo)
   }
 }

@@ -7,20 +7,6 @@ extension Topology {
   /// What the language has and nodes do not do yet: it is kept, and has no effect.
   private func notAvailable() -> [Diagnostic] {
     var found: [Diagnostic] = []
-    for office in offices where office.order == .clientLocation {
-      let order = siteOrder(of: office).map(\.name).joined(separator: ", ")
-      found.append(
-        Diagnostic(
-          .warning, at: office.location,
-          "office \"\(office.name)\" prefers sites by client-location, which is not available yet: every client gets the order \(order)",
-          mend: "write \"by: list\" or \"by: nearest\" if one order for all is meant"))
-    }
-    if let redirect = geo?.redirect, redirect.value {
-      found.append(
-        Diagnostic(
-          .warning, at: redirect.location, "nobody is redirected yet: redirects are not available",
-          mend: "remove it, or keep it for later"))
-    }
     for relay in relays {
       found.append(
         Diagnostic(

@@ -190,6 +190,31 @@ private let tokyo = Location(latitude: 35.68, longitude: 139.69)
     #expect(compiled.lists.sites(of: list) == [1, 0, 2])
     #expect(compiled.list(high: 1, low: 1) == nil)
   }
+
+  @Test func listsKeepTheirNumbersInLaterDatabases() {
+    let preference = SitePreference(sites: world, geo: GeoSettings())
+    var random = Generator(state: 8)
+    var before = CompiledPreference(preference, records: []) { _ in nil }
+    #expect(before.lists.count == 1)
+    for _ in 0..<6 {
+      var places: [UInt32: ClientPlace] = [:]
+      for number in 0..<2 as Range<UInt32> {
+        places[number] = ClientPlace(
+          location: Location(
+            latitude: .random(in: -90...90, using: &random), longitude: .random(in: -180...180, using: &random)))
+      }
+      let after = CompiledPreference(preference, after: before.lists, records: [0, 1]) { places[$0] }
+      for number in 0..<before.lists.count {
+        #expect(after.lists.sites(of: after.lists.list(number)) == before.lists.sites(of: before.lists.list(number)))
+      }
+      for (record, place) in places {
+        #expect(after.lists.sites(of: after.list(record: record)) == preference.decide(place: place).order)
+      }
+      before = after
+    }
+    // Three sites have six orders, however many databases there were.
+    #expect(before.lists.count > 2 && before.lists.count <= 6)
+  }
 }
 
 @Suite struct RegionCodeTests {

@@ -52,6 +52,43 @@ private func load(_ geo: String, sites: String = "") -> (topology: Topology?, di
     #expect(load("database: /var/lib/City.mmdb").topology?.databasePath == "/var/lib/City.mmdb")
   }
 
+  @Test func onlyOfficesThatGoByTheirClientsAreGivenGeography() throws {
+    let offices = """
+      offices:
+        - {name: OP1, listen: "127.0.0.1:8101", preference: client-location}
+        - {name: OP2, listen: "127.0.0.1:8102", preference: [SITE1]}
+      time-scale: 0.5
+      """
+    let topology = try #require(
+      load("database: City.mmdb\nnetworks: {10.0.0.0/8: SITE1}", sites: offices).topology)
+    let geo = try #require(try topology.plan(for: "OP1").geo)
+    #expect(geo.databasePath == "/etc/geodirector/City.mmdb")
+    #expect(geo.sites.map(\.name) == ["SITE1"])
+    #expect(geo.settings.networks.count == 1)
+    #expect(geo.checkInterval == .seconds(5))
+    for name in ["OP2", "SD1", "L1"] { #expect(try topology.plan(for: name).geo == nil) }
+  }
+
+  @Test func directorsWithPublicListenersAreGivenGeographyForRedirects() throws {
+    for (isPublic, redirect) in [(true, true), (true, false), (false, true)] {
+      let other = """
+          - name: SITE2
+            url: "https://[2001:DB8::1]:8443"
+            directors: [{name: SD2, listen: {address: "127.0.0.1:8003", public: \(isPublic)}, monitor: "127.0.0.1:8013"}]
+            balancers: [{name: L2, listen: "127.0.0.1:8004", monitor: "127.0.0.1:8014"}]
+            servers: [{name: W2, address: "127.0.0.1:9002"}]
+        """
+      let topology = try #require(load("database: City.mmdb\nredirect: \(redirect)", sites: other).topology)
+      let geo = try topology.plan(for: "SD2").geo
+      #expect((geo != nil) == (isPublic && redirect))
+      #expect(try topology.plan(for: "SD1").geo == nil)
+      guard let geo else { continue }
+      #expect(geo.use == .redirects)
+      #expect(geo.sites.map(\.name) == ["SITE2", "SITE1"])
+      #expect(geo.sites.map(\.urlHost) == ["[2001:db8::1]", nil])
+    }
+  }
+
   @Test func nothingIsTheDefault() throws {
     let geo = try #require(load("redirect: false").topology?.geo)
     #expect(geo.database == nil && geo.networks.isEmpty && geo.regions.isEmpty && geo.minimumGainKilometres == 0)

@@ -79,7 +79,7 @@ struct ExplainWords {
     let server = servers[Int(standing.server)]
     let isChosen = standing.server == chosen.server
     return Explanation.Candidate(
-      name: server.name, site: server.site, tier: server.tier, isNamed: standing.isNamed, isChosen: isChosen,
+      name: server.name, site: server.site, tier: Int(standing.tier), isNamed: standing.isNamed, isChosen: isChosen,
       standing: standing.rank.word, why: isChosen ? belief(standing, exchange) : whyNot(standing, chosen, exchange))
   }
 

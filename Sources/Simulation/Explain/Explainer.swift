@@ -17,6 +17,8 @@ public struct Explainer: Sendable {
     public var cookie = ""
     /// The user's address, for algorithms that hash it; nil: 192.0.2.1.
     public var client: Network?
+    /// The user's own order of sites, for an entry that goes by it; nil: the entry's.
+    public var geography: Explanation.Geography?
     /// Nobody has noticed yet what is broken; else every checker has.
     public var isFresh = false
     /// The wall clock, in seconds since 1970, for cookies with dates.
@@ -54,6 +56,7 @@ public struct Explainer: Sendable {
     return Explanation(
       network: topology.name, entry: request.entry, method: request.method, host: request.host,
       cookie: request.cookie, down: faults.downAsGiven, cuts: faults.cuts.map(\.text), isFresh: request.isFresh,
+      geography: request.geography,
       visit: answer.visit, result: result, others: others == result ? nil : others)
   }
 
@@ -95,16 +98,18 @@ public struct Explainer: Sendable {
     let key = SelectionKey(
       clientHash: peer.map { StableHash.hash(high: $0.high, low: $0.low) } ?? StableHash.hash(high: 0, low: 1),
       sessionHash: reading.binding.sessionHash)
+    let order = takeOrder(of: plan, application, &pool)
     if !trialsAreDue { takeTrials(shared.trials, count: application.pool.servers.count) }
     var exchange = Exchange()
-    var before = pool.standings(reading.binding, excluding: exchange.exclusions, now: way.now)
+    var before = pool.standings(reading.binding, order: order, excluding: exchange.exclusions, now: way.now)
     var action = exchange.begin(
-      Exchange.Request(isIdempotent: Self.isIdempotent(request.method), binding: reading.binding, key: key),
+      Exchange.Request(
+        isIdempotent: Self.isIdempotent(request.method), binding: reading.binding, key: key, order: order),
       attemptsMax: application.retries.attemptsMax, pool: &pool, now: way.now)
     while true {
       switch action {
       case .connect(let server, _):
-        let after = pool.standings(reading.binding, excluding: exchange.exclusions, now: way.now)
+        let after = pool.standings(reading.binding, order: order, excluding: exchange.exclusions, now: way.now)
         way.visit.attempts.append(words.attempt(server, exchange, before: before, after: after))
         before = after
         action = try attempt(Int(server), &exchange, &pool, &way, plan)
@@ -165,6 +170,13 @@ public struct Explainer: Sendable {
       way.answered = answer
       return exchange.responseHead(answer.failure?.refusal ?? .none, pool: &pool, now: way.now)
     }
+  }
+
+  /// The order in which the node takes its tiers: at the entry the user's own, if it goes by that.
+  private func takeOrder(of plan: NodePlan, _ application: ApplicationPlan, _ pool: inout Pool) -> Int32 {
+    guard plan.name == request.entry, plan.geo?.use == .tiers, let sites = request.geography?.sites else { return 0 }
+    pool.take(TierOrders(application.pool, sites: sites, count: 2) { rank, _ in rank })
+    return 1
   }
 
   /// Other requests have just tried everybody, in vain.

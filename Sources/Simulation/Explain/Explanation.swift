@@ -16,12 +16,31 @@ public struct Explanation: Sendable, Equatable, Encodable {
   public var cuts: [String]
   /// Nobody has noticed yet; else every checker has.
   public var isFresh: Bool
+  /// The client's own order of sites, where the first node goes by it; nil: it has one order for all.
+  public var geography: Geography?
   /// What the first node did; the nodes behind it are in its attempts.
   public var visit: Visit
   /// What the user got.
   public var result: Outcome
   /// What users get whose requests come while no trial is due, which is most of them; nil: the same.
   public var others: Outcome?
+
+  /// The order of sites of a client.
+  public struct Geography: Sendable, Equatable, Encodable {
+    /// The client's address; nil: it was not told.
+    public var client: String?
+    /// Names of the sites, the preferred one first.
+    public var sites: [String]
+    /// Why in this order, as a sentence.
+    public var why: String
+
+    /// An order by its parts.
+    public init(client: String?, sites: [String], why: String) {
+      self.client = client
+      self.sites = sites
+      self.why = why
+    }
+  }
 
   /// What one node did with the request.
   public struct Visit: Sendable, Equatable, Encodable {
@@ -73,7 +92,7 @@ public struct Explanation: Sendable, Equatable, Encodable {
     public var name: String
     /// Its site.
     public var site: String
-    /// Its tier, 0 first.
+    /// Its tier, 0 first; where sites are taken in the client's own order, the place of the tier in that.
     public var tier: Int
     /// The request's cookie names it.
     public var isNamed: Bool

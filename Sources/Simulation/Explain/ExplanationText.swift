@@ -18,6 +18,10 @@ public struct ExplanationText {
     let host = explanation.host.map { " for \($0)" } ?? ""
     lines.append("\(explanation.method)\(host) at \(explanation.entry) in network \(explanation.network)")
     lines.append("  cookie  \(explanation.cookie.isEmpty ? "none" : explanation.cookie)")
+    if let geography = explanation.geography {
+      let client = geography.client.map { " for \($0)" } ?? ""
+      lines.append("  sites   \(geography.sites.joined(separator: ", "))\(client): \(geography.why)")
+    }
     let broken = explanation.down.map { "\($0) is down" } + explanation.cuts.map { "\($0) is cut" }
     lines.append("  broken  \(broken.isEmpty ? "nothing" : broken.joined(separator: ", "))")
     lines.append(

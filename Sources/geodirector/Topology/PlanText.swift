@@ -19,6 +19,13 @@ struct PlanText {
     field("monitor", plan.monitor?.description ?? "none")
     field("in front", plan.downstreamNodes.isEmpty ? "no node of ours" : plan.downstreamNodes.joined(separator: ", "))
     field("grace", "\(plan.grace.text), shutdown \(plan.shutdown.text), resolve every \(plan.resolveInterval.text)")
+    if let geo = plan.geo {
+      field(
+        "sites",
+        (geo.use == .tiers ? "each client's own order" : "the public is sent to a nearer one")
+          + ", by \(geo.databasePath ?? "networks of the topology"); else "
+          + geo.sites.map(\.name).joined(separator: ", "))
+    }
     field("limits", limits)
     if plan.timeScale != 1 { field("time scale", "\(plan.timeScale) (applied below)") }
     for application in plan.applications { lines += self.lines(of: application) }

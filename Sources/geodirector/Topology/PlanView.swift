@@ -79,8 +79,15 @@ struct PlanView: Encodable {
     var sourcesExempt: [String]
     var headBytesMax, targetBytesMax, fieldsMax, bodyBytesMax, pooledPerServerMax, workers: Int
   }
+  struct Geo: Encodable {
+    var use: String
+    var database: String?
+    var sites: [String]
+    var checkIntervalMilliseconds: Double
+  }
   var name, role, network, digest: String
   var site, monitor: String?
+  var geo: Geo?
   var listeners: [Listener]
   var applications: [App]
   var limits: Limits
@@ -97,6 +104,11 @@ extension PlanView {
     digest = plan.digest
     site = plan.site
     monitor = plan.monitor?.description
+    geo = plan.geo.map { geo in
+      Geo(
+        use: geo.use == .tiers ? "tiers" : "redirects", database: geo.databasePath, sites: geo.sites.map(\.name),
+        checkIntervalMilliseconds: geo.checkInterval.inMilliseconds)
+    }
     listeners = plan.listeners.map {
       Listener(
         address: $0.address.description, isPublic: $0.isPublic, connectionsMax: $0.connectionsMax,

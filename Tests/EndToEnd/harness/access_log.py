@@ -10,7 +10,7 @@ _LINE = re.compile(
     r"(?P<termination>\S{2,4}) (?P<connections>[\d/+]+) (?P<queues>\d+/\d+) \"(?P<request>[^\"]*)\""
     r"(?: tier=(?P<tier>-?\d+|-) site=(?P<site>\S+) why=(?P<why>\S+)(?: away=(?P<away>\d+))?)?")
 
-REASONS = {"cookie", "new", "unknown-cookie", "failover", "trial", "last-resort", "hint", "draining", "failback", "-"}
+REASONS = {"cookie", "new", "unknown-cookie", "failover", "trial", "last-resort", "hint", "draining", "failback", "redirect", "-"}
 
 
 @dataclasses.dataclass(frozen=True)

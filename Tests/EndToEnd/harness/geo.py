@@ -15,6 +15,18 @@ def city_database() -> pathlib.Path:
     return pathlib.Path(_maxminddb_geolite2.__file__).with_name("GeoLite2-City.mmdb")
 
 
+def placed(path: pathlib.Path, places: dict[str, tuple[float, float]]) -> pathlib.Path:
+    """A database with the places of some networks, put at the path as a whole."""
+    from mmdb_writer import MMDBWriter
+    from netaddr import IPSet
+    writer = MMDBWriter(ip_version=6, ipv4_compatible=True, database_type="Test")
+    for network, (latitude, longitude) in places.items():
+        writer.insert_network(IPSet([network]), {"location": {"latitude": latitude, "longitude": longitude}})
+    new = path.with_suffix(".new")
+    writer.to_db_file(str(new))
+    return new.replace(path)
+
+
 def lookup(*arguments, addresses=None, codes=(0,), seconds: float = 120):
     """Runs the command and gives its output: parsed, if it is JSON."""
     command = [str(binary()), "geo", "lookup", *map(str, arguments)]

@@ -83,14 +83,15 @@ final class CoreFixture {
 
   func begin(
     _ exchange: inout Exchange, cookie: String? = nil, session: String? = nil, method: String = "GET",
-    client: UInt64 = 7, attemptsMax: Int = 16
+    client: UInt64 = 7, attemptsMax: Int = 16, order: Int32 = 0
   ) -> String {
     let binding = binding(cookie, session: session)
     return tell(
       exchange.begin(
         Exchange.Request(
           isIdempotent: method != "POST", binding: binding,
-          key: SelectionKey(clientHash: StableHash.avalanche(client), sessionHash: binding.sessionHash)),
+          key: SelectionKey(clientHash: StableHash.avalanche(client), sessionHash: binding.sessionHash),
+          order: order),
         attemptsMax: attemptsMax, pool: &pool, now: now))
   }
 
@@ -133,10 +134,10 @@ final class CoreFixture {
   @discardableResult
   func serve(
     cookie: String? = nil, session: String? = nil, method: String = "GET", client: UInt64 = 7,
-    movedTo newCookie: String? = nil
+    movedTo newCookie: String? = nil, order: Int32 = 0
   ) -> String {
     var exchange = Exchange()
-    let first = begin(&exchange, cookie: cookie, session: session, method: method, client: client)
+    let first = begin(&exchange, cookie: cookie, session: session, method: method, client: client, order: order)
     guard case .connect = action else {
       exchange.finish(pool: &pool)
       return first

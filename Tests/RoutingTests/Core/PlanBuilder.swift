@@ -41,14 +41,23 @@ enum PlanBuilder {
   }
 
   /// An office that prefers SITE1: a number of directors a site.
-  static func office(directors: Int = 1, _ change: (inout ApplicationPlan) -> Void = { _ in }) -> ApplicationPlan {
+  static func office(
+    directors: Int = 1, sites: Int = 2, _ change: (inout ApplicationPlan) -> Void = { _ in }
+  ) -> ApplicationPlan {
+    office(directors: directors, order: Array(1...sites), change)
+  }
+
+  /// An office that prefers sites in this order.
+  static func office(
+    directors: Int = 1, order: [Int], _ change: (inout ApplicationPlan) -> Void = { _ in }
+  ) -> ApplicationPlan {
     var servers: [ServerPlan] = []
-    for site in 1...2 {
+    for (tier, site) in order.enumerated() {
       for director in 0..<directors {
         let name = "SD\(site)" + (directors > 1 ? ["a", "b", "c"][director] : "")
         servers.append(
           server(
-            name, site: "SITE\(site)", cookie: "SITE\(site)", tier: site - 1, isNode: true,
+            name, site: "SITE\(site)", cookie: "SITE\(site)", tier: tier, isNode: true,
             checked: .seconds(30 * site)))
       }
     }

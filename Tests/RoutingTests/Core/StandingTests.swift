@@ -34,11 +34,14 @@ import Topology
     let change: (inout ApplicationPlan) -> Void = { if isImmediate { $0.pool.failback = .immediate } }
     let plan =
       switch random.below(3) {
-      case 0: PlanBuilder.office(directors: 2, change)
+      case 0: PlanBuilder.office(directors: 2, sites: 3, change)
       case 1: PlanBuilder.director(sites: 3, change)
       default: PlanBuilder.balancer(change)
       }
     let core = CoreFixture(plan, seed: seed)
+    if plan.pool.tierCount == 3 {
+      core.pool.take(TierOrders(plan.pool, sites: ["SITE1", "SITE2", "SITE3"], count: 2) { 2 - $0 * $1 })
+    }
     let values = plan.pool.servers.compactMap(\.cookieValue)
     for _ in 0..<8 {
       for server in plan.pool.servers {
@@ -48,11 +51,12 @@ import Topology
       let session = plan.cookie?.mode == .prefix && cookie != nil ? "s\(random.below(9))" : nil
       let binding = core.binding(cookie, session: session)
       var exchange = Exchange()
-      var standings = core.pool.standings(binding, excluding: exchange.exclusions, now: core.now)
-      _ = core.begin(&exchange, cookie: cookie, session: session)
+      let order = Int32(random.below(2))
+      var standings = core.pool.standings(binding, order: order, excluding: exchange.exclusions, now: core.now)
+      _ = core.begin(&exchange, cookie: cookie, session: session, order: order)
       check(core, standings, seed)
       while case .connect = core.action {
-        standings = core.pool.standings(binding, excluding: exchange.exclusions, now: core.now)
+        standings = core.pool.standings(binding, order: order, excluding: exchange.exclusions, now: core.now)
         _ = core.refuse(&exchange)
         check(core, standings, seed)
       }

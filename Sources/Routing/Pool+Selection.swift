@@ -262,7 +262,9 @@ extension Pool {
 
   /// A candidate of the tier that admits new users, one with a free slot if there is any; -1: none.
   private mutating func admitting(_ tier: Int, _ key: SelectionKey, _ exclusions: Exclusions) -> Int32 {
-    let chosen = tiers[tier].admitting.select(
+    // Not `tiers[tier]`: under ThreadSanitizer the compiler takes the subscript for an access to all of `self`.
+    let place = tiers + tier
+    let chosen = place.pointee.admitting.select(
       key, loads: shared.loads, excluding: exclusions.tried, random: &random)
     if chosen < 0 { return -1 }
     let isOut = exclusions.rules(out: members[Int(chosen)], chosen)

@@ -241,10 +241,13 @@ public struct Pool: ~Copyable {
       } else if tiers[tier].admittingSince == .max {
         tiers[tier].admittingSince = now
       }
-      tiers[tier].admitting.rebuild(admitting)
+      // By a pointer, as in `admitting`: the subscript does not compile under ThreadSanitizer.
+      let place = tiers + tier
+      place.pointee.admitting.rebuild(admitting)
     }
     for group in 0..<groupCount {
-      groups[group].balancer.rebuild(weighted(groups[group].members) { $0.takesOwnUsers })
+      let place = groups + group
+      place.pointee.balancer.rebuild(weighted(place.pointee.members) { $0.takesOwnUsers })
     }
     if mode == .prefix {
       // By the plan's weights: those of a slow start differ between balancers and grow, and would move sessions again.

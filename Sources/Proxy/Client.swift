@@ -94,7 +94,7 @@ struct Client {
   var socket: Reactor.Socket = .none
   var state: ClientState = .free
   var deadlineKind: Deadline = .none
-  var listener: UInt8 = 0
+  var listener: UInt16 = 0
   var application: Int32 = 0
   /// Slab index of the connection to the server; -1: none.
   var upstream: Int32 = -1

@@ -116,7 +116,7 @@ extension Worker {
     pointer.initialize(to: Client())
     pointer.pointee.socket = socket
     pointer.pointee.state = .idle
-    pointer.pointee.listener = UInt8(truncatingIfNeeded: listener)
+    pointer.pointee.listener = UInt16(truncatingIfNeeded: listener)
     pointer.pointee.started = now
     pointer.pointee.peerHigh = peer.high
     pointer.pointee.peerLow = peer.low

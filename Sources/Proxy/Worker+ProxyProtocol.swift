@@ -20,6 +20,12 @@ extension Worker {
       pointer.pointee.flags.remove(.awaitsProxyHeader)
       pointer.pointee.input.start += header.length
       if let source = header.source {
+        // The proxy itself has no bound; from here the connection counts for the source, which gives its place back at the end.
+        if let sources = shared.sources, !sources.open(source.high, source.low) {
+          shared.note(.source)
+          closeClient(client)
+          return false
+        }
         pointer.pointee.peerHigh = source.high
         pointer.pointee.peerLow = source.low
         pointer.pointee.peerPort = header.sourcePort

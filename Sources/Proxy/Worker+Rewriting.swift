@@ -199,8 +199,8 @@ extension Worker {
     }
   }
 
-  /// Where the request comes from, for algorithms and orders of sites that go by it: the last address in X-Forwarded-For, or Forwarded, that no trusted proxy
-  /// has, as far as trusted proxies say so, else the peer (rule H).
+  /// Where the request comes from, for algorithms and orders of sites that go by it: the last address in X-Forwarded-For, or
+  /// Forwarded, that no trusted proxy has, as far as trusted proxies say so, else the peer (rule H).
   mutating func clientAddress(
     _ client: Int32, _ view: ByteView, _ app: UnsafeMutablePointer<CompiledApplication>
   ) -> AddressBits {

@@ -107,6 +107,31 @@ def test_a_source_above_its_bound_is_closed_and_others_are_served(node):
     must_serve_unharmed(single)
 
 
+def test_behind_a_proxy_that_names_its_clients_the_bound_is_theirs(node):
+    def behind_a_proxy(single):
+        entry = single.data["sites"][0]["balancers"][0]
+        entry["listen"] = [{"address": entry["listen"], "proxy-protocol": "127.77.0.0/16"}]
+
+    single = node(prepare=behind_a_proxy, timeouts=LONG, limits={"connections-per-source": 5})
+    with contextlib.ExitStack() as stack:
+
+        def proxied(source):
+            connection = opened(stack, single.address, 1, "127.77.0.1")[0]
+            connection.sendall(f"PROXY TCP4 {source} 192.0.2.1 4711 443\r\n".encode())
+            return connection
+
+        assert all(works(connection) for connection in opened(stack, single.address, 4, "127.76.0.1"))
+        fifth = proxied("127.76.0.1")
+        assert works(fifth)
+        assert not works(proxied("127.76.0.1")), "the header's source is at its bound"
+        assert not works(opened(stack, single.address, 1, "127.76.0.1")[0]), "what was refused has given no place back"
+        assert all(works(proxied(f"198.51.100.{last}")) for last in range(1, 20)), "the proxy itself has no bound"
+        fifth.close()
+        waiting.until(lambda: works(proxied("127.76.0.1")), "the source being admitted again")
+        assert not works(opened(stack, single.address, 1, "127.76.0.1")[0]), "and one place is one"
+    must_serve_unharmed(single)
+
+
 def test_out_of_descriptors_nothing_spins_and_no_server_is_blamed(node):
     single = node(timeouts=LONG)
     process = single.nodes["geodirector"]

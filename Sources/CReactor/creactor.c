@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/sockios.h>
+#include <link.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <linux/close_range.h>
@@ -16,6 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -425,3 +427,37 @@ int cr_name_lock(const char *name, size_t length) {
 
 ssize_t cr_write(int fd, const void *bytes, size_t count) { return RESULT(write(fd, bytes, count)); }
 int cr_open_append(const char *path) { return RESULT(open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)); }
+
+void *cr_map(size_t bytes) {
+  void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start == MAP_FAILED) return NULL;
+  // A huge page would make 2 MiB resident for one buffer, and giving a part of it back would have to split it. Refused where there are none.
+  madvise(start, bytes, MADV_NOHUGEPAGE);
+  return start;
+}
+
+void cr_unmap(void *start, size_t bytes) { munmap(start, bytes); }
+
+void cr_give_back_pages(void *start, size_t bytes) { madvise(start, bytes, MADV_DONTNEED); }
+
+static int give_back_code(struct dl_phdr_info *object, size_t size, void *unused) {
+  (void)size;
+  (void)unused;
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (int index = 0; index < object->dlpi_phnum; index++) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[index];
+    // Only what the file maps without write permission is surely as it is in the file: relocations are in segments that were writable.
+    if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W)) continue;
+    uintptr_t start = object->dlpi_addr + segment->p_vaddr, end = start + segment->p_filesz;
+    start &= ~(page - 1);
+    end = (end + page - 1) & ~(page - 1);
+    madvise((void *)start, end - start, MADV_DONTNEED);
+  }
+  return 0;
+}
+
+void cr_give_back_code(void) {
+#if !WATCHED
+  dl_iterate_phdr(give_back_code, NULL);
+#endif
+}

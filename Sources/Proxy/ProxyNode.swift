@@ -81,6 +81,8 @@ public enum ProxyNode {
         "role": "\(plan.role.rawValue)", "workers": "\(workers)",
         "addresses": "\(plan.listeners.map { "\($0.address)" }.joined(separator: " "))",
       ])
+    // Of what reading the topology needed, little is needed again: serving uses a small part of the program and its libraries.
+    cr_give_back_code()
     control.run(listeners: listeners)
     log?.close()
     logger.info("\(plan.name) has stopped")

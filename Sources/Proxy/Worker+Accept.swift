@@ -113,7 +113,7 @@ extension Worker {
     }
     let pointer = clients + Int(client)
     if isNew { usedClients += 1 } else { freeClient = pointer.pointee.nextFree }
-    pointer.initialize(to: Client())
+    pointer.initialize(to: Client(blank: flights.blank))
     pointer.pointee.socket = socket
     pointer.pointee.state = .idle
     pointer.pointee.listener = UInt16(truncatingIfNeeded: listener)
@@ -148,6 +148,7 @@ extension Worker {
     buffers.giveBack(&pointer.pointee.input)
     buffers.giveBack(&pointer.pointee.request)
     buffers.giveBack(&pointer.pointee.stash)
+    endFlight(client)
     pointer.pointee.state = .free
     pointer.pointee.deadlineKind = .none
     pointer.pointee.flags = pointer.pointee.flags.intersection(.scheduled)
@@ -158,6 +159,20 @@ extension Worker {
     shared.listenerConnections.close(Int(pointer.pointee.listener))
     shared.sources?.close(pointer.pointee.peerHigh, pointer.pointee.peerLow)
     shared.connections.wrappingSubtract(1, ordering: .relaxed)
+  }
+
+  /// Gives the connection a record for the request that begins.
+  @inline(__always)
+  mutating func beginFlight(_ client: Int32) {
+    guard clients[Int(client)].flight == flights.blank else { return }
+    clients[Int(client)].flight = flights.take()
+  }
+
+  /// The connection has no request any more, nor buffers of one.
+  @inline(__always)
+  mutating func endFlight(_ client: Int32) {
+    flights.giveBack(clients[Int(client)].flight)
+    clients[Int(client)].flight = flights.blank
   }
 
   // MARK: Stopping

@@ -197,6 +197,7 @@ extension Worker {
       return
     }
     buffers.giveBack(&pointer.pointee.input)
+    endFlight(client)
     pointer.pointee.state = .idle
     setDeadline(client, .keepAlive, applications[Int(pointer.pointee.application)].timeouts.keepAlive)
     guard reactor.awaitInput(pointer.pointee.socket) else { return }

@@ -51,6 +51,7 @@ extension Worker {
       closeClient(client)
       return
     }
+    beginFlight(client)
     pointer.pointee.input.end += result
     parse(client)
   }

@@ -126,7 +126,7 @@ extension Worker {
     writer.append("\r\n")
     // The session id is needed again when the response tells the client of another server (rule B6).
     pointer.pointee.sessionLength = 0
-    if !route.session.isEmpty && route.session.count <= Client.sessionMax {
+    if !route.session.isEmpty && route.session.count <= Flight.sessionMax {
       pointer.pointee.request.reserved.copyMemory(
         from: view[route.session].rawBuffer.baseAddress!, byteCount: route.session.count)
       pointer.pointee.sessionLength = UInt16(route.session.count)

@@ -24,6 +24,7 @@ struct Worker: ~Copyable {
   var wheel: TimerWheel
   var buffers = BufferPool()
   let clients: UnsafeMutablePointer<Client>
+  var flights: FlightSlab
   let upstreams: UnsafeMutablePointer<Upstream>
   /// Slots of each slab.
   let slots: Int
@@ -49,6 +50,10 @@ struct Worker: ~Copyable {
   var editor: HeadEditor
   let scratch: UnsafeMutableRawPointer
   static let scratchBytes = 96 * 1024
+  /// Where bytes on their way to a client are received: only what it does not take at once needs memory of its own.
+  let relay: UnsafeMutableRawPointer
+  /// No more than a buffer can keep.
+  static let relayBytes = Buffer.Size.large.capacity
   var log: LogBuffer
   var now: Int64
   var realtimeOffset: Int64
@@ -112,6 +117,7 @@ struct Worker: ~Copyable {
     self.reactor = reactor
     self.slots = slots
     clients = .allocate(capacity: slots)
+    flights = FlightSlab(capacity: slots)
     upstreams = .allocate(capacity: slots)
     serverTotal = plan.applications.reduce(0) { $0 + $1.pool.servers.count }
     idleHeads = .allocate(capacity: max(1, serverTotal))
@@ -126,6 +132,7 @@ struct Worker: ~Copyable {
     fields = FieldTable(capacity: max(1, plan.limits.fieldsMax))
     editor = HeadEditor(capacity: max(1, plan.limits.fieldsMax) * 2 + 16)
     scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
+    relay = .allocate(byteCount: Self.relayBytes, alignment: 64)
     self.log = LogBuffer(log: log)
     limits = HeadLimits(
       headBytesMax: min(plan.limits.headBytesMax, BufferPool.small - 1_024), targetBytesMax: plan.limits.targetBytesMax,
@@ -159,6 +166,7 @@ struct Worker: ~Copyable {
     addresses.deinitialize(count: max(1, serverTotal))
     addresses.deallocate()
     scratch.deallocate()
+    relay.deallocate()
     isOutermost.deallocate()
     proxyNetworks.deinitialize(count: shared.plan.listeners.count)
     proxyNetworks.deallocate()

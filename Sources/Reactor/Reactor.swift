@@ -79,7 +79,7 @@ public struct Reactor: ~Copyable {
     var byteCount = 0
     var nextFree: UInt32 = .max
   }
-  /// What a pending send still has to send: kept apart, so that a slot is less than a cache line.
+  /// What a pending send still has to send: kept apart, so that a slot is less than a cache line, and touched only by such a send.
   private typealias Parts = InlineArray<4, iovec>
 
   private let epoll: Int32
@@ -270,7 +270,7 @@ public struct Reactor: ~Copyable {
       slot.pointee.flags.remove(.writable)
     }
     let kept = UnsafeMutableRawPointer(self.parts + Int(socket.index)).assumingMemoryBound(to: iovec.self)
-    kept.update(from: parts, count: count)
+    kept.initialize(from: parts, count: count)
     slot.pointee.partCount = UInt8(count)
     slot.pointee.flags.insert(.sending)
     return Self.pending
@@ -415,10 +415,7 @@ public struct Reactor: ~Copyable {
     let isNew = freeHead == .max
     let index = isNew ? UInt32(used) : freeHead
     guard index < UInt32(capacity - 1) else { return nil }
-    if isNew {
-      (slots + used).initialize(to: Slot())
-      (parts + used).initialize(to: Parts(repeating: iovec()))
-    }
+    if isNew { (slots + used).initialize(to: Slot()) }
     let generation = slots[Int(index)].generation
     guard cr_epoll_add(epoll, descriptor, UInt64(generation) << 32 | UInt64(index), listener) >= 0 else { return nil }
     if isNew { used += 1 } else { freeHead = slots[Int(index)].nextFree }

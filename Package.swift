@@ -13,15 +13,6 @@ let strict: [SwiftSetting] = [
 /// For the decision core: the proxy and the simulator call it many times a request, across the border of a module.
 let core = strict + [SwiftSetting.unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))]
 
-/// The release program carries Swift's libraries itself: fewer pages to relocate at start and fewer instructions a call. Objects name only the
-/// first of those libraries, as the shared ones find the others themselves. The linker of the toolchain keeps constants apart from what is written.
-let standalone: [LinkerSetting] =
-  [.unsafeFlags(["-static-stdlib", "-use-ld=lld"], .when(platforms: [.linux], configuration: .release))]
-  + [
-    "CoreFoundation", "_FoundationICU", "_FoundationCShims", "_FoundationCollections", "swiftDispatch", "dispatch",
-    "BlocksRuntime", "swiftSynchronization",
-  ].map { .linkedLibrary($0, .when(platforms: [.linux], configuration: .release)) }
-
 let package = Package(
   name: "geodirector",
   products: [.executable(name: "geodirector", targets: ["geodirector"])],
@@ -65,7 +56,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
-      swiftSettings: strict, linkerSettings: standalone),
+      swiftSettings: strict),
     .executableTarget(
       name: "GeoLookups", dependencies: ["Geo", "GeoDatabase", "Topology"], path: "Tests/Benchmarks/GeoLookups",
       swiftSettings: strict),

@@ -28,6 +28,14 @@ extension Network {
     }
   }
 
+  /// Reads one IP address, without a port or a prefix length.
+  public init(parsingAddress text: String) throws(TextError) {
+    guard !text.contains("/"), let address = try? Network(parsing: text) else {
+      throw TextError("\"\(text)\" is not an IPv4 or IPv6 address")
+    }
+    self = address
+  }
+
   /// The range of one address; nil for a host name or a Unix socket.
   public init?(of address: Address) {
     switch address {

@@ -48,6 +48,9 @@ extension Network {
   /// Whether it is a range of IPv4 addresses (::ffff:0:0/96 and below).
   public var isIPv4: Bool { prefixLength >= 96 && high == 0 && low >> 32 == 0xFFFF }
 
+  /// Every address, or every IPv4 address.
+  public var isEverybody: Bool { prefixLength == 0 || (isIPv4 && prefixLength == 96) }
+
   /// The range with all bits beyond the prefix cleared.
   public var masked: Network {
     let highMask: UInt64 = prefixLength >= 64 ? .max : prefixLength == 0 ? 0 : .max << UInt64(64 - prefixLength)

@@ -119,7 +119,7 @@ extension Topology {
     guard let geo else { return found }
     for network in geo.networks {
       let range = network.network.value
-      guard range.prefixLength == 0 || (range.isIPv4 && range.prefixLength == 96) else { continue }
+      guard range.isEverybody else { continue }
       warn(
         network.network.location, "network \(range) is everyone: the database is never asked",
         "list the networks that it does not know, or has wrong")

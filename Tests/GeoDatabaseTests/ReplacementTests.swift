@@ -50,6 +50,18 @@ private func country(_ watched: WatchedDatabase) throws -> String? {
     #expect(try country(watched) == "JP")
   }
 
+  @Test func aLookUpTakesNoLock() throws {
+    let folder = try Folder()
+    try folder.replace("db", try uniform(tokyo))
+    let source = ClientSitesSource(SitePreference(sites: sites, geo: GeoSettings()), path: folder.path("db"))
+    #expect(isReplaced(source.check()))
+    var reader = ClientSitesReader(source)
+    let (high, low) = try address("1.1.1.1")
+    // Who locks it a second time on a thread stops the program.
+    let list = source.published.withLock { _ in reader.list(high: high, low: low) }
+    #expect(reader.current.compiled.lists.sites(of: list) == [1, 0])
+  }
+
   @Test func aBrokenFileIsRefusedOnceAndTheOldOneStays() throws {
     let folder = try Folder()
     try folder.replace("db", try uniform(london))

@@ -1,6 +1,7 @@
 import Foundation
 import Geo
 import Synchronization
+import TestRandom
 import Testing
 import Topology
 
@@ -165,7 +166,7 @@ private final class Crowd: Sendable {
 
   func lookUp(_ source: ClientSitesSource, seed: UInt64) {
     var reader = ClientSitesReader(source)
-    var random = Generator(state: seed)
+    var random = Generator(seed: seed)
     var last = -1
     while !done.load(ordering: .relaxed) {
       let low = 0xFFFF_0100_0000 | UInt64(UInt32.random(in: 0...0x00FF_FFFF, using: &random))

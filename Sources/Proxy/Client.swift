@@ -105,6 +105,9 @@ struct Client {
   var peerHigh: UInt64 = 0
   var peerLow: UInt64 = 0
   var peerPort: UInt16 = 0
+  /// Where the request comes from, for the access log: the peer, or whom trusted proxies name.
+  var fromHigh: UInt64 = 0
+  var fromLow: UInt64 = 0
 
   /// The order of sites of the address that the last request came from, and as of which orders; generation 0: none was looked up.
   var order: Int32 = 0

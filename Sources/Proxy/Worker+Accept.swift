@@ -121,6 +121,8 @@ extension Worker {
     pointer.pointee.peerHigh = peer.high
     pointer.pointee.peerLow = peer.low
     pointer.pointee.peerPort = peer.port
+    pointer.pointee.fromHigh = peer.high
+    pointer.pointee.fromLow = peer.low
     if expectsProxyHeader(listener, peer.high, peer.low) { pointer.pointee.flags.insert(.awaitsProxyHeader) }
     clientCount += 1
     shared.connections.wrappingAdd(1, ordering: .relaxed)

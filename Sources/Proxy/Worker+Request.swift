@@ -96,6 +96,8 @@ extension Worker {
     if head.minorVersion == 0 { pointer.pointee.flags.insert(.isHTTP10) }
     if head.method == .head { pointer.pointee.flags.insert(.isHead) }
     if head.upgrade { pointer.pointee.flags.insert(.upgrade) }
+    pointer.pointee.fromHigh = pointer.pointee.peerHigh
+    pointer.pointee.fromLow = pointer.pointee.peerLow
     pointer.pointee.status = 0
     pointer.pointee.bytesOut = 0
     pointer.pointee.chosen = 0
@@ -139,6 +141,8 @@ extension Worker {
     if pointer.pointee.input.count == 0 { buffers.giveBack(&pointer.pointee.input) }
     pointer.pointee.state = .exchange
     let from = clientAddress(client, view, app)
+    pointer.pointee.fromHigh = from.high
+    pointer.pointee.fromLow = from.low
     let key = SelectionKey(
       clientHash: StableHash.hash(high: from.high, low: from.low), sessionHash: binding.sessionHash)
     let order = order(client, from: from)

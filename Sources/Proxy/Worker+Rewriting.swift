@@ -199,13 +199,13 @@ extension Worker {
     }
   }
 
-  /// Where the request comes from, for algorithms and orders of sites that go by it: the last address in X-Forwarded-For, or
+  /// Where the request comes from, for algorithms and orders of sites that go by it, and for the log: the last address in X-Forwarded-For, or
   /// Forwarded, that no trusted proxy has, as far as trusted proxies say so, else the peer (rule H).
   mutating func clientAddress(
     _ client: Int32, _ view: ByteView, _ app: UnsafeMutablePointer<CompiledApplication>
   ) -> AddressBits {
     var address = AddressBits(high: clients[Int(client)].peerHigh, low: clients[Int(client)].peerLow)
-    guard pools[app - applications].usesClientAddress || orderGeneration > 0 else { return address }
+    guard pools[app - applications].usesClientAddress || orderGeneration > 0 || log.isOn else { return address }
     let isForwarded = app.pointee.clientField == .forwarded
     var index = fields.count
     while index > 0 {

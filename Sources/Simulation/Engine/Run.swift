@@ -59,6 +59,8 @@ struct Run: ~Copyable {
   var userReports: [UserReport] = []
   let users: UnsafeMutablePointer<User>
   let pasts: UnsafeMutablePointer<UserPast>
+  /// Some users have an order of sites of their own, and take a while to their office.
+  let hasPlaces: Bool
   /// Some application's site cookie has dates.
   let hasDates: Bool
   /// Habits and pools of the entries' users: by entry, then by application, of which there are so many.
@@ -123,12 +125,13 @@ struct Run: ~Copyable {
     }
     waitingLegs = Array(repeating: [], count: poolCount)
     legs = .allocate(capacity: legCapacity)
-    population = Population(network, scenario: scenario, users: options.users, roll: options.roll)
+    population = Population(network, scenario: scenario, options: options, seed: seed)
     isListed = options.roll != nil
     users = UnsafeMutableRawPointer.allocate(
       byteCount: max(1, population.total) * MemoryLayout<User>.stride, alignment: 64
     ).bindMemory(to: User.self, capacity: max(1, population.total))
     pasts = .allocate(capacity: max(1, population.total))
+    hasPlaces = !population.accessTimes.isEmpty
     hasDates = network.pools.contains { $0.hasDates }
     queue = EventQueue(eventsPerSecond: population.requestsPerSecond * Self.eventsPerRequest + Double(probeCount) / 2)
     userHashes = StableHash.combine(seed, StableHash.hash(literal: "users"))

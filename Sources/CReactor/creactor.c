@@ -100,6 +100,30 @@ int cr_resolve(const char *name, uint16_t port, cr_address *out, int count) {
   return n;
 }
 
+// Under a sanitizer by the C library, whose calls it watches: it then knows which bytes the kernel reads and writes.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define WATCHED 1
+#endif
+
+#if defined(__x86_64__)
+// The C library's recv and send are cancellation points: with threads each costs two atomic operations more.
+static inline ssize_t call6(long number, long a, long b, long c, long d, long e, long f) {
+  long result;
+  register long r10 __asm__("r10") = d;
+  register long r8 __asm__("r8") = e;
+  register long r9 __asm__("r9") = f;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+#else
+static inline ssize_t call6(long number, long a, long b, long c, long d, long e, long f) {
+  return RESULT(syscall(number, a, b, c, d, e, f));
+}
+#endif
+
 int cr_epoll_create(void) { return RESULT(epoll_create1(EPOLL_CLOEXEC)); }
 
 int cr_epoll_add(int epoll, int fd, uint64_t data, int listener) {
@@ -115,8 +139,12 @@ size_t cr_epoll_event_size(void) { return sizeof(struct epoll_event); }
 
 int cr_epoll_wait(int epoll, void *scratch, cr_event *out, int count, int timeoutMilliseconds) {
   struct epoll_event *events = scratch;
-  int n = epoll_wait(epoll, events, count, timeoutMilliseconds);
-  if (n < 0) return errno == EINTR ? 0 : -errno;
+#if WATCHED
+  int n = RESULT(epoll_wait(epoll, events, count, timeoutMilliseconds));
+#else
+  int n = (int)call6(SYS_epoll_pwait, epoll, (long)events, count, timeoutMilliseconds, 0, 0);
+#endif
+  if (n < 0) return n == -EINTR ? 0 : n;
   for (int i = 0; i < n; i++) {
     out[i].data = events[i].data.u64;
     out[i].events = events[i].events;
@@ -214,30 +242,6 @@ void cr_set_user_timeout(int fd, int milliseconds) {
   setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
 }
 
-// Under a sanitizer by the C library, whose calls it watches: it then knows which bytes the kernel reads and writes.
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define WATCHED 1
-#endif
-
-#if defined(__x86_64__)
-// The C library's recv and send are cancellation points: with threads each costs two atomic operations more.
-static inline ssize_t call6(long number, long a, long b, long c, long d, long e, long f) {
-  long result;
-  register long r10 __asm__("r10") = d;
-  register long r8 __asm__("r8") = e;
-  register long r9 __asm__("r9") = f;
-  __asm__ volatile("syscall"
-                   : "=a"(result)
-                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                   : "rcx", "r11", "memory");
-  return result;
-}
-#else
-static inline ssize_t call6(long number, long a, long b, long c, long d, long e, long f) {
-  return RESULT(syscall(number, a, b, c, d, e, f));
-}
-#endif
-
 ssize_t cr_receive(int fd, void *bytes, size_t count) {
 #if WATCHED
   return RESULT(recv(fd, bytes, count, 0));
@@ -245,11 +249,15 @@ ssize_t cr_receive(int fd, void *bytes, size_t count) {
   return call6(SYS_recvfrom, fd, (long)bytes, (long)count, 0, 0, 0);
 }
 
-ssize_t cr_send(int fd, const struct iovec *parts, int count) {
+ssize_t cr_send_bytes(int fd, const void *bytes, size_t count) {
 #if WATCHED
-  if (count == 1) return RESULT(send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL));
+  return RESULT(send(fd, bytes, count, MSG_NOSIGNAL));
 #endif
-  if (count == 1) return call6(SYS_sendto, fd, (long)parts->iov_base, (long)parts->iov_len, MSG_NOSIGNAL, 0, 0);
+  return call6(SYS_sendto, fd, (long)bytes, (long)count, MSG_NOSIGNAL, 0, 0);
+}
+
+ssize_t cr_send(int fd, const struct iovec *parts, int count) {
+  if (count == 1) return cr_send_bytes(fd, parts->iov_base, parts->iov_len);
   struct msghdr message;
   memset(&message, 0, sizeof message);
   message.msg_iov = (struct iovec *)parts;

@@ -61,6 +61,9 @@ struct Worker: ~Copyable {
   let limits: HeadLimits
   let bodyBytesMax: UInt64
   let viaName: ByteView
+  /// What ends the head of a request received as HTTP/1.1, or as HTTP/1.0: the Via field and the empty line.
+  let lastLine11: ByteView
+  let lastLine10: ByteView
   let nodeName: ByteView
   let roleIsOffice: Bool
   let isOutermost: UnsafeMutablePointer<Bool>
@@ -139,6 +142,8 @@ struct Worker: ~Copyable {
       fieldsMax: plan.limits.fieldsMax)
     bodyBytesMax = plan.limits.bodyBytesMax > 0 ? UInt64(plan.limits.bodyBytesMax) : .max
     viaName = immortal(plan.name)
+    lastLine11 = immortal("Via: 1.1 \(plan.name)\r\n\r\n")
+    lastLine10 = immortal("Via: 1.0 \(plan.name)\r\n\r\n")
     nodeName = immortal(plan.name)
     roleIsOffice = plan.role == .officeProxy
     redirectsPublic = plan.geo?.use == .redirects

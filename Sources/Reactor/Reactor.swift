@@ -267,9 +267,14 @@ public struct Reactor: ~Copyable {
     if slot.pointee.flags.contains(.writable) {
       let result = cr_send(slot.pointee.descriptor, parts, Int32(count))
       if result != Self.pending { return result }
-      slot.pointee.flags.remove(.writable)
     }
-    let kept = UnsafeMutableRawPointer(self.parts + Int(socket.index)).assumingMemoryBound(to: iovec.self)
+    return wait(slot, toSend: parts, count: count)
+  }
+
+  /// The kernel takes nothing for now: what is to be sent is kept until it does.
+  private func wait(_ slot: UnsafeMutablePointer<Slot>, toSend parts: UnsafePointer<iovec>, count: Int) -> Int {
+    slot.pointee.flags.remove(.writable)
+    let kept = UnsafeMutableRawPointer(self.parts + (slot - slots)).assumingMemoryBound(to: iovec.self)
     kept.initialize(from: parts, count: count)
     slot.pointee.partCount = UInt8(count)
     slot.pointee.flags.insert(.sending)
@@ -278,8 +283,14 @@ public struct Reactor: ~Copyable {
 
   /// Sends one run of bytes, as `sendParts`.
   public mutating func send(_ socket: Socket, _ bytes: UnsafeRawPointer, count: Int) -> Int {
+    guard isCurrent(socket) else { return -Int(EBADF) }
+    let slot = slots + Int(socket.index)
+    if slot.pointee.flags.contains(.writable) {
+      let result = cr_send_bytes(slot.pointee.descriptor, bytes, count)
+      if result != Self.pending { return result }
+    }
     var part = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes), iov_len: count)
-    return sendParts(socket, &part, count: 1)
+    return wait(slot, toSend: &part, count: 1)
   }
 
   // MARK: Completions

@@ -56,6 +56,8 @@ int cr_unacknowledged(int fd);
 int cr_since_data_sent(int fd);
 void cr_set_user_timeout(int fd, int milliseconds);
 ssize_t cr_receive(int fd, void *bytes, size_t count);
+/// As cr_send, one run of bytes.
+ssize_t cr_send_bytes(int fd, const void *bytes, size_t count);
 ssize_t cr_send(int fd, const struct iovec *parts, int count);
 int cr_shutdown_write(int fd);
 int cr_close(int fd);

@@ -396,6 +396,7 @@ class TestResponsesBesideUploads:
             listener.shutdown(socket.SHUT_RDWR)
 
 
+@pytest.mark.threads
 class TestStops:
     @pytest.mark.parametrize("workers", [1, 3])
     def test_what_is_closed_is_closed_in_every_worker_and_what_is_in_flight_is_finished(self, node, workers):
@@ -447,6 +448,7 @@ class TestStops:
         assert single.origin.received[-1].body == b"late"
 
 
+@pytest.mark.threads
 class TestQueues:
     @staticmethod
     def _one_at_a_time(single):

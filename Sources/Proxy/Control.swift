@@ -89,6 +89,9 @@ struct Control: ~Copyable {
   deinit {
     // The descriptor closes with the reactor, and its number may come to stand for another file.
     shared.controlWaker.set(nil)
+    // Of checks and questions to the monitor that were under way.
+    for probe in probes { probe.memory?.deallocate() }
+    for client in monitorClients { client.memory?.deallocate() }
   }
 
   private mutating func addProbe(_ application: Int, _ server: Int, _ check: HealthCheck, _ plan: CheckPlan) {

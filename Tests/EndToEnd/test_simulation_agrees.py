@@ -8,7 +8,8 @@ from harness.population import population
 from harness.rehearsal import Fault, Play, modelled, simulate
 from harness.verdict import keep
 
-pytestmark = [pytest.mark.scenario, pytest.mark.own]
+pytestmark = [pytest.mark.scenario, pytest.mark.own,
+              pytest.mark.measures("when something happens is compared with the simulation, which knows no slower program")]
 
 SITE1 = ["W11", "W12", "W13", "W14"]
 SITE2 = ["W21", "W22", "W23", "W24"]

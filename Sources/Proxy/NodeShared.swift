@@ -57,6 +57,10 @@ final class NodeShared: Sendable {
     learned = plan.applications.map { _ in LearnedAttributes() }
   }
 
+  deinit {
+    for application in applications { application.deallocate() }
+  }
+
   var phase: NodePhase { phaseValue.load(ordering: .acquiring) }
 
   func advance(to phase: NodePhase) {
@@ -90,10 +94,10 @@ final class NodeShared: Sendable {
   }
 }
 
-/// The control thread's waker, known once it runs.
+/// The waker of a thread, known while that runs.
 final class OnceWaker: Sendable {
   private let waker = Mutex<Waker?>(nil)
-  func set(_ waker: Waker) { self.waker.withLock { $0 = waker } }
+  func set(_ waker: Waker?) { self.waker.withLock { $0 = waker } }
   func wake() { waker.withLock { $0?.wake() } }
 }
 

@@ -19,13 +19,15 @@ struct Worker: ~Copyable {
   let index: Int
   let applications: UnsafeMutablePointer<CompiledApplication>
   let applicationCount: Int
-  let pools: UnsafeMutablePointer<Pool>
+  // The pointers that are `var` are never set again; but what is changed in place through a `let` does not compile under
+  // ThreadSanitizer (Swift 6.3.1).
+  var pools: UnsafeMutablePointer<Pool>
   var reactor: Reactor
   var wheel: TimerWheel
   var buffers = BufferPool()
-  let clients: UnsafeMutablePointer<Client>
+  var clients: UnsafeMutablePointer<Client>
   var flights: FlightSlab
-  let upstreams: UnsafeMutablePointer<Upstream>
+  var upstreams: UnsafeMutablePointer<Upstream>
   /// Slots of each slab.
   let slots: Int
   var freeClient: Int32 = -1
@@ -37,9 +39,9 @@ struct Worker: ~Copyable {
   var upstreamCount = 0
   /// First idle connection of each server, numbered over all applications; -1: none.
   let idleHeads: UnsafeMutablePointer<Int32>
-  let idleCounts: UnsafeMutablePointer<Int32>
+  var idleCounts: UnsafeMutablePointer<Int32>
   /// Clients waiting: two lists a server (users with a session first), then one a server for trials, then one an application for the budget.
-  let waiting: UnsafeMutablePointer<WaitingList>
+  var waiting: UnsafeMutablePointer<WaitingList>
   let serverTotal: Int
   var waitingTotal = 0
   /// Addresses of each server, the one to try first in front; several only of host names.
@@ -221,8 +223,6 @@ struct Worker: ~Copyable {
       if dropped > 0 { shared.counters.logLinesDropped.wrappingAdd(dropped, ordering: .relaxed) }
     }
     log.flush(now: now)
-    shared.working.wrappingSubtract(1, ordering: .releasing)
-    shared.controlWaker.wake()
   }
 
   @inline(__always)

@@ -83,7 +83,8 @@ public struct Reactor: ~Copyable {
   private typealias Parts = InlineArray<4, iovec>
 
   private let epoll: Int32
-  private let slots: UnsafeMutablePointer<Slot>
+  // Never set again; but what is changed in place through a `let` does not compile under ThreadSanitizer (Swift 6.3.1).
+  private var slots: UnsafeMutablePointer<Slot>
   private let parts: UnsafeMutablePointer<Parts>
   private let capacity: Int
   private var freeHead: UInt32

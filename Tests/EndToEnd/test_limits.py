@@ -10,7 +10,7 @@ from harness import waiting
 from harness.raw import RawConnection, get
 from harness.single import Single
 
-pytestmark = [pytest.mark.own, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.own, pytest.mark.threads, pytest.mark.timeout(60)]
 
 
 @pytest.fixture

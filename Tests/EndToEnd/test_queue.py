@@ -11,7 +11,7 @@ from harness import waiting
 from harness.raw import RawConnection, elapsed, request
 from harness.single import Single
 
-pytestmark = [pytest.mark.own, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.own, pytest.mark.threads, pytest.mark.timeout(60)]
 
 PATIENT = {"request": "20s", "keep-alive": "20s", "client": "20s", "server": "20s", "queue": "20s"}
 

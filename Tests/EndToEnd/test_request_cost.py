@@ -17,7 +17,8 @@ from harness.geo import city_database, random_addresses
 from harness.raw import RawConnection, request
 from harness.single import Single
 
-pytestmark = [pytest.mark.own, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.own, pytest.mark.timeout(60),
+              pytest.mark.measures("it counts allocations and calls, and a sanitizer makes its own")]
 
 REQUESTS = 2000
 # Of the node's other work while they are made: checks, the log's thread, timers.

@@ -12,7 +12,8 @@ from harness.rehearsal import LATENCY, Fault, Play, modelled, simulate, simulate
 from harness.topology import Topology
 from harness.verdict import keep
 
-pytestmark = [pytest.mark.scenario, pytest.mark.own]
+pytestmark = [pytest.mark.scenario, pytest.mark.own,
+              pytest.mark.measures("when something happens is compared with the simulation, which knows no slower program")]
 
 SITE1 = ["W11", "W12", "W13", "W14"]
 SITE2 = ["W21", "W22", "W23", "W24"]

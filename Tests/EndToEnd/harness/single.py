@@ -44,7 +44,7 @@ class Single(contextlib.AbstractContextManager):
         self.nodes: dict[str, Node] = {}
         # Put before the commands of the nodes, as `unshare` would be.
         self.wrapped_in: list[str] = []
-        self.workers = 1
+        self.workers = None
 
     def _topology(self, cookies, timeouts, limits, options) -> dict:
         def address(name):
@@ -100,7 +100,8 @@ class Single(contextlib.AbstractContextManager):
         system = Geodirector()
         system.prepare(topology, self.folder)
         command = system.command(spec, topology, self.folder)
-        command[command.index("--workers") + 1] = str(self.workers)
+        if self.workers:
+            command[command.index("--workers") + 1] = str(self.workers)
         return self._run("geodirector", spec, command)
 
     def haproxy(self, backend: str) -> tuple[str, int]:

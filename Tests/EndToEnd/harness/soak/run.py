@@ -9,7 +9,7 @@ import re
 import sys
 import time
 
-from .. import waiting
+from .. import sanitizer, waiting
 from ..access_log import entries
 from ..geodirector import Geodirector
 from ..network import Network
@@ -154,7 +154,8 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
         for name, (open_now, counts) in ended.items():
             node = watched[name]
             wrong += judge.descriptors(name, idle[name], open_now) + judge.released(name, counts)
-            if name in warm and warm[name][0] == node.starts:
+            # A sanitizer keeps what was freed, to recognise it.
+            if name in warm and warm[name][0] == node.starts and not sanitizer.chosen():
                 wrong += judge.memory(name, warm[name][1], resident_kib(node.process.pid))
         wrong += [f"{name} ended by itself" for name, node in network.nodes.items() if not node.runs]
         wrong += [f"{name} was started {node.starts} times after {faults.kills[name]} kills"

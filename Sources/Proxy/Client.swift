@@ -162,6 +162,11 @@ struct Client {
   var outputBody: UnsafeRawPointer?
   var outputBodyCount = 0
   var responseBody = BodyProgress()
+  /// Nanoseconds for which the client may still be waited for, and since when it is; 0: it is not.
+  var patience: Int64 = 0
+  var waitedSince: Int64 = 0
+  /// Bytes of the answer that the client had not acknowledged when the wait began.
+  var untaken: Int32 = 0
   var exchange = Exchange()
 
   /// Neighbours in the list of a queue; -1: none.

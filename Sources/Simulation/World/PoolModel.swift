@@ -31,7 +31,6 @@ struct PoolModel: Sendable {
   var reuseWindow: Int64
   var trialInterval: Int64
   var pooledMax: Int32
-  var queueMax: Int
   var attemptsMax: Int
   var bodyBytesMax: Int
   var checks: [CheckModel]
@@ -60,7 +59,6 @@ struct PoolModel: Sendable {
     reuseWindow = Int64(timeScale * 1_000_000_000)
     trialInterval = reuseWindow
     self.pooledMax = Int32(clamping: pooledMax)
-    queueMax = plan.pool.queueMax
     attemptsMax = plan.retries.attemptsMax
     bodyBytesMax = plan.retries.bodyBytesMax
     candidates = []

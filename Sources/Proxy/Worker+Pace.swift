@@ -8,7 +8,9 @@ internal import Reactor
 /// waited for costs nothing.
 extension Worker {
   /// Nanoseconds of patience that a byte gives back; 0: any byte gives back all of it.
-  static func patiencePerByte(bytesPerSecondMin rate: Int) -> Int64 { rate > 0 ? max(1, 1_000_000_000 / Int64(rate)) : 0 }
+  static func patiencePerByte(bytesPerSecondMin rate: Int) -> Int64 {
+    rate > 0 ? max(1, 1_000_000_000 / Int64(rate)) : 0
+  }
 
   /// A request or an answer begins: all patience is there.
   @inline(__always)
@@ -41,7 +43,9 @@ extension Worker {
     guard taken > 0 else { return false }
     earnPatience(client, taken, perByte: downloadPatience)
     // Less than this is not worth another look.
-    guard pointer.pointee.patience > applications[Int(pointer.pointee.application)].timeouts.client / 64 else { return false }
+    guard pointer.pointee.patience > applications[Int(pointer.pointee.application)].timeouts.client / 64 else {
+      return false
+    }
     awaitTaking(client)
     return true
   }

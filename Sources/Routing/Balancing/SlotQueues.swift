@@ -73,7 +73,11 @@ struct SlotQueues: @unchecked Sendable {
       guard place.list >= 0 else { return }
       let list = Int(place.list)
       if place.previous >= 0 { places[Int(place.previous)].next = place.next } else { lists[list].head = place.next }
-      if place.next >= 0 { places[Int(place.next)].previous = place.previous } else { lists[list].tail = place.previous }
+      if place.next >= 0 {
+        places[Int(place.next)].previous = place.previous
+      } else {
+        lists[list].tail = place.previous
+      }
       lists[list].count -= 1
       places[Int(number)].list = -1
     }

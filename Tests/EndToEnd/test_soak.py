@@ -42,6 +42,31 @@ def test_a_request_without_an_answer_is_found(end):
     assert judge.answers([Asked("s1-1", "get", end)])
 
 
+class Always:
+    """A timeline on which something could always answer, or never, and something failed, or not."""
+
+    def __init__(self, servable, changed=False):
+        self.servable = lambda *_: servable
+        self.changed = lambda *_: changed
+
+
+@pytest.mark.parametrize("asked, full, servable, changed, excuse", [
+    (Asked("s1-1", "get", "answered", 503), [], True, True, None),
+    (Asked("s1-1", "get", "answered", 502), [], False, False, "nobody there"),
+    (Asked("s1-1", "get", "answered", 503), [line("s1-1", 503, "sQ")], True, False, "full"),
+    (Asked("s1-1", "get", "answered", 503), [line("s1-1", 503, "SC"), line("s1-2", 503, "sQ")], True, False, None),
+    (Asked("s1-1", "post", "answered", 502), [], True, True, "POST at a failure"),
+    (Asked("s1-1", "post", "answered", 502), [], True, False, None)])
+def test_a_5xx_is_right_only_while_nobody_could_have_answered(asked, full, servable, changed, excuse):
+    wrong, excuses = judge.server_errors([asked], judge.shed(full), Always(servable, changed))
+    assert bool(wrong) == (excuse is None) and excuses == ({excuse: 1} if excuse else {})
+
+
+def test_other_answers_are_no_server_errors():
+    asked = [Asked("s1-1", "get", "answered", 404), Asked("s1-2", "get", "cut", 503), Asked("s1-3", "get", "answered", 200)]
+    assert judge.server_errors(asked, set(), Always(True)) == ([], {})
+
+
 def test_a_broken_log_line_is_found_unless_a_kill_cut_it():
     whole = LINE.format(name="s1-1", status=200, end="--") + "\n"
     assert judge.complete_lines("OP1", whole * 2, 0) == []

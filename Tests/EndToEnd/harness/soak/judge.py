@@ -3,9 +3,12 @@
 from collections import Counter
 
 from ..access_log import parse
+from ..judges.errors import DOUBT_SECONDS
 
 # Resident memory may grow by this from the end of the warm-up: allocators keep pages, the pools fill to their bounds.
 GROWTH, GROWTH_KIB = 0.20, 12 * 1024
+# Habits of users (`load`) whose requests may not be repeated.
+POSTING = ("post", "vanish-in-body")
 EMPTY = ("clients", "in-flight", "waiting", "buffers", "server-connections", "timers")
 
 
@@ -28,8 +31,7 @@ def accounted(asked: list, entries: list) -> list[str]:
     """One line for each request, that tells how it ended; for who vanished, or met a connection that had ended, at most one; none for others."""
     lines: dict[str, list] = {}
     for entry in entries:
-        path = entry.request.split(" ")[1] if " " in entry.request else entry.request
-        lines.setdefault(path.lstrip("/").split("?")[0], []).append(entry)
+        lines.setdefault(_identity(entry), []).append(entry)
     known = {one.identity for one in asked}
     wrong = []
     for one in asked:
@@ -42,6 +44,39 @@ def accounted(asked: list, entries: list) -> list[str]:
             wrong.append(f"a complete answer in the line of {one}")
     wrong += [f"a line for {name}, which nobody asked" for name in lines if name.startswith("s") and name not in known]
     return [f"{len(wrong)} requests not accounted for: {wrong[0]}"] if wrong else []
+
+
+def shed(entries: list) -> set[str]:
+    """Requests that a node refused because its servers and their queues were full, by its own log."""
+    return {_identity(entry) for entry in entries if entry.termination.startswith("sQ")}
+
+
+def _identity(entry) -> str:
+    path = entry.request.split(" ")[1] if " " in entry.request else entry.request
+    return path.lstrip("/").split("?")[0]
+
+
+def excuse(one, full: set[str], timeline) -> str | None:
+    """Why a 5xx was right: the servers were full, all were down or out of reach at some moment of the request, or it was a POST and something
+    failed at the time (it may have been processed, so nobody repeats it). None: a healthy server could have answered."""
+    if one.identity in full:
+        return "full"
+    if not timeline.servable(one.entry, one.begin, one.over):
+        return "nobody there"
+    if one.habit in POSTING and timeline.changed(one.begin - DOUBT_SECONDS, one.over):
+        return "POST at a failure"
+    return None
+
+
+def server_errors(asked: list, full: set[str], timeline) -> tuple[list[str], Counter]:
+    """What is wrong, and how many answers 5xx there were by their excuse."""
+    failed = [one for one in asked if one.end == "answered" and one.status >= 500]
+    excuses = Counter(excuse(one, full, timeline) for one in failed)
+    wrong = [one for one in failed if excuse(one, full, timeline) is None]
+    del excuses[None]
+    counts = Counter(one.status for one in wrong)
+    return ([f"{len(wrong)} answers 5xx that a healthy server could have given: {dict(counts)}, such as {wrong[:3]}"]
+            if wrong else []), excuses
 
 
 def released(name: str, usage: dict[str, int]) -> list[str]:

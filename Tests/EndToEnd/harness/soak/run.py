@@ -126,7 +126,7 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
             waiting.until(lambda: not judge.released(name, usage(node)), f"{name} idle", 60)
             idle[name] = min(descriptors(node.process.pid) for _ in range(20))
         fresh = {name: node.starts for name, node in watched.items()}
-        offices = [network.specs[name].service for name in network.names("office-proxy")]
+        offices = [(name, network.specs[name].service) for name in network.names("office-proxy")]
         begin, warm = time.monotonic(), {}
         load = Load(folder, offices, users, 2, seed, time.time() + seconds)
         faults = Faults(network, seed)
@@ -165,7 +165,10 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
         for name, node in watched.items():
             text = node.out.read_text(errors="replace")
             wrong += judge.complete_lines(name, text, faults.kills[name])
+        behind = list(flatten(entries(node.log_lines()) for name, node in watched.items() if name not in office_names))
         wrong += judge.answers(asked) + judge.accounted(asked, lines)
+        errors, excuses = judge.server_errors(asked, judge.shed(behind + lines), network.timeline)
+        wrong += errors
     ends: dict[str, int] = {}
     for one in asked:
         key = f"{one.end} {one.status // 100}xx" if one.end == "answered" else one.end
@@ -174,6 +177,7 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
         + ", ".join(f"{count} {key}" for key, count in sorted(ends.items())))
     say(f"{sum(faults.kills.values())} kills, {faults.hangs} hangs; most at once: "
         + ", ".join(f"{value} {count}" for count, value in peak.items()))
+    say("answers 5xx: " + (", ".join(f"{count} {why}" for why, count in sorted(excuses.items())) or "none that are excused"))
     for name in office_names:
         node = watched[name]
         say(f"{name}: descriptors {idle[name]} idle, {ended[name][0]} at the end; memory {warm.get(name, (0, 0))[1]} KiB after the warm-up")

@@ -58,13 +58,13 @@ class Always:
     (Asked("s1-1", "post", "answered", 502), [], True, True, "POST at a failure"),
     (Asked("s1-1", "post", "answered", 502), [], True, False, None)])
 def test_a_5xx_is_right_only_while_nobody_could_have_answered(asked, full, servable, changed, excuse):
-    wrong, excuses = judge.server_errors([asked], judge.shed(full), Always(servable, changed))
+    wrong, excuses = judge.server_errors([asked], full, Always(servable, changed))
     assert bool(wrong) == (excuse is None) and excuses == ({excuse: 1} if excuse else {})
 
 
 def test_other_answers_are_no_server_errors():
     asked = [Asked("s1-1", "get", "answered", 404), Asked("s1-2", "get", "cut", 503), Asked("s1-3", "get", "answered", 200)]
-    assert judge.server_errors(asked, set(), Always(True)) == ([], {})
+    assert judge.server_errors(asked, [], Always(True)) == ([], {})
 
 
 def test_a_broken_log_line_is_found_unless_a_kill_cut_it():

@@ -68,15 +68,21 @@ def excuse(one, full: set[str], timeline) -> str | None:
     return None
 
 
-def server_errors(asked: list, full: set[str], timeline) -> tuple[list[str], Counter]:
-    """What is wrong, and how many answers 5xx there were by their excuse."""
+def server_errors(asked: list, entries: list, timeline) -> tuple[list[str], Counter]:
+    """What is wrong, by the log lines of all nodes, and how many answers 5xx there were by their excuse."""
+    full = shed(entries)
     failed = [one for one in asked if one.end == "answered" and one.status >= 500]
     excuses = Counter(excuse(one, full, timeline) for one in failed)
     wrong = [one for one in failed if excuse(one, full, timeline) is None]
     del excuses[None]
+    if not wrong:
+        return [], excuses
     counts = Counter(one.status for one in wrong)
-    return ([f"{len(wrong)} answers 5xx that a healthy server could have given: {dict(counts)}, such as {wrong[:3]}"]
-            if wrong else []), excuses
+    told = [f"{len(wrong)} answers 5xx that a healthy server could have given: {dict(counts)}, such as"]
+    for one in wrong[:4]:
+        told.append(f"  {one}")
+        told += [f"    {entry}" for entry in entries if _identity(entry) == one.identity]
+    return ["\n".join(told)], excuses
 
 
 def released(name: str, usage: dict[str, int]) -> list[str]:

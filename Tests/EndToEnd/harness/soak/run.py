@@ -167,7 +167,7 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
             wrong += judge.complete_lines(name, text, faults.kills[name])
         behind = list(flatten(entries(node.log_lines()) for name, node in watched.items() if name not in office_names))
         wrong += judge.answers(asked) + judge.accounted(asked, lines)
-        errors, excuses = judge.server_errors(asked, behind + lines, network.timeline)
+        errors, excuses = judge.server_errors(asked, behind + lines, network.timeline, set(watched))
         wrong += errors
     ends: dict[str, int] = {}
     for one in asked:

@@ -94,7 +94,6 @@ struct CompiledApplication {
   var trusted: [Network]
   var clientField: ClientField
   var retries: RetryPlan
-  var queueMax: Int
   /// First of this application's waiting lists in the worker's table.
   var firstServer: Int
   /// Where the public is sent on to. Nil: nowhere.
@@ -117,7 +116,6 @@ struct CompiledApplication {
     trusted = plan.forwarding.trusted
     clientField = plan.forwarding.clientField
     retries = plan.retries
-    queueMax = plan.pool.queueMax
     self.firstServer = firstServer
   }
 

@@ -211,7 +211,7 @@ struct Control: ~Copyable {
     }
     if shared.working.load(ordering: .acquiring) == 0 { return true }
     if let ends = shutdownEnds, now >= ends {
-      logger.warning("\(shared.plan.name) ends with connections left: \(shared.connections.load(ordering: .relaxed))")
+      logger.warning("\(shared.plan.name) ends with connections left: \(shared.connections.count)")
       return true
     }
     return false

@@ -15,6 +15,11 @@ struct Flight {
   var outputBody: UnsafeRawPointer?
   var outputBodyCount = 0
   var responseBody = BodyProgress()
+  /// Nanoseconds for which the client may still be waited for, and since when it is; 0: it is not.
+  var patience: Int64 = 0
+  var waitedSince: Int64 = 0
+  /// Bytes of the answer that the client had not acknowledged when the wait began.
+  var untaken: Int32 = 0
   var exchange = Exchange()
 
   /// Neighbours in the list of a queue; -1: none.
@@ -83,6 +88,18 @@ extension Client {
   @inline(__always) var responseBody: BodyProgress {
     get { flight.pointee.responseBody }
     nonmutating _modify { yield &flight.pointee.responseBody }
+  }
+  @inline(__always) var patience: Int64 {
+    get { flight.pointee.patience }
+    nonmutating _modify { yield &flight.pointee.patience }
+  }
+  @inline(__always) var waitedSince: Int64 {
+    get { flight.pointee.waitedSince }
+    nonmutating _modify { yield &flight.pointee.waitedSince }
+  }
+  @inline(__always) var untaken: Int32 {
+    get { flight.pointee.untaken }
+    nonmutating _modify { yield &flight.pointee.untaken }
   }
   @inline(__always) var exchange: Exchange {
     get { flight.pointee.exchange }

@@ -134,7 +134,8 @@ extension Worker {
     pointer.pointee.state = .answering
     pointer.pointee.outputBodyCount = 0
     if pointer.pointee.headComplete == 0 { pointer.pointee.headComplete = now }
-    setDeadline(client, .client, applications[Int(pointer.pointee.application)].timeouts.client)
+    resetPatience(client)
+    setDeadline(client, .client, pointer.pointee.patience)
     if sendFromScratch(client, count) { answerSent(client) }
   }
 

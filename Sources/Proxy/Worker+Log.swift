@@ -167,7 +167,7 @@ extension Worker {
   /// `actconn/feconn/beconn/srvconn/retries srvqueue/bequeue`.
   private mutating func appendCounts(_ client: Int32, _ hasServer: Bool, into writer: inout ByteWriter) {
     let pointer = clients + Int(client)
-    let connections = UInt64(max(0, shared.connections.load(ordering: .relaxed)))
+    let connections = UInt64(max(0, shared.connections.count))
     let loads = shared.applications[Int(pointer.pointee.application)].loads
     writer.append(decimal: connections)
     writer.append(byte: 0x2F)

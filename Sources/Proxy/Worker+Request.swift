@@ -116,6 +116,7 @@ extension Worker {
     // The request keeps the line for the log, so it is made also when the answer is ours.
     let hasBody = !pointer.pointee.requestBody.isComplete || head.upgrade
     pointer.pointee.request = hasBody ? buffers.takeLarge() : buffers.takeSmall()
+    resetPatience(client)
     let app = applications + Int(pointer.pointee.application)
     var route = CookieRoute()
     let binding = readCookies(view, head, app, &route)
@@ -152,7 +153,8 @@ extension Worker {
     let request = Exchange.Request(
       isIdempotent: head.method.isIdempotent, binding: binding, key: key, order: redirectsPublic ? 0 : order)
     let action = pointer.pointee.exchange.begin(
-      request, attemptsMax: app.pointee.retries.attemptsMax, pool: &pools[Int(pointer.pointee.application)], now: now)
+      request, attemptsMax: app.pointee.retries.attemptsMax, waiter: client,
+      pool: &pools[Int(pointer.pointee.application)], now: now)
     perform(action, client)
   }
 
@@ -269,7 +271,7 @@ extension Worker {
     if result == Reactor.pending {
       pointer.pointee.flags.insert(.receiving)
       if pointer.pointee.state == .exchange {
-        setDeadline(client, .body, applications[Int(pointer.pointee.application)].timeouts.client)
+        awaitBody(client)
       }
       return false
     }
@@ -328,6 +330,7 @@ extension Worker {
       setDeadline(client, .tunnel, applications[Int(pointer.pointee.application)].timeouts.tunnel)
       return true
     }
+    clientMoved(client, result, perByte: uploadPatience)
     let bytes = pointer.pointee.request.free
     switch pointer.pointee.requestBody.take(bytes, count: result) {
     case .taken(let used):

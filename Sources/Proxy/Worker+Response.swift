@@ -160,6 +160,7 @@ extension Worker {
     pointer.pointee.responseAt = now
     pointer.pointee.status = Int32(head.status)
     pointer.pointee.flags.insert(.responseBegun)
+    resetPatience(client)
     upstreams[Int(upstream)].keepAlive = head.keepAlive
     pointer.pointee.responseBody = BodyProgress(head.framing)
     if head.framing == .untilClose || phase != .running { pointer.pointee.flags.remove(.keepAlive) }
@@ -388,9 +389,7 @@ extension Worker {
           continue
         }
         pointer.pointee.flags.insert(.sending)
-        if pointer.pointee.state != .tunnel {
-          setDeadline(client, .client, applications[Int(pointer.pointee.application)].timeouts.client)
-        }
+        if pointer.pointee.state != .tunnel { awaitTaking(client) }
         return false
       }
       guard outputSent(client, result) else { return false }
@@ -419,6 +418,7 @@ extension Worker {
       return false
     }
     pointer.pointee.bytesOut += UInt64(result)
+    clientMoved(client, result, perByte: downloadPatience)
     let fromStash = min(result, pointer.pointee.stash.count)
     pointer.pointee.stash.start += fromStash
     if pointer.pointee.stash.isHeld && pointer.pointee.stash.count == 0 { buffers.giveBack(&pointer.pointee.stash) }

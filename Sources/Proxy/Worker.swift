@@ -62,6 +62,9 @@ struct Worker: ~Copyable {
   var clock = LogClock()
   let limits: HeadLimits
   let bodyBytesMax: UInt64
+  /// Patience that a byte of a request's body and one of an answer gives back, in nanoseconds (`Worker+Pace`).
+  let uploadPatience: Int64
+  let downloadPatience: Int64
   let viaName: ByteView
   /// What ends the head of a request received as HTTP/1.1, or as HTTP/1.0: the Via field and the empty line.
   let lastLine11: ByteView
@@ -79,6 +82,8 @@ struct Worker: ~Copyable {
   /// By listener; `.none` while nothing is accepted there.
   var listenerSockets: [Reactor.Socket] = []
   var acceptPausedUntil: Int64 = 0
+  /// By listener: a connection that was taken when there was no place left, to be served with the next one.
+  var parked: [Parked?] = []
   var phase: NodePhase = .running
   /// Clients to go on with at the end of the round.
   let ready: UnsafeMutablePointer<Int32>
@@ -90,6 +95,11 @@ struct Worker: ~Copyable {
   var orderGeneration = 0
   /// Orders of sites are for redirects alone.
   let redirectsPublic: Bool
+
+  struct Parked {
+    var descriptor: Int32
+    var peer: SocketAddress
+  }
 
   struct WaitingList {
     var head: Int32 = -1
@@ -112,7 +122,7 @@ struct Worker: ~Copyable {
       (pools + position).initialize(
         to: Pool(
           application: application, shared: shared.applications[position], timeScale: plan.timeScale, workers: workers,
-          seed: UInt64(truncatingIfNeeded: cr_realtime()) &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15,
+          worker: index, seed: UInt64(truncatingIfNeeded: cr_realtime()) &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15,
           now: cr_monotonic()))
       pools[position].realtimeOffset = cr_realtime() - cr_monotonic()
     }
@@ -143,6 +153,8 @@ struct Worker: ~Copyable {
       headBytesMax: min(plan.limits.headBytesMax, BufferPool.small - 1_024), targetBytesMax: plan.limits.targetBytesMax,
       fieldsMax: plan.limits.fieldsMax)
     bodyBytesMax = plan.limits.bodyBytesMax > 0 ? UInt64(plan.limits.bodyBytesMax) : .max
+    uploadPatience = Self.patiencePerByte(bytesPerSecondMin: plan.limits.uploadBytesPerSecondMin)
+    downloadPatience = Self.patiencePerByte(bytesPerSecondMin: plan.limits.downloadBytesPerSecondMin)
     viaName = immortal(plan.name)
     lastLine11 = immortal("Via: 1.1 \(plan.name)\r\n\r\n")
     lastLine10 = immortal("Via: 1.0 \(plan.name)\r\n\r\n")
@@ -300,7 +312,7 @@ struct Worker: ~Copyable {
     if isFreed { retryWaiting() }
   }
 
-  /// Lets go of a slot were others wait: in this worker and, by their marks, in the others.
+  /// Tells the other workers of slots that were granted to their requests.
   private mutating func wakeWaiting(_ application: Int) {
     let marks = pools[application].takeFreed()
     guard marks != 0 else { return }

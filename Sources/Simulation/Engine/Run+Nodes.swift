@@ -23,7 +23,7 @@ extension Run {
           serverTimeout: model.serverTimeout, queueTimeout: model.queueTimeout, unacknowledged: model.unacknowledged,
           silence: model.silence,
           pooled: model.pooled, reuseWindow: model.reuseWindow, pooledMax: model.pooledMax,
-          queueMax: Int32(clamping: model.queueMax), attemptsMax: Int32(clamping: model.attemptsMax),
+          attemptsMax: Int32(clamping: model.attemptsMax),
           bodyBytesMax: Int32(clamping: model.bodyBytesMax)))
       for item in model.candidates {
         (candidates + candidate).initialize(

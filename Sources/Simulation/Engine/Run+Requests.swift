@@ -56,7 +56,7 @@ extension Run {
         clientHash: StableHash.avalanche(userHashes &+ UInt64(UInt32(bitPattern: leg.pointee.user))),
         sessionHash: binding.sessionHash), order: order(leg))
     let action = leg.pointee.exchange.begin(
-      request, attemptsMax: Int(state.pointee.attemptsMax), pool: &pool.pointee, now: now)
+      request, attemptsMax: Int(state.pointee.attemptsMax), waiter: index, pool: &pool.pointee, now: now)
     if leg.pointee.requestBytes > state.pointee.bodyBytesMax { leg.pointee.exchange.replayLost() }
     perform(action, index)
     settle(Int32(pool - pools))

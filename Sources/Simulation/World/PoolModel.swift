@@ -33,7 +33,6 @@ struct PoolModel: Sendable {
   var reuseWindow: Int64
   var trialInterval: Int64
   var pooledMax: Int32
-  var queueMax: Int
   var attemptsMax: Int
   var bodyBytesMax: Int
   var checks: [CheckModel]
@@ -64,7 +63,6 @@ struct PoolModel: Sendable {
     reuseWindow = Int64(timeScale * 1_000_000_000)
     trialInterval = reuseWindow
     pooledMax = Int32(clamping: nodePlan.limits.pooledPerServerMax)
-    queueMax = plan.pool.queueMax
     attemptsMax = plan.retries.attemptsMax
     bodyBytesMax = plan.retries.bodyBytesMax
     candidates = []

@@ -44,6 +44,8 @@ class Single(contextlib.AbstractContextManager):
         self.nodes: dict[str, Node] = {}
         # Put before the commands of the nodes, as `unshare` would be.
         self.wrapped_in: list[str] = []
+        # The network namespace of the nodes; None: the machine's own. The origins are wherever `start` is called.
+        self.namespace = None
         self.workers = None
 
     def _topology(self, cookies, timeouts, limits, options) -> dict:
@@ -116,7 +118,7 @@ class Single(contextlib.AbstractContextManager):
         return self._run("haproxy", spec, [haproxy.program(), "-db", "-f", str(path)])
 
     def _run(self, name: str, spec: NodeSpec, command: list[str]) -> tuple[str, int]:
-        node = self.nodes[name] = Node(spec, [*self.wrapped_in, *command], self.folder)
+        node = self.nodes[name] = Node(spec, [*self.wrapped_in, *command], self.folder, self.namespace)
         node.start().wait_ready()
         return spec.service
 

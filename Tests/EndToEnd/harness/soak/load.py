@@ -31,11 +31,15 @@ class Asked:
     habit: str
     end: str
     status: int = 0
+    # The office asked, and from when to when, by the monotonic clock.
+    entry: str = ""
+    begin: float = 0.0
+    over: float = 0.0
 
 
 class User:
-    def __init__(self, address, name: str, seed: int, leave: float, asked: list[Asked]):
-        self.address, self.name, self.leave, self.asked = address, name, leave, asked
+    def __init__(self, entry, name: str, seed: int, leave: float, asked: list[Asked]):
+        (self.entry, self.address), self.name, self.leave, self.asked = entry, name, leave, asked
         self.random, self.jar = random.Random(seed), Jar(HOST)
         self.reader = self.writer = None
         self.keeps = self.random.random() < 0.6
@@ -62,7 +66,7 @@ class User:
         kept = self.writer is not None and not self.reader.at_eof()
         if not kept:
             self.close()
-        asked = Asked(identity, habit, "")
+        asked = Asked(identity, habit, "", entry=self.entry, begin=time.monotonic())
         try:
             async with asyncio.timeout(PATIENCE):
                 if not kept:
@@ -77,6 +81,7 @@ class User:
         except (asyncio.IncompleteReadError, ConnectionError, OSError):
             asked.end = "cut" if asked.status else "stale" if kept else "nothing"
         finally:
+            asked.over = time.monotonic()
             self.asked.append(asked)
             if asked.end != "answered" or not self.keeps:
                 self.close(reset=asked.end == "vanished" and self.random.random() < 0.5)
@@ -138,7 +143,7 @@ def _process(path: pathlib.Path, entries: list, count: int, seed: int, leave: fl
 
 
 class Load:
-    """`users` users at the `entries`, in `processes` processes, until `leave` (seconds since 1970)."""
+    """`users` users at the `entries` (names and addresses), in `processes` processes, until `leave` (seconds since 1970)."""
 
     def __init__(self, folder: pathlib.Path, entries: list, users: int, processes: int, seed: int, leave: float):
         context = multiprocessing.get_context("fork")

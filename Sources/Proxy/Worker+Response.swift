@@ -408,7 +408,7 @@ extension Worker {
     kept.end = count
     pointer.pointee.stash = kept
     pointer.pointee.outputBodyCount = 0
-    pointer.pointee.pieceBytes = Buffer.Size.small.capacity
+    pointer.pointee.pieceBytes = Buffer.Size.middle.capacity
   }
 
   private mutating func outputSent(_ client: Int32, _ result: Int) -> Bool {

@@ -9,7 +9,7 @@ from harness.counting import ALLOCATIONS, Counting
 from harness.geo import city_database, random_addresses
 from harness.geodirector import binary
 
-pytestmark = [pytest.mark.own, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.own, pytest.mark.timeout(400)]
 
 ADDRESSES, SITES, NETWORKS = 20_000, 20, 200
 
@@ -33,7 +33,7 @@ def test_a_look_up_allocates_nothing_and_takes_no_lock(tmp_path, way):
         """Of the whole program, which is the same but for the look-ups of further passes."""
         counting.counts.unlink(missing_ok=True)
         command = [*counting.before, program, way, city_database(), file, str(passes), str(SITES), str(NETWORKS)]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, check=True, capture_output=True, timeout=200)
         return counting.read()
 
     few, many = spent(1), spent(11)

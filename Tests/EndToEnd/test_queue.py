@@ -52,6 +52,8 @@ def full(request, tmp_path):
                 Single(tmp_path, names=("A",), session={"name": "SID", "mode": "prefix"}, timeouts=PATIENT | timeouts,
                        options=options or {}))
             single.data["sites"][0]["servers"][0]["max-connections"] = 1
+            # A queue is a worker's own, and so is its order.
+            single.workers = 1
             single.gate = single.origins["A"].handler = Gate()
             # The origin's threads may not outlive the test.
             stack.callback(lambda: [single.gate.permits.put(True) for _ in range(50)])

@@ -44,7 +44,8 @@ class Single(contextlib.AbstractContextManager):
         self.nodes: dict[str, Node] = {}
         # Put before the commands of the nodes, as `unshare` would be.
         self.wrapped_in: list[str] = []
-        self.workers = None
+        # Of the node; None: as many as all nodes of a run have.
+        self.workers: int | None = None
 
     def _topology(self, cookies, timeouts, limits, options) -> dict:
         def address(name):

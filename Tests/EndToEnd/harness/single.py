@@ -46,7 +46,8 @@ class Single(contextlib.AbstractContextManager):
         self.wrapped_in: list[str] = []
         # The network namespace of the nodes; None: the machine's own. The origins are wherever `start` is called.
         self.namespace = None
-        self.workers = None
+        # Of the node; None: as many as all nodes of a run have.
+        self.workers: int | None = None
 
     def _topology(self, cookies, timeouts, limits, options) -> dict:
         def address(name):

@@ -43,9 +43,10 @@ def test_a_request_without_an_answer_is_found(end):
 
 
 class Always:
-    """A timeline on which something could always answer, or never, and something failed, or not."""
+    """A timeline on which something could always answer, or never, something failed, or not, and one node was silent."""
 
-    def __init__(self, servable, changed=False):
+    def __init__(self, servable, changed=False, silent=""):
+        self.fell_out = lambda names, *_: silent in names
         self.servable = lambda *_: servable
         self.changed = lambda *_: changed
 
@@ -69,6 +70,13 @@ def test_a_line_that_a_killed_node_has_not_written_is_no_proof():
                                               ({"SD1"}, True, True, True), (set(), False, True, True)]:
         lines = [line("s1-1", 503), *([line("s1-1", 503, node="SD1", server="S1L1")] if written else [])]
         assert bool(judge.server_errors(asked, lines, Always(True, changed), nodes)[0]) == is_wrong, (nodes, written, changed)
+
+
+def test_a_504_is_right_only_when_a_node_that_was_asked_fell_silent():
+    for status, silent, is_wrong in [(504, "S1L1", False), (504, "S1L2", True), (503, "S1L1", True)]:
+        lines = [line("s1-1", status, "sH"), line("s1-1", status, "sH", node="SD1", server="S1L1")]
+        asked = [Asked("s1-1", "get", "answered", status)]
+        assert bool(judge.server_errors(asked, lines, Always(True, silent=silent), set())[0]) == is_wrong, (status, silent)
 
 
 def test_other_answers_are_no_server_errors():

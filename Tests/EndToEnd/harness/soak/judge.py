@@ -10,8 +10,8 @@ GROWTH, GROWTH_KIB = 0.20, 12 * 1024
 # A killed node takes the lines with it that it has not yet written (they are written every 25 ms), and a busy machine is late.
 UNWRITTEN_SECONDS = 0.2
 # Habits of users (`load`) whose requests may not be repeated.
-POSTING = ("post", "vanish-in-body")
-EMPTY = ("clients", "in-flight", "waiting", "buffers", "server-connections", "timers")
+POSTING = ("post", "stall-in-body", "vanish-in-body")
+EMPTY = ("clients", "counted-connections", "in-flight", "waiting", "buffers", "server-connections", "timers")
 
 
 def complete_lines(name: str, text: str, kills: int) -> list[str]:
@@ -58,21 +58,18 @@ def _identity(entry) -> str:
     return path.lstrip("/").split("?")[0]
 
 
-def unwritten(one, entries: list, nodes: set[str]) -> str | None:
-    """The node of ours that was asked last for a request, by the logs, if it has itself no line of it."""
-    lines = [entry for entry in entries if _identity(entry) == one.identity]
-    logged = {entry.node for entry in lines}
-    return next((entry.server for entry in lines if entry.server in nodes - logged), None)
-
-
-def excuse(one, full: set[str], timeline, deepest: str | None = None) -> str | None:
+def excuse(one, lines: list, timeline, nodes: set[str]) -> str | None:
     """Why a 5xx was right: the servers were full, all were down or out of reach at some moment of the request, or it was a POST and something
-    failed at the time (it may have been processed, so nobody repeats it), or what the node that was asked last (`deepest`) wrote of it was lost in a kill. None: a healthy server could have answered."""
-    if one.identity in full:
+    failed at the time (it may have been processed, so nobody repeats it); it was with a node that fell silent, for longer than answers are waited for (504); or the line
+    of the node of ours that was asked last (one of `nodes`) was lost in a kill. `lines`: what all nodes logged of it. None: a healthy server could have answered."""
+    if shed(lines):
         return "full"
     if not timeline.servable(one.entry, one.begin, one.over):
         return "nobody there"
-    if deepest is not None and timeline.changed(one.over, one.over + UNWRITTEN_SECONDS):
+    if one.status == 504 and timeline.fell_out({entry.server for entry in lines}, one.begin, one.over):
+        return "504 of a silent node"
+    silent = {entry.server for entry in lines} & nodes - {entry.node for entry in lines}
+    if silent and timeline.changed(one.over, one.over + UNWRITTEN_SECONDS):
         return "line lost with a killed node"
     if one.habit in POSTING and timeline.changed(one.begin - DOUBT_SECONDS, one.over):
         return "POST at a failure"
@@ -81,11 +78,13 @@ def excuse(one, full: set[str], timeline, deepest: str | None = None) -> str | N
 
 def server_errors(asked: list, entries: list, timeline, nodes: set[str] = frozenset()) -> tuple[list[str], Counter]:
     """What is wrong, by the log lines of all nodes, and how many answers 5xx there were by their excuse."""
-    full = shed(entries)
+    logged: dict[str, list] = {}
+    for entry in entries:
+        logged.setdefault(_identity(entry), []).append(entry)
     failed = [one for one in asked if one.end == "answered" and one.status >= 500]
     wrong, excuses = [], Counter()
     for one in failed:
-        why = excuse(one, full, timeline) or excuse(one, full, timeline, unwritten(one, entries, nodes))
+        why = excuse(one, logged.get(one.identity, []), timeline, set(nodes))
         if why is None:
             wrong.append(one)
         else:
@@ -96,7 +95,7 @@ def server_errors(asked: list, entries: list, timeline, nodes: set[str] = frozen
     told = [f"{len(wrong)} answers 5xx that a healthy server could have given: {dict(counts)}, such as"]
     for one in wrong[:4]:
         told.append(f"  {one}")
-        told += [f"    {entry}" for entry in entries if _identity(entry) == one.identity]
+        told += [f"    {entry}" for entry in logged.get(one.identity, [])]
     return ["\n".join(told)], excuses
 
 

@@ -16,8 +16,9 @@ THINK = (2.0, 5.0)
 PATIENCE = 40.0
 BODY = 60_000
 
-# What a request does, and how often in 1,000. The last three are users who vanish.
-HABITS = {"get": 640, "keep-waiting": 120, "large": 60, "post": 120, "vanish-in-body": 20, "vanish-waiting": 20,
+# What a request does, and how often in 1,000. The last three are users who vanish; who stalls sends half a body, and then nothing
+# for as long as the connection lasts: only a node's own timer ends that.
+HABITS = {"get": 630, "stall-in-body": 10, "keep-waiting": 120, "large": 60, "post": 120, "vanish-in-body": 20, "vanish-waiting": 20,
           "vanish-in-answer": 20}
 VANISHING = tuple(habit for habit in HABITS if habit.startswith("vanish"))
 
@@ -90,7 +91,7 @@ class User:
         query = {"keep-waiting": f"delay={self.random.randint(50, 800)}ms", "large": "bytes=300000",
                  "vanish-waiting": "delay=2s", "vanish-in-answer": "bytes=3000000"}.get(habit, "format=json")
         target = f"/{asked.identity}?{query}"
-        posts = habit in ("post", "vanish-in-body")
+        posts = habit in ("post", "stall-in-body", "vanish-in-body")
         cookies = self.jar.header(target)
         head = (f"{'POST' if posts else 'GET'} {target} HTTP/1.1\r\nHost: {HOST}\r\nAccept: application/json\r\n"
                 + (f"Cookie: {cookies}\r\n" if cookies else "") + (f"Content-Length: {BODY}\r\n" if posts else "")
@@ -102,7 +103,7 @@ class User:
             asked.end = "vanished"
             return
         if posts:
-            self.writer.write(b"b" * BODY)
+            self.writer.write(b"b" * (BODY // 2 if habit == "stall-in-body" else BODY))
         if habit == "vanish-waiting":
             await asyncio.sleep(self.random.uniform(0, 0.5))
             asked.end = "vanished"

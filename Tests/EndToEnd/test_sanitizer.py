@@ -85,3 +85,38 @@ def test_a_program_built_without_the_sanitizer_is_told_apart(tmp_path, kind):
     source = "int main(void) { return 0; }\n"
     assert sanitizer.is_built_under(kind, build(tmp_path, source, f"-fsanitize={kind}"))
     assert not sanitizer.is_built_under(kind, build(tmp_path, source))
+
+
+SWIFT = """
+import Glibc
+import Synchronization
+
+final class Shared: @unchecked Sendable {
+  let guarded = Mutex<[Int]>([])
+  var open: [Int] = []
+}
+let shared = Shared()
+func add() {
+  for number in 0..<20_000 { CHANGE }
+}
+var threads: [pthread_t] = []
+for _ in 0..<2 {
+  var thread = pthread_t()
+  pthread_create(&thread, nil, { _ in add(); return nil }, nil)
+  threads.append(thread)
+}
+for thread in threads { pthread_join(thread, nil) }
+"""
+
+
+@pytest.mark.parametrize("change, outcome", [
+    ("shared.guarded.withLock { if $0.count > 100 { $0 = [] } else { $0.append(number) } }", "2 passed"),
+    ("shared.open = [number]", "1 error")], ids=["guarded by a mutex", "guarded by nothing"])
+def test_what_a_mutex_of_swift_guards_is_no_race(tmp_path, change, outcome):
+    """Threads that wait for each other do so in a library that the sanitizer does not see: Tests/ThreadSanitizer/mutex.c tells it."""
+    mutex, source, program = tmp_path / "mutex.o", tmp_path / "main.swift", tmp_path / "program"
+    subprocess.run(["clang", "-c", HERE.parent / "ThreadSanitizer/mutex.c", "-o", mutex], check=True)
+    source.write_text(SWIFT.replace("CHANGE", change))
+    subprocess.run(["swiftc", "-O", "-g", "-suppress-warnings", "-swift-version", "5", "-sanitize=thread", source, "-Xlinker", mutex, "-o", program], check=True)
+    done = run_case(tmp_path, "thread", program)
+    assert outcome in done.stdout and ("data race" in done.stdout) == ("error" in outcome), done.stdout + done.stderr

@@ -330,7 +330,7 @@ extension Worker {
       setDeadline(client, .tunnel, applications[Int(pointer.pointee.application)].timeouts.tunnel)
       return true
     }
-    clientMoved(client, result, perByte: uploadPatience)
+    clientMoved(client, result)
     let bytes = pointer.pointee.request.free
     switch pointer.pointee.requestBody.take(bytes, count: result) {
     case .taken(let used):
@@ -363,6 +363,8 @@ extension Worker {
 
   /// The client has done its part for now: the server's time runs, unless the exchange waits for something else.
   private mutating func serverIsNext(_ client: Int32) {
+    // It is the client's turn as long as it has to take some of the answer.
+    if clients[Int(client)].flags.contains(.sending) { return }
     switch clients[Int(client)].exchange.state {
     case .awaitingResponse, .relaying:
       setDeadline(client, .server, applications[Int(clients[Int(client)].application)].timeouts.server)

@@ -299,7 +299,11 @@ struct Worker: ~Copyable {
       }
       if pools[application].hasFreed { wakeWaiting(application) }
     }
-    if waitingTotal > 0 { retryWaiting() }
+    if waitingTotal > 0 {
+      retryWaiting()
+      // Who was given up just now may have left a slot to another worker's request.
+      for application in 0..<applicationCount where pools[application].hasFreed { wakeWaiting(application) }
+    }
   }
 
   /// A slot given back goes to who waits for it before the next connection is looked at: a request that comes in the same

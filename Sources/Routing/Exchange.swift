@@ -207,6 +207,11 @@ public struct Exchange: Sendable {
     switch state {
     case .awaitingTrial: return choose(&pool, now)
     case .queued:
+      // A slot may have been granted in this very moment.
+      if pool.shared.queues.take(place) {
+        place = -1
+        return attemptWithSlot(isAgainstBelief ? .none : .any, &pool)
+      }
       limitReached = true
       return end(.connectionLimitReached, &pool)
     case .awaitingBudget: return end(failureOfAttempts, &pool)

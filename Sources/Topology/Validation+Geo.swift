@@ -130,6 +130,21 @@ extension Topology {
         redirect.location, "redirect has no effect: no director has a public listener",
         "write \"listen: {address: ..., public: true}\" where the public comes in")
     }
+    for site in sites {
+      guard let url = site.url, !site.directors.contains(where: { $0.listen.contains(where: \.isPublic) }) else { continue }
+      warn(
+        url.location,
+        "site \"\(site.name)\" has a url, but no director with a public listener: whoever is sent there keeps the mark of that, and would be sent on by none",
+        "write \"listen: {address: ..., public: true}\" where the url leads")
+    }
+    let hosts = Set(sites.compactMap { $0.url?.value }.compactMap { GeoPlan.Candidate(name: "", url: $0).urlHost })
+    for application in applications where hosts.count > 1 {
+      guard let cookie = application.siteCookie, cookie.plan.domain == nil else { continue }
+      warn(
+        cookie.location == .none ? redirect.location : cookie.location,
+        "the sites' urls have different hosts, and the site cookie of \"\(application.name)\" is for one host: a user sent on is a new one under the other name",
+        "add \"domain:\" to the cookie, and to the application's own session cookie")
+    }
     for site in sites where site.url == nil {
       warn(
         site.location, "nobody is redirected to site \"\(site.name)\": it has no url",

@@ -134,6 +134,19 @@ def test_without_a_readable_database_the_configured_order_serves_until_there_is_
     waiting.until(lambda: office.ask(PARIS) == "A", "the database taken over")
 
 
+def test_without_anything_to_read_a_node_that_is_a_service_goes_on_after_sighup(pytestconfig, tmp_path):
+    if pytestconfig.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    with Single(tmp_path) as single:
+        address = single.geodirector()
+        node = single.nodes["geodirector"]
+        node.send(signal.SIGHUP)
+        waiting.until(lambda: "goes on after SIGHUP" in node.tail(100), "the log")
+        with RawConnection(address) as connection:
+            connection.send(request("GET", "/"))
+            assert connection.answer().status == 200
+
+
 def test_a_new_file_is_seen_by_itself_and_holds_for_connections_that_are_open(entry, tmp_path):
     office = entry()
     with RawConnection(office.address) as connection:

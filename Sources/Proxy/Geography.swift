@@ -76,7 +76,8 @@ final class Geography: Sendable {
     case .unchanged: break
     case .settling:
       if source.current.database == nil, !isAwaited.exchange(true, ordering: .relaxed) {
-        logger.notice("\(plan.name): \(path ?? "-") is being written to, clients get the configured order until it is at rest")
+        logger.notice(
+          "\(plan.name): \(path ?? "-") is being written to, clients get the configured order until it is at rest")
       }
     case .replaced(let database):
       let orders = ClientOrders(source.current, plan: plan)

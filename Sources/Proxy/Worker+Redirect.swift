@@ -61,7 +61,9 @@ extension Worker {
 
   /// Whether a node of the network sent the request: an office's users stay in their office (rule H). By the last of Via: nodes
   /// need not come from where they listen, and whoever claims to be one is only served.
-  private func isFromNode(_ view: ByteView, _ head: RequestHead, _ app: UnsafeMutablePointer<CompiledApplication>) -> Bool {
+  private func isFromNode(_ view: ByteView, _ head: RequestHead, _ app: UnsafeMutablePointer<CompiledApplication>)
+    -> Bool
+  {
     guard var last = head.firstVia else { return false }
     while let next = fields.firstIndex(of: .via, from: last + 1) { last = next }
     let sender = Via.last(view[fields[last].value])

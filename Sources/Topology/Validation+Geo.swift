@@ -131,7 +131,9 @@ extension Topology {
         "write \"listen: {address: ..., public: true}\" where the public comes in")
     }
     for site in sites {
-      guard let url = site.url, !site.directors.contains(where: { $0.listen.contains(where: \.isPublic) }) else { continue }
+      guard let url = site.url, !site.directors.contains(where: { $0.listen.contains(where: \.isPublic) }) else {
+        continue
+      }
       warn(
         url.location,
         "site \"\(site.name)\" has a url, but no director with a public listener: whoever is sent there keeps the mark of that, and would be sent on by none",

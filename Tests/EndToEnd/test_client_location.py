@@ -1,6 +1,7 @@
 """An office with `preference: {by: client-location}`: every client to the site nearest to it, by a MaxMind database."""
 
 import contextlib
+import datetime
 import json
 import os
 import signal
@@ -83,6 +84,8 @@ def test_each_client_goes_to_the_nearest_site_and_the_unknown_ones_to_the_first(
     logged = entries(office.node.log_lines())[-8:]
     assert {(line.tier, line.why, line.away) for line in logged} == {("0", "new", 0)}, "each has its first site"
     assert "not available" not in office.node.tail(100)
+    built = datetime.datetime.now(datetime.UTC).date()
+    assert any(f"built={day}" in office.node.tail(100) for day in (built, built - datetime.timedelta(days=1)))
 
 
 def test_clients_of_one_connection_are_told_apart(entry):

@@ -132,7 +132,9 @@ private func load(_ geo: String, sites: String = "") -> (topology: Topology?, di
         "listen: [{address: \"127.0.0.1:8003\", public: true}, \"127.0.0.1:8005\"], advertise: \"127.0.0.1:8005\"",
         false
       ),
-      ("listen: [\"127.0.0.1:8005\", {address: \"127.0.0.1:8003\", public: true}], advertise: \"127.0.0.1:8003\"", true),
+      (
+        "listen: [\"127.0.0.1:8005\", {address: \"127.0.0.1:8003\", public: true}], advertise: \"127.0.0.1:8003\"", true
+      ),
     ] {
       let sites = redirecting(isPublic: true)
         .replacing("listen: {address: \"127.0.0.1:8003\", public: true}", with: listen)

@@ -7,7 +7,8 @@ extension Explainer {
     for field in answer.setCookies { after.store(field) }
     let crossings = self.crossings(answer.path)
     return Explanation.Outcome(
-      status: answer.visit.status, redirect: answer.visit.redirect, server: answer.server, path: answer.path, links: crossings,
+      status: answer.visit.status, redirect: answer.visit.redirect, server: answer.server, path: answer.path,
+      links: crossings,
       latencyMilliseconds: crossings.reduce(0) { $0 + ($1.latencyMilliseconds ?? 0) },
       waitedMilliseconds: Self.waited(answer.visit), session: session(answer), cookieAfter: after.text)
   }

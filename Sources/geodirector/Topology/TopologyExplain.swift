@@ -32,8 +32,10 @@ struct TopologyExplain: ParsableCommand {
   @Option(help: "The host asked for. Default: that of the first application.") var host: String?
   @Option(help: "The request's field Cookie.") var cookie = ""
   @Option(help: "The method.") var method = "GET"
-  @Option(help: "The user's IP address, for offices with client-location, directors that redirect, and algorithms that hash it.") var client:
-    String?
+  @Option(
+    help:
+      "The user's IP address, for offices with client-location, directors that redirect, and algorithms that hash it.")
+  var client: String?
   @Option(
     help: ArgumentHelp(
       "What is down: elements, or sites with everything at them, with commas between.", valueName: "name,..."))

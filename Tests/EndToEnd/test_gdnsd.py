@@ -163,7 +163,8 @@ def test_the_database_is_found_from_anywhere_and_one_without_cities_is_not_asked
 @pytest.mark.own
 @pytest.mark.parametrize("network", ["2002::/16", "2002:a00::/24", "64:ff9b::/96", "2001:0::/32", "::ffff:0:0:0/96"])
 def test_networks_that_stand_for_ipv4_are_left_out(tmp_path, network):
-    text = NETWORK.format(database=city_database(), range="127.1")
+    placed(tmp_path / "clients.mmdb", {"198.51.100.0/24": (48.8, 2.3)})
+    text = NETWORK.format(database="clients.mmdb", range="127.1")
     (tmp_path / "network.yaml").write_text(text.replace("networks: {", f'networks: {{"{network}": TOKYO, '))
     done = rendered(tmp_path)
     assert "is left out" in done.stderr and "10.0.0.0/8 =>" in done.stdout

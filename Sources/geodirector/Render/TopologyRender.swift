@@ -39,7 +39,7 @@ struct RenderGdnsd: ParsableCommand {
     do throws(TextError) {
       let configuration = try GdnsdConfiguration(
         topology, preference, directory: FileManager.default.currentDirectoryPath,
-        databaseType: topology.databasePath.flatMap { try? GeoDatabase(path: $0).metadata.type })
+        databaseType: topology.databasePath.flatMap { try? GeoDatabase.metadata(path: $0).type })
       for difference in configuration.differences { StandardError.write("Warning: \(difference)\n") }
       print(configuration.text)
     } catch {

@@ -106,7 +106,7 @@ private func load(_ geo: String, sites: String = "") -> (topology: Topology?, di
   }
 
   @Test func aUrlThatLeadsToNoPublicListenerIsWarnedOf() {
-    let text = "has a url, but no director with a public listener"
+    let text = "has a url, but none of its directors a public listener"
     let found = warnings("database: City.mmdb\nredirect: true", redirecting(isPublic: true))
     #expect(found.filter { $0.contains(text) }.count == 1)
     #expect(found.contains { $0.contains("site \"SITE1\" \(text)") })

@@ -86,8 +86,8 @@ def fill(single, gate) -> list[RawConnection]:
     held = []
     for _ in range(3 * PORTS):
         connection = single.user()
-        connection.send(request())
         before = gate.arrived
+        connection.send(request())
         waiting.until(lambda: gate.arrived > before or readable(connection), "the request at the origin, or answered")  # noqa: B023
         if gate.arrived == before:
             assert connection.answer().status == 503

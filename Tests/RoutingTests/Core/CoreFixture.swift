@@ -189,6 +189,7 @@ final class CoreFixture {
   /// Nothing is held any more: no slot, no place in a queue or in the budget.
   var holdsNothing: Bool {
     pool.budget.inFlight == 0 && pool.budget.retries == 0 && shared.loads.totalInFlight == 0
+      && shared.loads.waitingForSeveral == 0
       && (0..<Int32(pool.serverCount)).allSatisfy { shared.loads.inFlight($0) == 0 && shared.loads.waiting($0) == 0 }
   }
 }

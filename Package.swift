@@ -87,7 +87,8 @@ let package = Package(
       name: "DrawingTests", dependencies: ["geodirector", "Geo", "Topology", "TopologyFile"], swiftSettings: strict),
     .testTarget(
       name: "SimulationReportTests", dependencies: ["geodirector", "Simulation", "Topology"], swiftSettings: strict),
-    .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Topology", "TopologyFile"], swiftSettings: strict),
+    .testTarget(
+      name: "RenderingTests", dependencies: ["Rendering", "Topology", "TopologyFile"], swiftSettings: strict),
     .testTarget(name: "OperationsTests", dependencies: ["Operations", "Routing", "Topology"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CReactor"], swiftSettings: strict),
     .testTarget(

@@ -140,7 +140,9 @@ extension AdminOrder {
         if reason.isEmpty { throw AdminError("because of what?") }
         return
       }
-      guard let value = words.popFirst() else { throw AdminError("\"\(word.prefix(40))\" needs a value, or is unknown") }
+      guard let value = words.popFirst() else {
+        throw AdminError("\"\(word.prefix(40))\" needs a value, or is unknown")
+      }
       switch word {
       case "application":
         guard application == nil else { throw AdminError("\"application\" stands there twice") }

@@ -11,7 +11,8 @@ public enum AdminReply: Sendable, Equatable {
   public var text: String {
     switch self {
     case .done(let text): Self.framed("ok", text)
-    case .refused(let reason): Self.framed("error: " + reason.split(whereSeparator: \.isNewline).joined(separator: " "), "")
+    case .refused(let reason):
+      Self.framed("error: " + reason.split(whereSeparator: \.isNewline).joined(separator: " "), "")
     case .status(let status, let asJSON): Self.framed("ok", asJSON ? status.json : status.text)
     }
   }

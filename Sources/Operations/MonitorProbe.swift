@@ -25,7 +25,9 @@ public enum MonitorProbe {
     guard descriptor >= 0 else { return .notWell(UnixSocket.text(of: -status)) }
     defer { _ = cr_close(descriptor) }
     func left() -> Int32 { Int32(max(0, (ends - cr_monotonic()) / 1_000_000)) }
-    guard UnixSocket.wait(descriptor, for: POLLOUT, milliseconds: left()) else { return .notWell("no connection in time") }
+    guard UnixSocket.wait(descriptor, for: POLLOUT, milliseconds: left()) else {
+      return .notWell("no connection in time")
+    }
     let error = cr_connect_error(descriptor)
     guard error == 0 else { return .notWell(UnixSocket.text(of: abs(error))) }
     let request = Array("GET / HTTP/1.1\r\nHost: monitor\r\nConnection: close\r\n\r\n".utf8)

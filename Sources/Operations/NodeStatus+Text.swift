@@ -1,7 +1,8 @@
 extension NodeStatus {
   /// For people: the node in a line, then a table of the servers of each application.
   public var text: String {
-    var first = "\(node): \(role), \(phase), \(state)\(Self.left(deadline, now)) for \(Self.age(since, now)), \(clients) clients"
+    var first =
+      "\(node): \(role), \(phase), \(state)\(Self.left(deadline, now)) for \(Self.age(since, now)), \(clients) clients"
     if !reason.isEmpty { first += " (\(reason))" }
     var lines = [first]
     for pool in pools {

@@ -84,8 +84,11 @@ public struct RollingRestart: Sendable {
       }
     }
     try world.give(AdminOrder(.maintenance, target: name, reason: "rolling restart"))
-    try wait(&world, for: "\(name): requests that did not end") { servers in servers.allSatisfy { $0.inFlight == 0 } }
-      of: { self.entries(name, $0) }
+    try wait(&world, for: "\(name): requests that did not end") { servers in
+      servers.allSatisfy { $0.inFlight == 0 }
+    } of: {
+      self.entries(name, $0)
+    }
     world.tell("\(name): nothing in flight, restarting")
     let status = world.restart(server)
     guard status == 0 else {
@@ -97,7 +100,9 @@ public struct RollingRestart: Sendable {
         server.health == "up"
           && server.checks.allSatisfy { check in check.succeeded && (check.began.map { $0 >= restarted } ?? false) }
       }
-    } of: { self.entries(name, $0) }
+    } of: {
+      self.entries(name, $0)
+    }
     try world.give(AdminOrder(.ready, target: name, reason: "restarted"))
     world.tell("\(name): well again")
   }

@@ -36,7 +36,9 @@ public enum ProxyNode {
     guard signals >= 0 else {
       throw NodeError(kind: .system, description: "signals cannot be watched: \(SystemError(code: signals))")
     }
-    let listeners = try plan.listeners.map { (listener) throws(NodeError) in try listen(listener.address, plan, freely: listener.bindsFreely) }
+    let listeners = try plan.listeners.map { (listener) throws(NodeError) in
+      try listen(listener.address, plan, freely: listener.bindsFreely)
+    }
     let monitor = try plan.monitor.map { (address) throws(NodeError) in try listen(address, plan) }
     var compiled: [CompiledApplication] = []
     var firstServer = 0

@@ -42,7 +42,7 @@ struct ServiceNotifier: Sendable {
     _ = withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         sendto(
-          descriptor, bytes, bytes.count, Int32(MSG_DONTWAIT.rawValue) | Int32(MSG_NOSIGNAL), $0, length)
+          descriptor, bytes, bytes.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL), $0, length)
       }
     }
   }

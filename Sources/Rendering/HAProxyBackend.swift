@@ -32,7 +32,8 @@ struct HAProxyBackend {
     switch pool.algorithm {
     case .random: lines.add("balance random(2)")
     case .rendezvous:
-      lines.difference("a consistent hash of the client's address; here rendezvous, of the session's name if there is one.")
+      lines.difference(
+        "a consistent hash of the client's address; here rendezvous, of the session's name if there is one.")
       lines.add("balance source")
       lines.add("hash-type consistent")
     case .source:
@@ -128,9 +129,11 @@ struct HAProxyBackend {
     let monitors = checks.count { $0.kind == .monitor }
     if monitors > 0 {
       lines.difference(
-        "a monitor that admits no new users counts as down, also for its own users; what it says of drains is not understood.")
+        "a monitor that admits no new users counts as down, also for its own users; what it says of drains is not understood."
+      )
       if monitors < checks.count {
-        lines.difference("servers without a monitor are checked like those that have one: by their service's own answer.")
+        lines.difference(
+          "servers without a monitor are checked like those that have one: by their service's own answer.")
       }
       lines.add("option httpchk")
       lines.add("http-check send meth GET uri / ver HTTP/1.1 hdr Host \(HAProxyText.format(plan.name))")
@@ -139,7 +142,8 @@ struct HAProxyBackend {
     }
     guard case .http(let request) = first.kind else { return }
     lines.add("option httpchk")
-    var send = "http-check send meth \(request.method) uri \(HAProxyText.format(request.path)) ver HTTP/\(request.version)"
+    var send =
+      "http-check send meth \(request.method) uri \(HAProxyText.format(request.path)) ver HTTP/\(request.version)"
     if let host = request.host {
       send += " hdr Host \(HAProxyText.format(host))"
     } else if request.version == "1.1" {
@@ -169,7 +173,8 @@ struct HAProxyBackend {
       lines.difference("users of a backup with its cookie stay there; here they go home after \(time.text).")
     }
     guard pool.tierCount > 1 else { return }
-    lines.difference("a server that is dead but not yet seen so is never replaced by a backup; here the next tier is tried at once.")
+    lines.difference(
+      "a server that is dead but not yet seen so is never replaced by a backup; here the next tier is tried at once.")
     if pool.tierCount == 2 {
       lines.add("option allbackups")
     } else {

@@ -9,7 +9,8 @@ public struct HAProxyConfiguration: Sendable, Equatable {
   /// The configuration of one node. Every plan has one.
   public init(_ plan: NodePlan) {
     var lines = HAProxyLines()
-    lines.section("# \(plan.name): \(plan.role.rawValue)\(plan.site.map { " of \($0)" } ?? "") in network \(plan.network)")
+    lines.section(
+      "# \(plan.name): \(plan.role.rawValue)\(plan.site.map { " of \($0)" } ?? "") in network \(plan.network)")
     Self.global(plan, into: &lines)
     Self.defaults(plan, into: &lines)
     HAProxyFrontend(plan).write(into: &lines)
@@ -68,7 +69,8 @@ public struct HAProxyConfiguration: Sendable, Equatable {
     lines.add("option redispatch 1")
     lines.difference("retries are not bounded by a budget of the requests in flight.")
     lines.difference(
-      "a request of which a byte was sent is repeated only if it fits a buffer, and never for the sake of Proxy-Status.")
+      "a request of which a byte was sent is repeated only if it fits a buffer, and never for the sake of Proxy-Status."
+    )
     lines.add("retry-on conn-failure empty-response")
     // HAProxy wants each of them in every section; those of an application's own stand in its backend.
     lines.add("timeout connect 1s")

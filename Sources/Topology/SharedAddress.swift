@@ -122,7 +122,8 @@ extension Topology {
       }
       for holder in vrrp {
         found.append(
-          HolderEntry(name: name, site: site, ownAddresses: own, listen: listen, monitor: monitor?.value, holder: holder)
+          HolderEntry(
+            name: name, site: site, ownAddresses: own, listen: listen, monitor: monitor?.value, holder: holder)
         )
       }
     }

@@ -123,7 +123,8 @@ extension Topology {
           Diagnostic(
             .warning, at: shared.location,
             parts.isEmpty
-              ? "no node holds \"\(shared.name)\"" : "only \"\(parts[0].node)\" holds \"\(shared.name)\": nobody takes it over",
+              ? "no node holds \"\(shared.name)\""
+              : "only \"\(parts[0].node)\" holds \"\(shared.name)\": nobody takes it over",
             mend: "add \"vrrp: {address: \(shared.name)}\" to the nodes that share it"))
       }
       for (index, part) in parts.enumerated() {

@@ -111,7 +111,8 @@ private func parseAnnouncementInterval(_ text: String) throws(TextError) -> Dura
 private func parseInterface(_ text: String) throws(TextError) -> String {
   let isName = text.utf8.allSatisfy { byte in
     switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"):
       true
     default: "_-.:@".utf8.contains(byte)
     }

@@ -51,7 +51,9 @@ import Testing
 
   @Test func noLineHarmsTheReader() {
     var random = SplitMix64(seed: 7)
-    let words = ["drain", "ready", "status", "W11", "for", "until", "1s", "because", "application", "-1", "~", "é", "\u{FFFD}"]
+    let words = [
+      "drain", "ready", "status", "W11", "for", "until", "1s", "because", "application", "-1", "~", "é", "\u{FFFD}",
+    ]
     for _ in 0..<20_000 {
       var line = ""
       for _ in 0..<Int.random(in: 0...8, using: &random) {
@@ -106,7 +108,9 @@ import Testing
     status.now = 1_000_000
     status.pools[0].servers[0].since = 940_000
     let line = status.text.split(separator: "\n").last ?? ""
-    #expect(line == "  W12     SITE1  0     127.0.0.1:80  drain (30 s left)  up      5/10    0          60 s   by command: disk")
+    #expect(
+      line
+        == "  W12     SITE1  0     127.0.0.1:80  drain (30 s left)  up      5/10    0          60 s   by command: disk")
   }
 }
 

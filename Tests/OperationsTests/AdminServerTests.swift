@@ -79,7 +79,8 @@ private func echo(_ command: AdminCommand) -> AdminReply { .done(command.line) }
     let answer = served.exchange(Array("drian A\n\nstatus\n".utf8))
     #expect(
       answer
-        == "error: unknown command \"drian\"; did you mean \"drain\"?\n\nerror: the line is empty; try \"help\"\n\nok\nstatus\n\n")
+        == "error: unknown command \"drian\"; did you mean \"drain\"?\n\nerror: the line is empty; try \"help\"\n\nok\nstatus\n\n"
+    )
   }
 
   @Test func anEndlessLineIsRefusedAndNotKept() throws {

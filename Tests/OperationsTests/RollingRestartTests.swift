@@ -32,7 +32,8 @@ private struct Paper: RestartSurroundings {
   mutating func give(_ order: AdminOrder) throws(AdminError) {
     log.append("\(order.state) \(order.target)")
     for node in nodes.indices {
-      for server in nodes[node].pools[0].servers.indices where nodes[node].pools[0].servers[server].name == order.target {
+      for server in nodes[node].pools[0].servers.indices where nodes[node].pools[0].servers[server].name == order.target
+      {
         nodes[node].pools[0].servers[server].state = "\(order.state)"
       }
     }

@@ -8,7 +8,8 @@ struct AdminGroup: AsyncParsableCommand {
     commandName: "admin",
     abstract: "Look at running nodes, and lead users away from servers and back.",
     subcommands: [
-      AdminStatus.self, AdminDrain.self, AdminReady.self, AdminMaintain.self, AdminRollingRestart.self, AdminHealth.self,
+      AdminStatus.self, AdminDrain.self, AdminReady.self, AdminMaintain.self, AdminRollingRestart.self,
+      AdminHealth.self,
     ])
 }
 

@@ -82,7 +82,8 @@ struct RenderKeepalived: ParsableCommand {
         geodirector topology render keepalived network.yaml --node S1L1 > /etc/keepalived/keepalived.conf
       """)
   @OptionGroup var target: RenderTarget
-  @Option(help: "Where geodirector is on the node's machine, an absolute path.") var program = "/usr/local/bin/geodirector"
+  @Option(help: "Where geodirector is on the node's machine, an absolute path.") var program =
+    "/usr/local/bin/geodirector"
   @Option(help: "User, and group if need be, that asks the monitor.") var scriptUser = "nobody nogroup"
 
   func run() throws {
@@ -104,7 +105,8 @@ struct RenderSystemd: ParsableCommand {
         geodirector topology render systemd /etc/geodirector/network.yaml --node SD1 > /etc/systemd/system/geodirector-SD1.service
       """)
   @OptionGroup var target: RenderTarget
-  @Option(help: "Where geodirector is on the node's machine, an absolute path.") var program = "/usr/local/bin/geodirector"
+  @Option(help: "Where geodirector is on the node's machine, an absolute path.") var program =
+    "/usr/local/bin/geodirector"
 
   func run() throws {
     let path = URL(fileURLWithPath: try target.topology.path()).standardizedFileURL.path

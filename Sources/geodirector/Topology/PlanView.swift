@@ -112,7 +112,8 @@ extension PlanView {
     }
     listeners = plan.listeners.map {
       Listener(
-        address: $0.address.description, isPublic: $0.isPublic, bindsFreely: $0.bindsFreely, connectionsMax: $0.connectionsMax,
+        address: $0.address.description, isPublic: $0.isPublic, bindsFreely: $0.bindsFreely,
+        connectionsMax: $0.connectionsMax,
         proxyProtocol: $0.proxyProtocol.map(\.description))
     }
     applications = plan.applications.map(App.init)

@@ -54,7 +54,7 @@ let package = Package(
     .executableTarget(
       name: "geodirector",
       dependencies: [
-        "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer", "Geo", "GeoDatabase", "Operations",
+        "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer", "Geo", "GeoDatabase", "Operations", "Routing",
         "Rendering",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),

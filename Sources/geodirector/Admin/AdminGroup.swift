@@ -1,5 +1,6 @@
 import ArgumentParser
 import Operations
+import Routing
 import Topology
 
 /// `geodirector admin ...`

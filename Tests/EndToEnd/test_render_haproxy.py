@@ -16,7 +16,7 @@ from harness.single import Single
 from harness.topology import REPOSITORY
 
 FILES = sorted(
-    path for folder in ("topologies", "Tests/EndToEnd/topologies", "Tests/SimulationTests/Finds")
+    path for folder in ("topologies", "Tests/EndToEnd/topologies")
     for path in (REPOSITORY / folder).glob("*.yaml"))
 # Of a network of thousands of offices, so many nodes of each role.
 NODES_OF_A_ROLE = 12
@@ -84,7 +84,7 @@ sites:
     servers: [{name: C, address: "127.0.2.3:80"}]
   - name: YONDER
     directors: [{name: YD, listen: "127.0.3.1:80"}]
-    balancers: [{name: YL, listen: "127.0.3.2:80", monitor: "127.0.3.2:81", balance: first}]
+    balancers: [{name: YL, listen: "127.0.3.2:80", monitor: "127.0.3.2:8081", balance: first}]
     servers: [{name: E, address: "127.0.3.3:80"}]
 offices:
   - {name: O, listen: "127.0.4.1:80", monitor: "127.0.4.1:8081", preference: {by: list, sites: [HERE, THERE, YONDER]}}

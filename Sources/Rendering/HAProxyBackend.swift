@@ -133,11 +133,12 @@ struct HAProxyBackend {
       )
       if monitors < checks.count {
         lines.difference(
-          "servers without a monitor are checked like those that have one: by their service's own answer.")
+          "servers without a monitor are asked like monitors: any answer below 500 of their service counts.")
       }
       lines.add("option httpchk")
       lines.add("http-check send meth GET uri / ver HTTP/1.1 hdr Host \(HAProxyText.format(plan.name))")
-      lines.add("http-check expect status 200")
+      // A monitor answers 200 or 503, a service whatever it likes.
+      lines.add("http-check expect status \(monitors < checks.count ? "100-499" : "200")")
       return
     }
     guard case .http(let request) = first.kind else { return }

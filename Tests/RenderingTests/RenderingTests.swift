@@ -112,10 +112,10 @@ private let network = """
     let third = network.replacing(
       "    servers:",
       with: """
-            - name: C
-              listen: "10.0.0.13:8080"
-              monitor: "10.0.0.13:8081"
-              vrrp: {address: entry}
+              - name: C
+                listen: "10.0.0.13:8080"
+                monitor: "10.0.0.13:8081"
+                vrrp: {address: entry}
             servers:
         """)
     let topology = try loaded(third)

@@ -36,6 +36,8 @@ public struct HAProxyConfiguration: Sendable, Equatable {
     lines.add("log stdout format raw local0")
     if limits.workers > 0 { lines.add("nbthread \(min(limits.workers, 64))") }
     lines.add("maxconn \(limits.connectionsMax)")
+    // As a node does: what the system does not give is not used.
+    lines.add("no strict-limits")
     lines.add("hard-stop-after \(HAProxyText.time(plan.shutdown))")
     // A buffer holds a head and what HAProxy adds to it.
     let added = 4096

@@ -32,8 +32,9 @@ public struct KeepalivedConfiguration: Sendable, Equatable {
     var lines = [
       "# \(node) in network \(topology.name): addresses it shares with other nodes.", "global_defs {",
       "  router_id \(node)", "  vrrp_version 3", "  enable_script_security", "  script_user \(script.user)",
-      // The neighbours learn the new place again when the first announcement was lost.
-      "  vrrp_garp_master_delay 1", "  vrrp_garp_master_refresh 60", "}",
+      // Neighbours learn the place again and again: when a network that was cut in two is whole again, the holder that stays
+      // notices nothing, and those on the other side would go on sending to the one that has stepped back.
+      "  vrrp_garp_master_delay 1", "  vrrp_garp_master_refresh 5", "}",
     ]
     if let monitor = first.monitor {
       lines += [

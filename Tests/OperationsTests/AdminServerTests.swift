@@ -116,7 +116,7 @@ private func echo(_ command: AdminCommand) -> AdminReply { .done(command.line) }
   }
 
   @Test func whoNeverReadsAndWhoNeverWritesDelayNobody() throws {
-    let large = String(repeating: "x", count: 1_000_000)
+    let large = String(repeating: "x", count: 400_000)
     let served = try Served { _ in .done(large) }
     defer { served.stop() }
     let silent = (0..<5).map { _ in served.connected() }

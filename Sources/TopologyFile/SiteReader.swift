@@ -46,7 +46,8 @@ struct SiteReader {
   }
 
   private func node(_ tree: Tree, _ what: String, role: NodeRole, example: String, id: Int) -> SiteNode? {
-    let keys = ["name", "listen", "advertise", "monitor", "vrrp", "weight", "max-connections"] + SettingsReader.keys(for: role)
+    let keys =
+      ["name", "listen", "advertise", "monitor", "vrrp", "weight", "max-connections"] + SettingsReader.keys(for: role)
     guard let object = Object(tree, what, keys: keys, findings: findings) else { return nil }
     let name = object.requiredName(example: example)
     var node = SiteNode(id: id, name: name.value, location: name.location)

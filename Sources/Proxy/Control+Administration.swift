@@ -104,7 +104,7 @@ extension Control {
     return NodeStatus(
       node: plan.name, role: plan.role.rawValue, network: plan.network, digest: plan.digest, phase: phase,
       state: nodeOrder.state.word, deadline: nodeOrder.deadline, since: nodeOrder.since / 1_000_000,
-      reason: nodeOrder.reason, clients: shared.connections.load(ordering: .relaxed),
+      reason: nodeOrder.reason, clients: shared.connections.count,
       now: cr_realtime() / 1_000_000, pools: pools)
   }
 

@@ -11,7 +11,7 @@ public import Topology
 /// monitor and handles signals.
 public enum ProxyNode {
   /// Runs the node until a signal stops it: SIGTERM and SIGINT finish what is in flight, SIGUSR1 stops softly (rule F3). At
-  /// SIGHUP a node that places clients reads its database again.
+  /// SIGHUP a node that places clients reads its database again; one that does not goes on, unless it stands on a terminal.
   ///
   /// Blocks the calling thread. Returns when the node has stopped cleanly. Signals are handled for the whole process.
   public static func run(plan: NodePlan, options: NodeOptions, logger: Logger = Logger(label: "geodirector"))
@@ -29,9 +29,9 @@ public enum ProxyNode {
     Resolver.resolveAll(plan, into: shared.addresses, logger: logger)
     // From the first moment somebody can connect, a signal has to stop the node in order.
     var watched: [Int32] = [SIGTERM, SIGINT, SIGUSR1]
-    // Where there is nothing to read again, it keeps its meaning: the terminal is gone.
+    // Where there is nothing to read again, it keeps its meaning for a node on a terminal: that is gone.
     let notifier = ServiceNotifier()
-    if geography != nil || notifier != nil { watched.append(SIGHUP) }
+    if geography != nil || notifier != nil || isatty(0) == 0 { watched.append(SIGHUP) }
     let signals = cr_signal_watch(watched, Int32(watched.count))
     guard signals >= 0 else {
       throw NodeError(kind: .system, description: "signals cannot be watched: \(SystemError(code: signals))")
@@ -40,21 +40,7 @@ public enum ProxyNode {
       try listen(listener.address, plan, freely: listener.bindsFreely)
     }
     let monitor = try plan.monitor.map { (address) throws(NodeError) in try listen(address, plan) }
-    var compiled: [CompiledApplication] = []
-    var firstServer = 0
-    for application in plan.applications {
-      compiled.append(CompiledApplication(application, firstServer: firstServer))
-      firstServer += application.pool.servers.count
-    }
-    let unlinked = compiled
-    for index in compiled.indices {
-      compiled[index].redirects = CompiledRedirects(plan, application: index) { host in
-        unlinked.firstIndex { $0.matches(host: immortal(host)) }
-      }
-    }
-    let applications = UnsafeMutablePointer<CompiledApplication>.allocate(capacity: max(1, compiled.count))
-    applications.initialize(from: compiled, count: compiled.count)
-
+    let applications = CompiledApplications(plan)
     let log = try openLog(options.accessLog)
     let admin = try plan.admin.map { (admin) throws(NodeError) in
       do throws(AdminError) {
@@ -65,7 +51,7 @@ public enum ProxyNode {
     }
     // The control thread's alone: workers close their copies of it.
     let apart = [monitor, admin?.descriptor].compactMap { $0 }
-    let descriptors = Int(cr_descriptor_limit()) - 64 - firstServer
+    let descriptors = Int(cr_descriptor_limit()) - 64 - applications.serverTotal
     let slots = max(64, min(plan.limits.connectionsMax + 8, max(1, descriptors / 2)))
     shared.working.store(workers, ordering: .releasing)
     shared.listening.store(workers, ordering: .releasing)
@@ -91,7 +77,7 @@ public enum ProxyNode {
     }
     defer { admin?.remove() }
     Resolver.start(plan, into: shared.addresses, logger: logger)
-    geography?.start()
+    geography?.start { shared.wakeWorkers() }
     logger.info(
       "\(plan.name) serves",
       metadata: [
@@ -99,6 +85,8 @@ public enum ProxyNode {
         "addresses": "\(plan.listeners.map { "\($0.address)" }.joined(separator: " "))",
       ])
     notifier?.ready("\(plan.name) serves")
+    // Of what reading the topology needed, little is needed again: serving uses a small part of the program and its libraries.
+    cr_give_back_code()
     control.run(listeners: listeners)
     log?.close()
     logger.info("\(plan.name) has stopped")
@@ -196,7 +184,7 @@ private final class WorkerStart: @unchecked Sendable {
   let shared: NodeShared
   let index: Int
   let workers: Int
-  let applications: UnsafeMutablePointer<CompiledApplication>
+  let applications: CompiledApplications
   let listeners: [Int32]
   /// Listeners that are not for the workers.
   let apart: [Int32]
@@ -205,7 +193,7 @@ private final class WorkerStart: @unchecked Sendable {
   let line: StartLine
 
   init(
-    shared: NodeShared, index: Int, workers: Int, applications: UnsafeMutablePointer<CompiledApplication>,
+    shared: NodeShared, index: Int, workers: Int, applications: CompiledApplications,
     listeners: [Int32], apart: [Int32], log: AccessLog?, slots: Int, line: StartLine
   ) {
     self.shared = shared
@@ -232,9 +220,16 @@ private final class WorkerStart: @unchecked Sendable {
 
   private func run() {
     cr_thread_be_prompt()
+    serve()
+    // Not before the worker has gone with all that it held: who reads that none is left frees what they shared.
+    shared.working.wrappingSubtract(1, ordering: .releasing)
+    shared.controlWaker.wake()
+  }
+
+  private func serve() {
     do {
       var worker = try Worker(
-        shared: shared, index: index, workers: workers, applications: applications, listeners: listeners, log: log,
+        shared: shared, index: index, workers: workers, applications: applications.base, listeners: listeners, log: log,
         slots: slots)
       let waker = worker.reactor.waker
       shared.workerWakers.withLock { $0[index] = waker }

@@ -134,7 +134,8 @@ extension Worker {
     pointer.pointee.state = .answering
     pointer.pointee.outputBodyCount = 0
     if pointer.pointee.headComplete == 0 { pointer.pointee.headComplete = now }
-    setDeadline(client, .client, applications[Int(pointer.pointee.application)].timeouts.client)
+    resetPatience(client)
+    setDeadline(client, .client, pointer.pointee.patience)
     if sendFromScratch(client, count) { answerSent(client) }
   }
 
@@ -190,13 +191,16 @@ extension Worker {
     pointer.pointee.started = now
     pointer.pointee.headComplete = 0
     if pointer.pointee.input.count > 0 {
-      // The next request is here already; it is taken up after the other connections of this round.
+      // The next request is here already; it is taken up after the other connections of this round, and nothing is known of it.
+      endFlight(client)
+      beginFlight(client)
       pointer.pointee.state = .head
       setDeadline(client, .request, applications[Int(pointer.pointee.application)].timeouts.request)
       schedule(client)
       return
     }
     buffers.giveBack(&pointer.pointee.input)
+    endFlight(client)
     pointer.pointee.state = .idle
     setDeadline(client, .keepAlive, applications[Int(pointer.pointee.application)].timeouts.keepAlive)
     guard reactor.awaitInput(pointer.pointee.socket) else { return }

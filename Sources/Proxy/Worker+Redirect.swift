@@ -12,21 +12,16 @@ struct CompiledRedirects {
   /// The tier of the director's own site; -1: it does not serve the application.
   var home: Int
 
+  /// The nodes that may stand in front: their users stay with them.
+  var inFront: [ByteView]
+
   /// Nil: this node sends nobody anywhere.
-  init?(_ plan: NodePlan, application: Int, matches: (_ host: String) -> Int?) {
-    guard let geo = plan.geo, geo.use == .redirects else { return nil }
-    let pool = plan.applications[application].pool
-    var tierSites = [String](repeating: "", count: pool.tierCount)
-    for server in pool.servers where tierSites[server.tier].isEmpty { tierSites[server.tier] = server.site }
-    home = tierSites.firstIndex { $0 == plan.site } ?? -1
-    sites = tierSites.map(immortal)
-    urls = tierSites.map { site in
-      guard site != plan.site, let found = geo.sites.first(where: { $0.name == site }), let url = found.url else {
-        return nil
-      }
-      // Where the site's own name leads to another application, its users would be lost.
-      return matches(found.urlHost ?? "") == application ? immortal(url) : nil
-    }
+  init?(_ plan: NodePlan, application: Int) {
+    guard let redirects = plan.redirects(application: application) else { return nil }
+    home = redirects.home ?? -1
+    sites = redirects.sites.map(immortal)
+    urls = redirects.urls.map { $0.map(immortal) }
+    inFront = plan.downstreamNodes.map(immortal)
   }
 }
 
@@ -34,8 +29,6 @@ struct CompiledRedirects {
 extension Worker {
   /// Put behind the query of a target that a user was sent on with, so that the next director does not send the user on again.
   static let redirectMark: StaticString = "geodirector-redirected=1"
-
-  private static let markBytes = redirectMark.utf8CodeUnitCount + 1
 
   /// Whether requests of the connection may be redirected.
   @inline(__always)
@@ -48,12 +41,7 @@ extension Worker {
   mutating func unmarked(_ path: ByteView, _ client: Int32, _ app: UnsafeMutablePointer<CompiledApplication>)
     -> ByteView
   {
-    guard path.count >= Self.markBytes, redirects(client, app) else { return path }
-    let start = path.count - Self.markBytes
-    guard path[start] == 0x3F || path[start] == 0x26,
-      path.slice(start + 1, path.count).equals(ByteView(Self.redirectMark))
-    else { return path }
-    return path.slice(0, start)
+    redirects(client, app) ? QueryMark.removed(Self.redirectMark, from: path) : path
   }
 
   /// The tier of the site that a request is to be sent to; nil: it is served. Only what begins a session is sent on, and only
@@ -64,11 +52,23 @@ extension Worker {
   ) -> Int? {
     guard order > 0, redirects(client, app), binding.presence == .none, head.method == .get || head.method == .head,
       head.minorVersion == 1, !head.upgrade, case .none = head.framing,
-      unmarked(view[head.path], client, app).count == head.path.count
+      unmarked(view[head.path], client, app).count == head.path.count, !isFromNode(view, head, app)
     else { return nil }
     return pools[app - applications].firstAdmitting(of: order, before: app.pointee.redirects!.home) { tier in
       app.pointee.redirects!.urls[tier] != nil
     }
+  }
+
+  /// Whether a node of the network sent the request: an office's users stay in their office (rule H). By the last of Via: nodes
+  /// need not come from where they listen, and whoever claims to be one is only served.
+  private func isFromNode(_ view: ByteView, _ head: RequestHead, _ app: UnsafeMutablePointer<CompiledApplication>)
+    -> Bool
+  {
+    guard var last = head.firstVia else { return false }
+    while let next = fields.firstIndex(of: .via, from: last + 1) { last = next }
+    let sender = Via.last(view[fields[last].value])
+    for node in app.pointee.redirects!.inFront where sender.equalsIgnoringCase(node) { return true }
+    return false
   }
 
   /// Sends the user to another site's own address (RFC 9110 section 15.4.8). No cache may keep what was meant for one client.

@@ -78,6 +78,14 @@ extension Topology {
     return found
   }
 
+  /// Places given to users of whom nobody asks where they are.
+  private func clientsWithoutEffect() -> [Located<ClientSpread>] {
+    let everywhere = [traffic.clients] + scenarios.map(\.traffic.clients)
+    let here =
+      offices.filter { $0.order != .clientLocation }.map(\.traffic.clients) + sites.map(\.traffic.clients)
+    return ((publicEntries.isEmpty ? everywhere : []) + here).compactMap(\.self)
+  }
+
   private var hasOrders: Bool {
     guard let geo else { return false }
     return !geo.regions.isEmpty || geo.networks.contains { $0.sites != nil }
@@ -103,19 +111,41 @@ extension Topology {
           "add \"location:\" to the site")
       }
     }
+    for clients in clientsWithoutEffect() {
+      warn(
+        clients.location, "clients has no effect: no office here prefers sites by client-location",
+        "remove it, or add \"preference: client-location\" to the office")
+    }
     guard let geo else { return found }
     for network in geo.networks {
       let range = network.network.value
-      guard range.prefixLength == 0 || (range.isIPv4 && range.prefixLength == 96) else { continue }
+      guard range.isEverybody else { continue }
       warn(
         network.network.location, "network \(range) is everyone: the database is never asked",
         "list the networks that it does not know, or has wrong")
     }
     guard let redirect = geo.redirect, redirect.value else { return found }
-    if !sites.contains(where: { $0.directors.contains { $0.listen.contains(where: \.isPublic) } }) {
+    func isPublic(_ site: Site) -> Bool { site.directors.contains { $0.listen.contains(where: \.isPublic) } }
+    let isEntered = sites.contains(where: isPublic)
+    if !isEntered {
       warn(
         redirect.location, "redirect has no effect: no director has a public listener",
         "write \"listen: {address: ..., public: true}\" where the public comes in")
+    }
+    for site in sites where isEntered && !isPublic(site) {
+      guard let url = site.url else { continue }
+      warn(
+        url.location,
+        "site \"\(site.name)\" has a url, but none of its directors a public listener: the mark of whoever is sent there stays in the query",
+        "write \"listen: {address: ..., public: true}\" where the url leads")
+    }
+    let hosts = Set(sites.compactMap { $0.url?.value }.compactMap { GeoPlan.Candidate(name: "", url: $0).urlHost })
+    for application in applications where hosts.count > 1 {
+      guard let cookie = application.siteCookie, cookie.plan.domain == nil else { continue }
+      warn(
+        cookie.location == .none ? redirect.location : cookie.location,
+        "the sites' urls have different hosts, and the site cookie of \"\(application.name)\" is for one host: a user sent on is a new one under the other name",
+        "add \"domain:\" to the cookie, and to the application's own session cookie")
     }
     for site in sites where site.url == nil {
       warn(

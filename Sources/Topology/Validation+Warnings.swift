@@ -63,6 +63,18 @@ extension Topology {
           "\"\(only.name)\" is the only director: when it stops, no office reaches anything",
           mend: "add a second director"))
     }
+    // rule H: what an office says of its users is removed there.
+    for director in directors where !offices.isEmpty {
+      guard let reached = director.serviceAddress,
+        director.listen.first(where: { $0.address.value == reached })?.isPublic
+          ?? director.listen.allSatisfy(\.isPublic), !director.listen.isEmpty
+      else { continue }
+      found.append(
+        Diagnostic(
+          .warning, at: director.advertise?.location ?? director.listen[0].address.location,
+          "offices reach \"\(director.name)\" at a public listener, which removes what they say of their users: X-Forwarded-For is lost",
+          mend: "add a listener that is not public, and put it first or into \"advertise\""))
+    }
     for site in sites where sites.count > 1 {
       for node in site.directors + site.balancers where node.monitor == nil {
         found.append(
@@ -94,6 +106,19 @@ extension Topology {
           "grace of \"\(name)\" is \(grace.value.text), but its checkers need up to \(window.text) to see it stop (interval x fall)",
           "set grace to \(window.text) or more, or remove it")
       }
+      for listen in listen where !listen.proxyProtocol.isEmpty {
+        if case .unix = listen.address.value {
+          warn(
+            listen.address.location,
+            "proxy-protocol has no effect on a Unix socket: who connects there has no address to be in a network",
+            "remove it, or listen on an IP address")
+        }
+        for network in listen.proxyProtocol where network.isEverybody {
+          warn(
+            listen.address.location, "\(network) in proxy-protocol is everyone: any client can claim any address",
+            "list your own load balancers")
+        }
+      }
       if let trusted = settings.forwarded.trusted, trusted.location != .none {
         if !listen.isEmpty, listen.allSatisfy(\.isPublic), !trusted.value.isEmpty {
           warn(
@@ -101,7 +126,7 @@ extension Topology {
             "\"\(name)\" has public listeners only, which remove forwarded headers, so \"trusted\" has no effect",
             "remove it, or \"public: true\"")
         }
-        for network in trusted.value where network.prefixLength == 0 || (network.isIPv4 && network.prefixLength == 96) {
+        for network in trusted.value where network.isEverybody {
           warn(
             trusted.location, "\(network) trusts everyone: any client can claim any address", "list your own proxies")
         }

@@ -11,9 +11,10 @@
 /// Those that began before the last change of the network were in flight. The others are grouped by entry into waves: requests that
 /// began before the wave's first one ended, as nothing could have told a node until then. Each node on the way learns from its own
 /// first answer (the office of each director, and directors of their balancers), or from the `fall`th connection in a row that fails
-/// (rule C4). So the property is violated by the first request of a wave beyond directors + fall + t / interval: one for each
-/// director of the entry's sites, the largest `fall` of all checks, and one for each check interval that is over, t being the time since the
-/// last change, and interval the longest check interval of the entry.
+/// (rule C4). So the property is violated by the first request of a wave beyond directors + fall x seconds + t / interval: one for each
+/// director of the entry's sites, the largest `fall` of all checks at each site that is the second one of some of the office's
+/// users (one, unless each client has an order of its own), and one for each check interval that is over, t being the time since
+/// the last change, and interval the longest check interval of the entry.
 struct InterSiteBounded {
   private struct Waves {
     var since: Int64 = -1
@@ -26,7 +27,9 @@ struct InterSiteBounded {
   private let intervals: [Int64]
   /// By entry: what nodes may need to learn.
   private let lessons: [Int64]
+  /// By the first entry of an office: what it has learned holds for all its users.
   private var waves: [Waves]
+  private let offices: [Int]
   private var changedAt: Int64 = -1
   var violations = Violations()
 
@@ -34,7 +37,10 @@ struct InterSiteBounded {
     recovery = allowances.recovery
     relearning = allowances.relearning
     intervals = allowances.interval
-    lessons = allowances.directors.map { Int64($0) + allowances.fall }
+    offices = allowances.office
+    lessons = zip(allowances.directors, allowances.seconds).map { directors, seconds in
+      Int64(directors) + allowances.fall * Int64(seconds)
+    }
     waves = Array(repeating: Waves(), count: allowances.interval.count)
   }
 
@@ -52,9 +58,10 @@ struct InterSiteBounded {
       ? truth.isDirect(outcome.vantage, site: site, begin, outcome.end)
       : truth.admitsSomewhere(outcome.vantage, outcome.begin - relearning[outcome.entry], outcome.end)
     guard isAvoidable else { return false }
-    var wave = waves[outcome.entry]
+    let office = offices[outcome.entry]
+    var wave = waves[office]
     if wave.since != changedAt { wave = Waves(since: changedAt) }
-    defer { waves[outcome.entry] = wave }
+    defer { waves[office] = wave }
     if wave.count > 0 && outcome.begin < wave.end {
       if outcome.begin < wave.begin {
         wave.begin = outcome.begin

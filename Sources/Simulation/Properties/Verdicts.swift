@@ -119,6 +119,10 @@ struct Allowances {
   var directors: [Int]
   /// Sites in the order in which an entry's new users go to them.
   var order: [[Int32]]
+  /// By entry: the first one of its office, whose nodes learn for all of them.
+  var office: [Int]
+  /// By entry: how many sites are the second one of some user of its office, at least one.
+  var seconds: [Int]
 
   init(_ network: NetworkModel, population: Population) {
     var recoveryByRole = [Int64](repeating: 0, count: 3)
@@ -140,6 +144,8 @@ struct Allowances {
     interval = []
     order = []
     directors = []
+    seconds = []
+    office = population.entries.map(\.office)
     for entry in population.entries {
       var longest: Int64 = 0
       var relearn: Int64 = 0
@@ -156,19 +162,33 @@ struct Allowances {
       order.append(Self.order(entry, network, entry.elements.flatMap { network.nodes[Int($0)].pools }))
       directors.append(asked)
     }
+    let (order, office) = (order, office)
+    seconds = order.indices.map { entry in
+      let seconds = order.indices.filter { office[$0] == office[entry] && order[$0].count > 1 }.map { order[$0][1] }
+      return max(1, Set(seconds).count)
+    }
   }
 
   /// Sites in the order in which an entry's new users go to them, by pools of its nodes.
   static func order(_ entry: Entry, _ network: NetworkModel, _ pools: [Int]) -> [Int32] {
     var sites: [Int32] = entry.site >= 0 ? [entry.site] : []
     for pool in pools {
-      for site in network.pools[pool].sites where !sites.contains(site) { sites.append(site) }
+      for site in network.pools[pool].sites(for: entry, network) where !sites.contains(site) { sites.append(site) }
     }
     return sites
   }
 }
 
 extension PoolModel {
+  /// The sites of the pool, the first ones of an entry's own order first.
+  fileprivate func sites(for entry: Entry, _ network: NetworkModel) -> [Int32] {
+    guard let geo, let own = entry.orders.first(where: { $0.plan == geo }) else { return sites }
+    let first = own.sites.compactMap { number in
+      sites.first { network.topology.sites[Int($0)].name == geo.sites[number].name }
+    }
+    return first + sites.filter { !first.contains($0) }
+  }
+
   /// The longest time from the moment something is back until the pool's checks believe it, or a hint is over.
   var relearning: Int64 {
     checks.map { check in

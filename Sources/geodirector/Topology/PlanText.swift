@@ -15,6 +15,7 @@ struct PlanText {
       plan.listeners.map {
         $0.address.description + ($0.isPublic ? " (public)" : "") + ($0.bindsFreely ? " (bound freely)" : "")
           + ($0.connectionsMax > 0 ? " (\($0.connectionsMax) connections)" : "")
+          + ($0.proxyProtocol.isEmpty ? "" : " (PROXY protocol from \(names($0.proxyProtocol)))")
       }.joined(separator: ", "))
     field("monitor", plan.monitor?.description ?? "none")
     if let admin = plan.admin { field("commands", admin.socketPath) }
@@ -25,7 +26,8 @@ struct PlanText {
         "sites",
         (geo.use == .tiers ? "each client's own order" : "the public is sent to a nearer one")
           + ", by \(geo.databasePath ?? "networks of the topology"); else "
-          + geo.sites.map(\.name).joined(separator: ", "))
+          + geo.sites.map(\.name).joined(separator: ", ")
+          + (geo.databasePath == nil ? "" : "; checked every \(geo.checkInterval.text)"))
     }
     field("limits", limits)
     if plan.timeScale != 1 { field("time scale", "\(plan.timeScale) (applied below)") }
@@ -37,7 +39,10 @@ struct PlanText {
 
   private var limits: String {
     let limits = plan.limits
-    let perSource = limits.connectionsPerSourceMax > 0 ? "\(limits.connectionsPerSourceMax) per source, " : ""
+    let perSource =
+      limits.connectionsPerSourceMax > 0
+      ? "\(limits.connectionsPerSourceMax) per source\(limits.sourcesExempt.isEmpty ? "" : " (but \(names(limits.sourcesExempt)))"), "
+      : ""
     return "\(limits.connectionsMax) connections, \(perSource)head \(formatSize(limits.headBytesMax)), "
       + "target \(formatSize(limits.targetBytesMax)), \(limits.fieldsMax) fields, "
       + "body \(limits.bodyBytesMax == 0 ? "unlimited" : formatSize(limits.bodyBytesMax)), "
@@ -134,15 +139,20 @@ struct PlanText {
     }
   }
 
+  private func names(_ networks: [Network]) -> String { networks.map(\.description).joined(separator: ", ") }
+
   private func forwarding(_ plan: ForwardingPlan) -> String {
     var words: [String] = []
     if plan.forwardedFor {
-      let except = plan.forwardedForExcept.map(\.description).joined(separator: ", ")
+      let except = names(plan.forwardedForExcept)
       words.append("for" + (except.isEmpty ? "" : " (except \(except))"))
     }
     if plan.forwardedProto { words.append("proto") }
     if plan.forwardedHost { words.append("host") }
-    if !plan.trusted.isEmpty { words.append("trusted \(plan.trusted.map(\.description).joined(separator: ", "))") }
+    if !plan.trusted.isEmpty {
+      let field = plan.clientField == .forwarded ? "Forwarded" : "X-Forwarded-For"
+      words.append("client by \(field) from \(names(plan.trusted))")
+    }
     return words.isEmpty ? "nothing added or believed" : words.joined(separator: "; ")
   }
 }

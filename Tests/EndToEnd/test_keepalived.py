@@ -77,6 +77,9 @@ class Cluster(contextlib.AbstractContextManager):
             waiting.until(lambda: self.holders("A"), "A holding the address", BOUND_SECONDS)
             for name in "BC":
                 self.keep(name)
+            # Who takes over first is decided by priority, once both may.
+            for name in "BC":
+                self.wait_well(name)
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -226,7 +229,6 @@ def test_a_soft_stop_gives_the_address_away_while_the_service_goes_on(tmp_path):
         cluster.nodes["A"].soft_stop()
         cluster.wait_holder("B")
         cluster.wait_served()
-
 
 
 def test_keepalived_finds_nothing_wrong_with_what_is_written(tmp_path):

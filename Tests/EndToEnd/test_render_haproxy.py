@@ -310,6 +310,7 @@ def test_the_monitors_of_both_say_the_same(tmp_path):
 
 def test_a_backup_is_not_tried_before_the_checks_have_seen_it_as_the_comment_says(both):
     pair = both(role="office-proxy", tiers={"HOME": ["A"], "AWAY": ["C"]}, site={"name": "SITE"}, check="30s")
+    pair.single.wait_reference_checked("A")
     pair.single.origins["A"].stop()
     assert [pair.ask(side)[0].status for side in pair.sides] == [200, 503]
     assert "never replaced by a backup" in (pair.single.folder / "rendered.cfg").read_text()

@@ -165,3 +165,11 @@ class Single(contextlib.AbstractContextManager):
             return any(row[1:2] == [name] and row[17].startswith(state) for row in rows if len(row) > 17)
 
         waiting.until(seen, f"the reference seeing {name} {state}")
+
+    def wait_reference_checked(self, name: str):
+        """Until the reference's first check of a server is over: a server that fails its first one is down at once."""
+        def done():
+            rows = [row.split(",") for row in self.administer("show stat").splitlines()]
+            return any(row[1:2] == [name] and row[36] not in ("", "INI") and not row[36].startswith("*") for row in rows if len(row) > 36)
+
+        waiting.until(done, f"the reference's first check of {name}")

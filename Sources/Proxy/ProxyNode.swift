@@ -36,12 +36,7 @@ public enum ProxyNode {
     guard signals >= 0 else {
       throw NodeError(kind: .system, description: "signals cannot be watched: \(SystemError(code: signals))")
     }
-    let listeners = try plan.listeners.map { (listener) throws(NodeError) in
-      try listen(listener.address, plan, freely: listener.bindsFreely)
-    }
-    let monitor = try plan.monitor.map { (address) throws(NodeError) in try listen(address, plan) }
-    let applications = CompiledApplications(plan)
-    let log = try openLog(options.accessLog)
+    // Before the service's sockets: who can reach the service can give commands.
     let admin = try plan.admin.map { (admin) throws(NodeError) in
       do throws(AdminError) {
         return try AdminListener(path: admin.socketPath, mode: admin.mode)
@@ -49,6 +44,13 @@ public enum ProxyNode {
         throw NodeError(kind: .system, description: error.description)
       }
     }
+    defer { admin?.remove() }
+    let listeners = try plan.listeners.map { (listener) throws(NodeError) in
+      try listen(listener.address, plan, freely: listener.bindsFreely)
+    }
+    let monitor = try plan.monitor.map { (address) throws(NodeError) in try listen(address, plan) }
+    let applications = CompiledApplications(plan)
+    let log = try openLog(options.accessLog)
     // The control thread's alone: workers close their copies of it.
     let apart = [monitor, admin?.descriptor].compactMap { $0 }
     let descriptors = Int(cr_descriptor_limit()) - 64 - applications.serverTotal
@@ -75,7 +77,6 @@ public enum ProxyNode {
     if let admin, !AdminThread.start(admin, shared) {
       throw NodeError(kind: .system, description: "no thread could be started for commands: raise the limit on threads")
     }
-    defer { admin?.remove() }
     Resolver.start(plan, into: shared.addresses, logger: logger)
     geography?.start { shared.wakeWorkers() }
     logger.info(

@@ -31,12 +31,14 @@ let package = Package(
     .target(name: "Geo", dependencies: ["Topology"], swiftSettings: strict),
     .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
     .target(name: "GeoDatabase", dependencies: ["CMaxMindDB", "Geo", "Topology"], swiftSettings: strict),
+    .target(name: "Rendering", dependencies: ["Topology"], swiftSettings: strict),
+    .target(name: "Operations", dependencies: ["CReactor", "Routing", "Topology"], swiftSettings: strict),
     .target(name: "CReactor"),
     .target(name: "Reactor", dependencies: ["CReactor"], swiftSettings: strict),
     .target(
       name: "Proxy",
       dependencies: [
-        "CReactor", "Reactor", "Routing", "HTTPMessage", "Topology", "Geo", "GeoDatabase",
+        "CReactor", "Reactor", "Routing", "HTTPMessage", "Topology", "Geo", "GeoDatabase", "Operations",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -52,7 +54,8 @@ let package = Package(
     .executableTarget(
       name: "geodirector",
       dependencies: [
-        "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer", "Geo", "GeoDatabase",
+        "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer", "Geo", "GeoDatabase", "Operations", "Routing",
+        "Rendering",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -85,6 +88,9 @@ let package = Package(
       name: "DrawingTests", dependencies: ["geodirector", "Geo", "Topology", "TopologyFile"], swiftSettings: strict),
     .testTarget(
       name: "SimulationReportTests", dependencies: ["geodirector", "Simulation", "Topology"], swiftSettings: strict),
+    .testTarget(
+      name: "RenderingTests", dependencies: ["Rendering", "Topology", "TopologyFile"], swiftSettings: strict),
+    .testTarget(name: "OperationsTests", dependencies: ["Operations", "Routing", "Topology"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CReactor"], swiftSettings: strict),
     .testTarget(
       name: "ProxyTests", dependencies: ["Proxy", "Reactor", "HTTPMessage", "Topology"], swiftSettings: strict),

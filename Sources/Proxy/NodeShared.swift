@@ -23,6 +23,8 @@ final class NodeShared: Sendable {
   /// Nil: one order of sites for all clients.
   let geography: Geography?
   let counters = NodeCounters()
+  /// Commands of operators, on their way to the control thread.
+  let administration = AdminMailbox()
   /// One a worker.
   let usage: [WorkerUsage]
   private let phaseValue = Atomic<NodePhase>(.running)

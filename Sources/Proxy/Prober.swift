@@ -240,6 +240,9 @@ extension Control {
     probes[index].request = []
     probes[index].phase = .waiting
     _ = probes[index].state.record(success: success, now: now)
+    remember(
+      probes[index].check, of: probes[index].application, probes[index].server, began: probes[index].began,
+      succeeded: success)
     let delay =
       settled ? probes[index].state.nextDelay(random: &random) : probes[index].plan.downInterval.nanosecondsClamped
     wheel.arm(index, at: now + (probes[index].isDueAgain ? min(delay, Self.soon) : max(delay, 1_000_000)))

@@ -32,6 +32,8 @@ public struct NodePlan: Sendable, Equatable {
   public var resolveInterval: Duration
   /// Clients are treated by where they are. Nil: all alike.
   public var geo: GeoPlan?
+  /// Where the node takes commands. Nil: nowhere.
+  public var admin: AdminPlan?
 }
 
 /// The role of a proxy node.
@@ -55,6 +57,8 @@ public struct ListenerPlan: Sendable, Equatable {
   /// Networks whose connections begin with a PROXY protocol header, which tells where they really come from. Connections from
   /// elsewhere have none.
   public var proxyProtocol: [Network] = []
+  /// Bound although this machine may not have the address (IP_FREEBIND, ip(7)).
+  public var bindsFreely = false
 }
 
 /// One application as a node serves it.

@@ -56,6 +56,8 @@ public struct Listen: Sendable, Equatable {
   public var isPublic: Bool
   /// Client connections at most; 0: no bound of its own.
   public var maxConnections = 0
+  /// Bound although this machine may not have the address: another holds it now (IP_FREEBIND, ip(7)).
+  public var bindsFreely = false
   /// Networks whose connections begin with a PROXY protocol header.
   public var proxyProtocol: [Network]
 
@@ -68,7 +70,8 @@ public struct Listen: Sendable, Equatable {
 
   var plan: ListenerPlan {
     ListenerPlan(
-      address: address.value, isPublic: isPublic, connectionsMax: maxConnections, proxyProtocol: proxyProtocol)
+      address: address.value, isPublic: isPublic, connectionsMax: maxConnections, proxyProtocol: proxyProtocol,
+      bindsFreely: bindsFreely)
   }
 }
 
@@ -88,6 +91,8 @@ public struct SiteNode: Sendable, Equatable {
   public var weight: Int
   /// Requests at once that those in front send it; 0: unlimited.
   public var maxConnections: Int
+  /// The shared addresses it may hold.
+  public var vrrp: [AddressHolder]
   /// Settings of this node alone.
   public var settings: Settings
   /// Where it is declared.
@@ -100,6 +105,7 @@ public struct SiteNode: Sendable, Equatable {
     listen = []
     weight = 1
     maxConnections = 0
+    vrrp = []
     settings = Settings()
     self.location = location
   }

@@ -63,7 +63,7 @@ extension Topology {
       grace: (settings.grace?.value ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale, downstreamNodes: [],
       resolveInterval: resolveInterval.scaled(by: timeScale),
-      geo: office.order == .clientLocation ? geoPlan(order, for: .tiers) : nil)
+      geo: office.order == .clientLocation ? geoPlan(order, for: .tiers) : nil, admin: admin?.plan(for: office.name))
   }
 
   private func plan(of director: SiteNode, directorOf home: Site) -> NodePlan {
@@ -115,6 +115,7 @@ extension Topology {
       limits: settings.limits.plan(downstream: downstream, listen: node.listen),
       grace: (grace ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale,
-      downstreamNodes: downstream.map(\.name), resolveInterval: resolveInterval.scaled(by: timeScale), geo: geo)
+      downstreamNodes: downstream.map(\.name), resolveInterval: resolveInterval.scaled(by: timeScale), geo: geo,
+      admin: admin?.plan(for: node.name))
   }
 }

@@ -46,13 +46,15 @@ struct SiteReader {
   }
 
   private func node(_ tree: Tree, _ what: String, role: NodeRole, example: String, id: Int) -> SiteNode? {
-    let keys = ["name", "listen", "advertise", "monitor", "weight", "max-connections"] + SettingsReader.keys(for: role)
+    let keys =
+      ["name", "listen", "advertise", "monitor", "vrrp", "weight", "max-connections"] + SettingsReader.keys(for: role)
     guard let object = Object(tree, what, keys: keys, findings: findings) else { return nil }
     let name = object.requiredName(example: example)
     var node = SiteNode(id: id, name: name.value, location: name.location)
     node.listen = readListen(object, findings)
     node.advertise = object.address("advertise")
     node.monitor = object.address("monitor")
+    node.vrrp = SharedAddressReader(findings: findings).holders(object)
     node.weight = object.integer("weight", 0...256) ?? 1
     node.maxConnections = object.integer("max-connections", 0...10_000_000) ?? 0
     node.settings = SettingsReader(findings: findings).settings(object, role: role)
@@ -134,7 +136,7 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
     let mend = "write an address, or {address: \"127.0.0.1:8080\", public: true}"
     guard
       let entry = Object(
-        item, "listen", keys: ["address", "public", "max-connections", "proxy-protocol"], shortForm: mend,
+        item, "listen", keys: ["address", "public", "max-connections", "proxy-protocol", "bind"], shortForm: mend,
         findings: findings)
     else { return nil }
     guard entry["address"] != nil else {
@@ -145,10 +147,14 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
     return entry.address("address").map { address in
       var listen = Listen(address: address, isPublic: entry.bool("public") ?? false, proxyProtocol: proxyProtocol)
       listen.maxConnections = entry.integer("max-connections", 0...10_000_000) ?? 0
+      listen.bindsFreely = entry.choice("bind", Binding.self) == .free
       return listen
     }
   }
 }
+
+/// What a listener's `bind` says.
+private enum Binding: String, CaseIterable { case own, free }
 
 /// `{latitude: 50.85, longitude: 4.35}` or `[50.85, 4.35]`.
 func readPlace(_ tree: Tree, _ findings: Findings) -> Location? {

@@ -13,11 +13,12 @@ struct PlanText {
     field(
       "listen",
       plan.listeners.map {
-        $0.address.description + ($0.isPublic ? " (public)" : "")
+        $0.address.description + ($0.isPublic ? " (public)" : "") + ($0.bindsFreely ? " (bound freely)" : "")
           + ($0.connectionsMax > 0 ? " (\($0.connectionsMax) connections)" : "")
           + ($0.proxyProtocol.isEmpty ? "" : " (PROXY protocol from \(names($0.proxyProtocol)))")
       }.joined(separator: ", "))
     field("monitor", plan.monitor?.description ?? "none")
+    if let admin = plan.admin { field("commands", admin.socketPath) }
     field("in front", plan.downstreamNodes.isEmpty ? "no node of ours" : plan.downstreamNodes.joined(separator: ", "))
     field("grace", "\(plan.grace.text), shutdown \(plan.shutdown.text), resolve every \(plan.resolveInterval.text)")
     if let geo = plan.geo {

@@ -14,7 +14,7 @@ extension Encodable {
 struct PlanView: Encodable {
   struct Listener: Encodable {
     var address: String
-    var isPublic: Bool
+    var isPublic, bindsFreely: Bool
     var connectionsMax: Int
     var proxyProtocol: [String]
   }
@@ -86,7 +86,7 @@ struct PlanView: Encodable {
     var checkIntervalMilliseconds: Double
   }
   var name, role, network, digest: String
-  var site, monitor: String?
+  var site, monitor, adminSocket: String?
   var geo: Geo?
   var listeners: [Listener]
   var applications: [App]
@@ -104,6 +104,7 @@ extension PlanView {
     digest = plan.digest
     site = plan.site
     monitor = plan.monitor?.description
+    adminSocket = plan.admin?.socketPath
     geo = plan.geo.map { geo in
       Geo(
         use: geo.use == .tiers ? "tiers" : "redirects", database: geo.databasePath, sites: geo.sites.map(\.name),
@@ -111,7 +112,8 @@ extension PlanView {
     }
     listeners = plan.listeners.map {
       Listener(
-        address: $0.address.description, isPublic: $0.isPublic, connectionsMax: $0.connectionsMax,
+        address: $0.address.description, isPublic: $0.isPublic, bindsFreely: $0.bindsFreely,
+        connectionsMax: $0.connectionsMax,
         proxyProtocol: $0.proxyProtocol.map(\.description))
     }
     applications = plan.applications.map(App.init)

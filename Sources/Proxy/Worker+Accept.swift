@@ -115,8 +115,16 @@ extension Worker {
       return
     }
     let pointer = clients + Int(client)
-    if isNew { usedClients += 1 } else { freeClient = pointer.pointee.nextFree }
+    var flags: Client.Flags = []
+    if isNew {
+      usedClients += 1
+    } else {
+      freeClient = pointer.pointee.nextFree
+      // The slot may stand in the list of those to go on with since its last connection: there it stands only once.
+      flags = pointer.pointee.flags.intersection(.scheduled)
+    }
     pointer.initialize(to: Client(blank: flights.blank))
+    pointer.pointee.flags = flags
     pointer.pointee.socket = socket
     pointer.pointee.state = .idle
     pointer.pointee.listener = UInt16(truncatingIfNeeded: listener)

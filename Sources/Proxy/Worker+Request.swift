@@ -253,7 +253,12 @@ extension Worker {
   /// Receives body bytes behind what the request holds. False: wait, or the exchange is over.
   private mutating func receiveBody(_ client: Int32) -> Bool {
     let pointer = clients + Int(client)
-    if pointer.pointee.flags.contains(.receiving) || pointer.pointee.flags.contains(.ended) { return false }
+    if pointer.pointee.flags.contains(.receiving) {
+      // All there was has gone to the server, perhaps to another one than before.
+      if pointer.pointee.state == .exchange { awaitBody(client) }
+      return false
+    }
+    if pointer.pointee.flags.contains(.ended) { return false }
     if pointer.pointee.input.count > 0 {
       return moveInput(client)
     }

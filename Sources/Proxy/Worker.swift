@@ -91,7 +91,7 @@ struct Worker: ~Copyable {
   /// By listener: a connection that was taken when there was no place left, to be served with the next one.
   var parked: [Parked?] = []
   var phase: NodePhase = .running
-  /// Clients to go on with at the end of the round.
+  /// Clients to go on with at the end of the round, each once: those of this round, and behind them those of the next.
   let ready: UnsafeMutablePointer<Int32>
   var readyCount = 0
   let clientsMax: Int
@@ -178,7 +178,7 @@ struct Worker: ~Copyable {
     }
     reuseWindow = Int64(plan.timeScale * 1_000_000_000)
     self.listeners = listeners
-    ready = .allocate(capacity: slots)
+    ready = .allocate(capacity: slots * 2)
     clientsMax = slots - 8
     learnedCopies = plan.applications.map { _ in LearnedCopy() }
   }
@@ -339,7 +339,8 @@ struct Worker: ~Copyable {
   }
 
   mutating func schedule(_ client: Int32) {
-    guard !clients[Int(client)].flags.contains(.scheduled), readyCount < slots else { return }
+    guard !clients[Int(client)].flags.contains(.scheduled) else { return }
+    precondition(readyCount < slots * 2, "a client stands in the list once")
     clients[Int(client)].flags.insert(.scheduled)
     ready[readyCount] = client
     readyCount += 1

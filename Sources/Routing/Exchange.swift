@@ -142,6 +142,8 @@ public struct Exchange: Sendable {
   /// When the attempt was chosen.
   private var attemptBegan: Int64 = 0
   private var limitReached = false
+  /// Attempts among those made that ended before they began, as there was no local port towards the server.
+  private var portShortages = 0
 
   /// No request yet.
   public init() {}
@@ -169,6 +171,7 @@ public struct Exchange: Sendable {
     isReplayable = true
     everyAttemptUnprocessed = true
     limitReached = false
+    portShortages = 0
     holdsSlot = false
     place = -1
     self.waiter = waiter
@@ -253,7 +256,8 @@ public struct Exchange: Sendable {
   /// Bytes of the request are no longer held: it cannot be sent again.
   public mutating func replayLost() { isReplayable = false }
 
-  /// No connection. `ownFault`: no descriptor, port or memory of ours, which says nothing of the server (rule C4).
+  /// No connection. `ownFault`: no descriptor or memory of ours, which says nothing of the server (rule C4), and is missing for
+  /// any other as well.
   public mutating func connectFailed(ownFault: Bool, pool: inout Pool, now: Int64) -> Action {
     guard state == .connecting else { return .nothing }
     if ownFault { return end(.internalShortage, &pool) }
@@ -261,6 +265,16 @@ public struct Exchange: Sendable {
     pool.members[Int(server)].hasFailures = true
     pool.shared.trials.revoke(server)
     finishAttempt(&pool)
+    return next(&pool, now)
+  }
+
+  /// No connection, as every local port is in use towards the server. That says nothing of the server (rule C4), nor of the
+  /// others: one of them is next, at no cost to the budget, as nothing was tried. A session waits for the shortage to pass.
+  public mutating func portsRanOut(pool: inout Pool, now: Int64) -> Action {
+    guard state == .connecting else { return .nothing }
+    portShortages += 1
+    finishAttempt(&pool)
+    if pool.wouldLoseSession(binding, leaving: server, excluding: exclusions) { return end(.internalShortage, &pool) }
     return next(&pool, now)
   }
 
@@ -377,7 +391,7 @@ public struct Exchange: Sendable {
 
   private mutating func choose(_ pool: inout Pool, _ now: Int64) -> Action {
     // The first attempt is free; each further one counts against the budget.
-    if attempts > 0 && !holdsBudget {
+    if attempts > portShortages && !holdsBudget {
       guard pool.budget.take() else {
         state = .awaitingBudget
         return .awaitBudget
@@ -454,12 +468,16 @@ public struct Exchange: Sendable {
   }
 
   private mutating func next(_ pool: inout Pool, _ now: Int64) -> Action {
-    guard attempts < attemptsMax else { return end(failureOfAttempts, &pool) }
+    guard attempts - portShortages < attemptsMax && attempts < TriedServers.capacity else {
+      return end(failureOfAttempts, &pool)
+    }
     return choose(&pool, now)
   }
 
   private var failureOfAttempts: Failure {
     if !everyAttemptUnprocessed { return .connectionTerminated }
+    // Those that were not tried may well be there.
+    if portShortages > 0 { return .internalShortage }
     return limitReached ? .connectionLimitReached : .destinationUnavailable
   }
 

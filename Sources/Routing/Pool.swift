@@ -311,6 +311,17 @@ public struct Pool: ~Copyable {
   /// Whether the server may still take users who are bound to it.
   public func servesOwnUsers(_ server: Int32) -> Bool { members[Int(server)].takesOwnUsers }
 
+  /// Whether a request that found no way to `server`, which has its session, could only go on without the session: nobody else who
+  /// bears its cookie's value is there. Never at an office, from where other ways lead to the session.
+  mutating func wouldLoseSession(_ binding: Binding, leaving server: Int32, excluding exclusions: Exclusions) -> Bool {
+    guard mode != .passive, binding.group >= 0, members[Int(server)].group == binding.group else { return false }
+    for position in groups[Int(binding.group)].members.indices {
+      let other = groups[Int(binding.group)].members[position]
+      if members[Int(other)].takesOwnUsers && !exclusions.rules(out: members[Int(other)], other) { return false }
+    }
+    return true
+  }
+
   /// Whether the operator has taken the server out: not even a trial may reach it.
   func isInMaintenance(_ server: Int32) -> Bool { members[Int(server)].health.enabled == .maintenance }
 

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from harness import waiting
+from harness.access_log import entries
 from harness.raw import RawConnection, get, request
 from harness.single import Single
 
@@ -220,3 +221,35 @@ def test_the_bound_of_connections_is_exact_with_several_workers_and_nobody_is_tu
     assert not wrong, f"{len(wrong)} of {len(users) * 8}: {wrong[0]}"
     assert most == bound, f"{most} at one time"
     must_serve_unharmed(single)
+
+
+def test_a_target_full_of_quotes_leaves_each_line_of_the_log_whole(node):
+    single = node(prepare=lambda single: setattr(single, "workers", 1))
+    targets = [b"/" + b'"' * 900, b"/" + b'"' * 3_000, b"/" + b"x" * 3_000, b"/last"]
+    for target in targets:
+        with RawConnection(single.address) as user:
+            user.send(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\nAccept: a\r\n\r\n")
+            assert user.answer().status == 200
+    process = single.nodes["geodirector"]
+    waiting.until(lambda: any("/last" in line for line in process.log_lines()), "the last line in the log")
+    lines = process.log_lines()
+    assert len(lines) == len(targets), [len(line) for line in lines]
+    for entry in entries(lines):
+        assert entry.site == "HOME" and entry.why == "new" and entry.request.startswith("GET /"), entry
+    assert len(entries(lines)) == len(targets)
+
+
+def test_of_many_that_pipeline_at_once_nobody_is_forgotten(node):
+    single = node(prepare=lambda single: setattr(single, "workers", 1), timeouts=LONG, limits={"connections": 50})
+    process = single.nodes["geodirector"]
+    with contextlib.ExitStack() as stack:
+        users = [stack.enter_context(RawConnection(single.address)) for _ in range(50)]
+        assert all(user.ask().status == 200 for user in users)
+        # All in one round of the worker, and answers that need no server: each has its next request at once.
+        process.pause()
+        for user in users:
+            user.send(b"OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n" * 20)
+        process.resume()
+        for user in users:
+            user.socket.settimeout(5)
+            assert {user.answer().status for _ in range(20)} == {200}

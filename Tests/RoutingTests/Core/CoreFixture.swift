@@ -125,10 +125,13 @@ final class CoreFixture {
   func timeOut(_ exchange: inout Exchange) -> String { tell(exchange.responseTimedOut(pool: &pool)) }
   func garble(_ exchange: inout Exchange) -> String { tell(exchange.responseInvalid(pool: &pool)) }
 
-  /// No descriptor or port of our own is left for the connection.
+  /// No descriptor of our own is left for the connection.
   func runShort(_ exchange: inout Exchange) -> String {
     tell(exchange.connectFailed(ownFault: true, pool: &pool, now: now))
   }
+
+  /// No local port is left towards the server.
+  func runOutOfPorts(_ exchange: inout Exchange) -> String { tell(exchange.portsRanOut(pool: &pool, now: now)) }
 
   func finish(_ exchange: inout Exchange) { exchange.finish(pool: &pool) }
 

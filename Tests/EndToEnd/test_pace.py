@@ -148,11 +148,11 @@ def take(connection: RawConnection, size: int, seconds: float) -> tuple[int, boo
     return taken, False
 
 
-def reader(single, asked=b"GET /large HTTP/1.1\r\nHost: a\r\nAccept: a\r\n\r\n") -> RawConnection:
+def reader(single, asked=b"GET /large HTTP/1.1\r\nHost: a\r\nAccept: a\r\n\r\n", room=8_192) -> RawConnection:
     """A client with little room of its own, that has asked for much."""
     connection = RawConnection.__new__(RawConnection)
     connection.socket = socket.socket()
-    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
+    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
     connection.socket.settimeout(10)
     connection.socket.connect(single.address)
     connection.buffer = b""
@@ -318,8 +318,15 @@ def test_an_answer_behind_an_interim_one_that_is_not_taken_waits_for_the_client(
         space.call(lambda: stack.enter_context(single))
         single.address = single.geodirector()
         interim = b"HTTP/1.1 103 Early Hints\r\n" + b"".join(b"Link: </%s>\r\n" % (b"x" * 1_000) for _ in range(12)) + b"\r\n"
-        single.origins["A"].handler = lambda exchange: (
-            exchange.send(interim * 4), exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nx"),
-            waiting.until(lambda: single.nodes["geodirector"].log_lines(), "the end of the request", 30))
-        with space.call(lambda: reader(single)):
+
+        def hints(exchange):
+            # Those that come while one is on its way are left out.
+            for _ in range(4):
+                exchange.send(interim)
+                waiting.until(lambda end=time.monotonic() + 0.05: time.monotonic() > end, "the next interim answer")
+            exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nx")
+            waiting.until(single.nodes["geodirector"].log_lines, "the end of the request")
+
+        single.origins["A"].handler = hints
+        with space.call(lambda: reader(single, room=2_048)):
             assert ends_as_the_clients_fault(single, BOUND_SECONDS * sanitizer.slower())

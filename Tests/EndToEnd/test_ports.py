@@ -40,6 +40,7 @@ def few_ports(request, tmp_path):
 
         space.call(narrow)
         single = Single(tmp_path, timeouts=LONG, **getattr(request, "param", {"names": ("A",)}))
+        single.data["applications"][0]["check"] = {"http": {"method": "HEAD", "path": "/", "version": "1.0"}}
         single.space = single.namespace = space
         # The origin's socket is made in the thread that enters it.
         space.call(lambda: stack.enter_context(single))

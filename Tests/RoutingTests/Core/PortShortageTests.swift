@@ -23,19 +23,23 @@ import Topology
   func shortagesCostNothing() {
     let core = CoreFixture(
       PlanBuilder.balancer {
-        $0.retries.budgetMinimum = 0
         $0.retries.budgetPercent = 0
+        $0.retries.budgetMinimum = 1
       })
+    // Has the only right to a retry there is.
+    var other = Exchange()
+    _ = core.begin(&other)
+    _ = core.refuse(&other)
     var exchange = Exchange()
     _ = core.begin(&exchange, attemptsMax: 1)
     for _ in 0..<3 { #expect(core.runOutOfPorts(&exchange).hasPrefix("connect ")) }
     #expect(core.runOutOfPorts(&exchange) == "answer internalShortage")
-    #expect(core.holdsNothing)
     // A server that was tried, and failed, does.
     _ = core.begin(&exchange, attemptsMax: 2)
     _ = core.runOutOfPorts(&exchange)
     #expect(core.refuse(&exchange) == "await budget")
     #expect(core.waitedTooLong(&exchange) == "answer internalShortage")
+    core.finish(&other)
     #expect(core.holdsNothing)
   }
 

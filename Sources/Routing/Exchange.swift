@@ -394,9 +394,8 @@ public struct Exchange: Sendable {
   }
 
   private mutating func attempt(_ pooled: PooledConnections, _ pool: inout Pool) -> Action {
-    let isBound = binding.group >= 0
-    if pool.shared.loads.reserveForNewcomer(server, isBound: isBound) { return attemptWithSlot(pooled, &pool) }
-    guard let place = pool.join(server, isBound: isBound, waiter: waiter) else {
+    if pool.shared.loads.reserveForNewcomer(server) { return attemptWithSlot(pooled, &pool) }
+    guard let place = pool.join(server, isBound: binding.group >= 0, waiter: waiter) else {
       limitReached = true
       return end(.connectionLimitReached, &pool)
     }

@@ -176,6 +176,22 @@ def test_users_with_a_session_go_first_and_within_each_kind_who_came_first(full)
     assert {connection.answer().status for connection in [single.holder, *connections]} == {200}
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_while_sessions_wait_one_slot_in_eight_is_a_new_users(full, workers):
+    """Sessions keep coming: there is always one more in the queue than is served, as long as a new user waits."""
+    single = full(workers=workers)
+    wait_taken_up(single, single.ask("/free-0"))
+    for number in range(3):
+        wait_taken_up(single, single.ask(f"/bound-{number}", session=True))
+    wait_taken_up(single, single.ask("/free-1"))
+    for number in range(3, 20):
+        wait_taken_up(single, single.ask(f"/bound-{number}", session=True))
+        single.gate.let()
+        single.gate.wait_arrived(number - 1)
+    bound = [f"/bound-{number}" for number in range(20)]
+    assert single.gate.arrived == ["/holder", *bound[:7], "/free-0", *bound[7:14], "/free-1", bound[14]]
+
+
 @pytest.mark.parametrize("bound", [False, True], ids=["without a session", "with a session"])
 @pytest.mark.parametrize("newcomer_bound", [False, True], ids=["newcomer without a session", "newcomer with a session"])
 def test_a_newcomer_of_the_moment_in_which_the_slot_is_freed_does_not_overtake(full, bound, newcomer_bound):

@@ -13,8 +13,8 @@ public struct LoadTable: @unchecked Sendable {
   private struct Cell: ~Copyable {
     let inFlight = Atomic<Int32>(0)
     let limit = Atomic<Int32>(0)
-    /// Requests in its queue: those with a session in the upper half, the others in the lower.
-    let waiting = Atomic<UInt64>(0)
+    /// Requests in its queue.
+    let waiting = Atomic<Int32>(0)
     private let padding = InlineArray<6, UInt64>(repeating: 0)
   }
 
@@ -68,13 +68,11 @@ public struct LoadTable: @unchecked Sendable {
     UnsafeMutableRawPointer(header).deallocate()
   }
 
-  /// Takes a slot of a server for a request that comes new; false: the server is at its limit, or others wait for a slot who
-  /// come before it. A request with a session (`isBound`) waits only behind such.
+  /// Takes a slot of a server for a request that comes new; false: the server is at its limit, or others wait for a slot: who of
+  /// them and the newcomer is next, the queue decides.
   @inline(__always)
-  func reserveForNewcomer(_ server: Int32, isBound: Bool) -> Bool {
-    let waiting = cells[checked(server)].waiting.load(ordering: .relaxed)
-    if waiting != 0 && (!isBound || waiting >> 32 != 0) { return false }
-    return reserve(server)
+  func reserveForNewcomer(_ server: Int32) -> Bool {
+    waiting(server) == 0 && reserve(server)
   }
 
   /// Takes a slot of a server; false: the server is at its limit, and nothing was taken.
@@ -167,15 +165,14 @@ public struct LoadTable: @unchecked Sendable {
   }
 
   /// Counts a request that waits for a slot (1), or no longer does (-1).
-  func waits(_ server: Int32, isBound: Bool, _ change: Int64) {
-    let step = UInt64(bitPattern: isBound ? change << 32 : change)
-    cells[checked(server)].waiting.wrappingAdd(step, ordering: .sequentiallyConsistent)
+  func waits(_ server: Int32, _ change: Int32) {
+    cells[checked(server)].waiting.wrappingAdd(change, ordering: .sequentiallyConsistent)
   }
 
   /// Requests that wait for a slot of the server, at all workers.
+  @inline(__always)
   public func waiting(_ server: Int32) -> Int32 {
-    let waiting = cells[checked(server)].waiting.load(ordering: .relaxed)
-    return Int32(truncatingIfNeeded: (waiting >> 32) &+ (waiting & 0xFFFF_FFFF))
+    cells[checked(server)].waiting.load(ordering: .relaxed)
   }
 
   /// Whether somebody waits for a slot of the server. To be asked after a slot was released.
@@ -202,8 +199,7 @@ public struct LoadTable: @unchecked Sendable {
   @inline(__always)
   func isFull(_ server: Int32) -> Bool {
     let limit = limit(server)
-    return limit > 0
-      && (inFlight(server) >= limit || cells[checked(server)].waiting.load(ordering: .relaxed) != 0)
+    return limit > 0 && (inFlight(server) >= limit || waiting(server) != 0)
   }
 
   /// Sets the bit to what the counter says, and again until the counter has not changed sides meanwhile: two workers

@@ -1,7 +1,8 @@
 import Synchronization
 
 /// Who waits for a slot of a full server: one queue a server for all workers of the process (rules D2 and G), those with a
-/// session ahead of those without, in each kind the first come first.
+/// session ahead of those without, in each kind the first come first. While both kinds wait, one slot in `turnOfFree` goes to who
+/// has no session all the same: however many sessions there are, new users are served one after another.
 ///
 /// A slot that becomes free is granted here to the first in the queue, whichever worker that is at: it is never free while
 /// somebody waits, so no newcomer of any worker can take it. `LoadTable` counts those who wait beside the slots, and a
@@ -9,6 +10,10 @@ import Synchronization
 ///
 /// A handle as `LoadTable` is: the memory lives from `allocate` to `deallocate`.
 struct SlotQueues: @unchecked Sendable {
+  /// Of so many slots that a server gives while both kinds wait, the last goes to a request without a session. Seven in eight keep
+  /// a session's wait within a seventh of what it would be alone.
+  static let turnOfFree = 8
+
   /// One request that waits, or whose slot is granted and not yet taken up.
   private struct Place {
     var server: Int32
@@ -34,6 +39,8 @@ struct SlotQueues: @unchecked Sendable {
     var places: [Place] = []
     var firstFree: Int32 = -1
     var lists: [List]
+    /// By server: slots given to sessions since a request without one has waited to be next.
+    var passedBy: [UInt8]
     let serverCount: Int
 
     func list(_ server: Int32, isBound: Bool) -> Int { isBound ? Int(server) : serverCount + Int(server) }
@@ -84,7 +91,18 @@ struct SlotQueues: @unchecked Sendable {
 
     func first(of server: Int32) -> Int32 {
       let bound = lists[list(server, isBound: true)].head
-      return bound >= 0 ? bound : lists[list(server, isBound: false)].head
+      let free = lists[list(server, isBound: false)].head
+      let isTurnOfFree = free >= 0 && passedBy[Int(server)] >= SlotQueues.turnOfFree - 1
+      return bound < 0 || isTurnOfFree ? free : bound
+    }
+
+    /// A request in the queue of the server was given a slot.
+    mutating func countTurn(_ server: Int32, isBound: Bool) {
+      if !isBound {
+        passedBy[Int(server)] = 0
+      } else if lists[list(server, isBound: false)].head >= 0 {
+        passedBy[Int(server)] += 1
+      }
     }
 
     /// Gives the server's free slots to those who wait for one; the workers, by bit, that have to be told.
@@ -95,7 +113,8 @@ struct SlotQueues: @unchecked Sendable {
         unlink(number)
         places[Int(number)].isGranted = true
         link(number, into: granted(place.worker))
-        loads.waits(server, isBound: place.isBound, -1)
+        countTurn(server, isBound: place.isBound)
+        loads.waits(server, -1)
         marks |= 1 << UInt64(place.worker)
       }
       return marks
@@ -108,7 +127,8 @@ struct SlotQueues: @unchecked Sendable {
   static func allocate(serverCount: Int) -> SlotQueues {
     let room = UnsafeMutablePointer<Mutex<Room>>.allocate(capacity: 1)
     let lists = [List](repeating: List(), count: serverCount * 2 + LoadTable.workersMax)
-    room.initialize(to: Mutex(Room(lists: lists, serverCount: serverCount)))
+    let passedBy = [UInt8](repeating: 0, count: serverCount)
+    room.initialize(to: Mutex(Room(lists: lists, passedBy: passedBy, serverCount: serverCount)))
     return SlotQueues(room: room)
   }
 
@@ -131,7 +151,7 @@ struct SlotQueues: @unchecked Sendable {
       let place = Place(server: server, worker: worker, waiter: waiter, isBound: isBound)
       let number = room.add(place, to: isBound ? lists.0 : lists.1)
       // Counted first, then looked for a slot: whoever gives one back looks at the count afterwards, so one of both sees the other.
-      loads.waits(server, isBound: isBound, 1)
+      loads.waits(server, 1)
       return (number, room.dispatch(server, loads))
     }
   }
@@ -165,7 +185,7 @@ struct SlotQueues: @unchecked Sendable {
     room.pointee.withLock { room in
       let left = room.places[Int(place)]
       room.remove(place)
-      if !left.isGranted { loads.waits(left.server, isBound: left.isBound, -1) }
+      if !left.isGranted { loads.waits(left.server, -1) }
       return left.isGranted
     }
   }

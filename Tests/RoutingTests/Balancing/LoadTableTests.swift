@@ -33,19 +33,18 @@ struct LoadTableTests {
   }
 
   @Test(arguments: [true, false])
-  func `a newcomer takes no slot while somebody waits who comes before it`(isShared: Bool) {
+  func `a newcomer takes no slot while somebody waits`(isShared: Bool) {
     let loads = LoadTable.allocate(limits: [3, 3], isShared: isShared)
     defer { loads.deallocate() }
-    loads.waits(0, isBound: false, 1)
-    #expect(!loads.reserveForNewcomer(0, isBound: false) && loads.isFull(0) && loads.inFlight(0) == 0)
-    #expect(loads.reserveForNewcomer(0, isBound: true), "a session waits only behind sessions")
-    loads.waits(0, isBound: true, 1)
-    #expect(!loads.reserveForNewcomer(0, isBound: true) && loads.waiting(0) == 2)
-    loads.waits(0, isBound: false, -1)
-    #expect(!loads.reserveForNewcomer(0, isBound: false) && loads.waiting(0) == 1)
-    #expect(loads.reserveForNewcomer(1, isBound: false), "other servers have queues of their own")
-    loads.waits(0, isBound: true, -1)
-    #expect(!loads.isAwaited(0) && loads.reserveForNewcomer(0, isBound: false) && !loads.isFull(0))
+    loads.waits(0, 1)
+    #expect(!loads.reserveForNewcomer(0) && loads.isFull(0) && loads.inFlight(0) == 0)
+    loads.waits(0, 1)
+    #expect(!loads.reserveForNewcomer(0) && loads.waiting(0) == 2)
+    #expect(loads.reserveForNewcomer(1), "other servers have queues of their own")
+    loads.waits(0, -1)
+    #expect(loads.isAwaited(0) && !loads.reserveForNewcomer(0) && loads.waiting(0) == 1)
+    loads.waits(0, -1)
+    #expect(!loads.isAwaited(0) && loads.reserveForNewcomer(0) && !loads.isFull(0))
   }
 
   @Test func `many workers at once never exceed the limit, and the marks of full servers come out right`() async {

@@ -83,6 +83,103 @@ import Topology
     #expect(core.holdsNothing && other.holdsNothing)
   }
 
+  @Test(
+    "of eight slots given while both kinds wait the eighth goes to who has no session, so that sessions starve nobody")
+  func freeTurns() {
+    let core = CoreFixture(PlanBuilder.balancer(max: 1) { $0.pool.servers.removeLast(3) })
+    let other = CoreFixture(core.plan, sharing: core)
+    // Always at least one with a session behind the one that is served: twenty-four that come one by one.
+    var exchanges = (0..<28).map { _ in Exchange() }
+    let free = 1...3
+    func at(_ index: Int) -> CoreFixture { index % 2 == 0 ? core : other }
+    func ask(_ index: Int) -> String {
+      let isFree = free.contains(index)
+      return at(index).begin(
+        &exchanges[index], cookie: isFree ? nil : "W11", session: isFree ? nil : "s", waiter: Int32(index))
+    }
+    #expect(ask(0) == "connect W11")
+    for index in 1...4 { #expect(ask(index) == "queue W11") }
+    var (served, holder, next) = ([Int](), 0, 5)
+    while next < exchanges.count {
+      #expect(ask(next) == "queue W11")
+      next += 1
+      at(holder).finish(&exchanges[holder])
+      holder = Int(core.pool.nextGranted() ?? other.pool.nextGranted() ?? -1)
+      #expect(at(holder).slotFreed(&exchanges[holder]) == "connect W11")
+      served.append(holder)
+    }
+    let sessions = Array(4..<28)
+    #expect(served == Array(sessions[..<7]) + [1] + Array(sessions[7..<14]) + [2] + Array(sessions[14..<21]))
+    // The rest: nobody with a session may be kept back for the sake of a turn that is not due.
+    while served.count < exchanges.count - 1 {
+      at(holder).finish(&exchanges[holder])
+      holder = Int(core.pool.nextGranted() ?? other.pool.nextGranted() ?? -1)
+      #expect(at(holder).slotFreed(&exchanges[holder]) == "connect W11")
+      served.append(holder)
+    }
+    #expect(served.suffix(4) == [3, 25, 26, 27])
+    at(holder).finish(&exchanges[holder])
+    #expect(core.holdsNothing && other.holdsNothing)
+  }
+
+  @Test("turns are counted by server, and only while somebody without a session waits")
+  func turnsOfEachServer() {
+    let loads = LoadTable.allocate(limits: [1, 1])
+    let queues = SlotQueues.allocate(serverCount: 2)
+    defer {
+      loads.deallocate()
+      queues.deallocate()
+    }
+    func join(_ server: Int32, _ waiter: Int32, isBound: Bool) {
+      #expect(
+        queues.join(server, isBound: isBound, worker: 0, waiter: waiter, max: 100, loads)?.marks == 0)
+    }
+    func give(_ server: Int32) -> Int32? {
+      loads.release(server)
+      #expect(queues.dispatch(server, loads) == 1)
+      return queues.nextGranted(worker: 0)
+    }
+    for server in Int32(0)..<2 {
+      #expect(loads.reserve(server))
+      for waiter in Int32(0)..<20 { join(server, waiter, isBound: true) }
+    }
+    // Nobody is passed by, so nobody has a turn to come.
+    for waiter in Int32(0)..<10 { #expect(give(0) == waiter) }
+    join(0, 100, isBound: false)
+    for waiter in Int32(10)..<17 { #expect(give(0) == waiter) }
+    join(1, 200, isBound: false)
+    #expect(give(1) == 0, "the turn is the other server's")
+    #expect(give(0) == 100)
+    #expect(give(0) == 17)
+  }
+
+  @Test("a newcomer with a session goes before who waits without one, but by way of the queue, which counts its turn")
+  func newcomerWithASession() {
+    let core = CoreFixture(PlanBuilder.balancer(max: 1) { $0.pool.servers.removeLast(3) })
+    var free = Exchange()
+    var holder = Exchange()
+    #expect(core.begin(&holder, cookie: "W11", session: "s", waiter: 0) == "connect W11")
+    #expect(core.begin(&free, waiter: 1) == "queue W11")
+    var newcomer = Exchange()
+    for _ in 0..<7 {
+      newcomer = Exchange()
+      #expect(core.begin(&newcomer, cookie: "W11", session: "t", waiter: 2) == "queue W11")
+      core.finish(&holder)
+      #expect(core.pool.nextGranted() == 2)
+      #expect(core.slotFreed(&newcomer) == "connect W11")
+      holder = newcomer
+    }
+    newcomer = Exchange()
+    #expect(core.begin(&newcomer, cookie: "W11", session: "t", waiter: 2) == "queue W11")
+    core.finish(&holder)
+    #expect(core.pool.nextGranted() == 1)
+    #expect(core.slotFreed(&free) == "connect W11")
+    core.finish(&free)
+    #expect(core.slotFreed(&newcomer) == "connect W11")
+    core.finish(&newcomer)
+    #expect(core.holdsNothing)
+  }
+
   @Test("the bound of the queue counts all workers", arguments: [0, 1, 3])
   func bound(queue: Int) {
     var pair = Pair(queue: queue)
@@ -152,7 +249,7 @@ import Topology
           var random = SplitMix64(seed: UInt64(worker))
           for round in 0..<2_000 {
             let isBound = random.below(2) == 0
-            var holds = loads.reserveForNewcomer(0, isBound: isBound)
+            var holds = loads.reserveForNewcomer(0)
             if !holds,
               let (place, _) = queues.join(0, isBound: isBound, worker: worker, waiter: Int32(round), max: 6, loads)
             {

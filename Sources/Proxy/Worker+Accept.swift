@@ -157,7 +157,9 @@ extension Worker {
       _ = cr_close(descriptor)
       return
     }
-    parked[listener] = Parked(descriptor: descriptor, peer: reactor.acceptedPeer)
+    // Its head is late by then, whoever is to blame: the client learns that it is not served, and the descriptor is free.
+    let deadline = now + applications[0].timeouts.request
+    parked[listener] = Parked(descriptor: descriptor, peer: reactor.acceptedPeer, deadline: deadline)
   }
 
   private func isParked(_ listener: Int) -> Bool { !parked.isEmpty && parked[listener] != nil }
@@ -165,10 +167,18 @@ extension Worker {
   /// They come before all that wait in the kernel's queues.
   private mutating func serveParked() {
     for listener in parked.indices {
-      guard let connection = parked[listener], !isFull, !shared.listenerConnections.isFull(listener) else { continue }
+      guard let connection = parked[listener] else { continue }
+      if connection.deadline <= now {
+        parked[listener] = nil
+        _ = cr_close(connection.descriptor)
+        continue
+      }
+      if isFull || shared.listenerConnections.isFull(listener) { continue }
       parked[listener] = nil
       reactor.acceptedPeer = connection.peer
       accepted(Int(connection.descriptor), listener: listener)
+      // Another worker was quicker once more: the time goes on.
+      parked[listener]?.deadline = connection.deadline
     }
   }
 

@@ -98,18 +98,7 @@ extension Worker {
     if head.upgrade { pointer.pointee.flags.insert(.upgrade) }
     pointer.pointee.fromHigh = pointer.pointee.peerHigh
     pointer.pointee.fromLow = pointer.pointee.peerLow
-    pointer.pointee.status = 0
-    pointer.pointee.bytesOut = 0
-    pointer.pointee.chosen = 0
-    pointer.pointee.connectedAt = 0
-    pointer.pointee.responseAt = 0
-    pointer.pointee.namedGroup = -1
-    pointer.pointee.redirectedTier = -1
-    pointer.pointee.interims = 0
-    pointer.pointee.unacknowledged = 0
-    pointer.pointee.termination = 0x2D2D
     pointer.pointee.requestBody = BodyProgress(head.framing)
-    pointer.pointee.responseBody = BodyProgress()
 
     let application = chooseApplication(view, head)
     pointer.pointee.application = Int32(max(0, application))

@@ -322,6 +322,8 @@ extension Worker {
       }
       pointer.pointee.stash.free.copyMemory(from: scratch, byteCount: count)
       pointer.pointee.stash.end += count
+      // It is the client's turn still, not the server's.
+      if pointer.pointee.state == .exchange { awaitTaking(client) }
       return false
     }
     var parts: (iovec, iovec) = (
@@ -356,7 +358,9 @@ extension Worker {
         abort(client, termination: "PH")
         return false
       }
-      pointer.pointee.stash = buffers.take(for: count - sent)
+      // Behind an interim response that has to wait a head will come, as long as heads may be.
+      let isInterim = pointer.pointee.state == .exchange && !pointer.pointee.flags.contains(.responseBegun)
+      pointer.pointee.stash = isInterim ? buffers.takeLarge() : buffers.take(for: count - sent)
       pointer.pointee.stash.free.copyMemory(from: scratch + sent, byteCount: count - sent)
       pointer.pointee.stash.end = count - sent
     } else {

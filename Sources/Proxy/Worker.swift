@@ -88,7 +88,7 @@ struct Worker: ~Copyable {
   /// By listener; `.none` while nothing is accepted there.
   var listenerSockets: [Reactor.Socket] = []
   var acceptPausedUntil: Int64 = 0
-  /// By listener: a connection that was taken when there was no place left, to be served with the next one.
+  /// By listener: a connection that was taken when there was no place left, to be served with the next one, or given up in time.
   var parked: [Parked?] = []
   var phase: NodePhase = .running
   /// Clients to go on with at the end of the round, each once: those of this round, and behind them those of the next.
@@ -107,6 +107,8 @@ struct Worker: ~Copyable {
   struct Parked {
     var descriptor: Int32
     var peer: SocketAddress
+    /// When it is given up.
+    var deadline: Int64
   }
 
   struct WaitingList {

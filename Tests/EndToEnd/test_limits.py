@@ -1,9 +1,11 @@
 """Bounds of connections and shortages of the system: a node degrades, says so once, recovers by itself, and blames no server."""
 
 import contextlib
+import pathlib
 import resource
 import socket
 import threading
+import time
 
 import pytest
 
@@ -181,6 +183,96 @@ def cpu_ticks(pid: int) -> int:
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rsplit(")", 1)[1].split()
     return int(fields[11]) + int(fields[12])
+
+
+def taken(address, connection) -> bool:
+    """Whether a worker has accepted the connection: in the kernel's queue its socket has no file yet."""
+    def packed(host, port):
+        return "{:08X}:{:04X}".format(int.from_bytes(socket.inet_aton(host), "little"), port)
+
+    ends = [packed(*address), packed(*connection.getsockname())]
+    with open("/proc/net/tcp") as table:
+        return any(row[1:3] == ends and row[9] != "0" for row in map(str.split, table))
+
+
+def accepting(single) -> int:
+    """Workers that have the node's listener in their epoll set."""
+    host, port = single.address
+    local = "{:08X}:{:04X}".format(int.from_bytes(socket.inet_aton(host), "little"), port)
+    with open("/proc/net/tcp") as table:
+        inode, = (int(row[9]) for row in map(str.split, table) if row[1] == local and row[3] == "0A")
+    # Each worker has a copy of the table in which all epoll descriptors are.
+    found = set()
+    for task in pathlib.Path(f"/proc/{single.nodes['geodirector'].process.pid}/task").iterdir():
+        for entry in (task / "fdinfo").iterdir():
+            with contextlib.suppress(OSError):
+                if f" ino:{inode:x} " in entry.read_text():
+                    found.add(entry.name)
+    return len(found)
+
+
+@contextlib.contextmanager
+def parked(node, **timeouts):
+    """A node at its bound of one connection, and one more that a worker has taken for the last place: the other's listener is open still."""
+    single = node(prepare=lambda single: setattr(single, "workers", 2), timeouts=LONG | timeouts, limits={"connections": 1},
+                  options={"grace": "500ms"})
+    with contextlib.ExitStack() as stack:
+        def held():
+            """Both may pause, one of them for the connection that found the node ready: then it is tried again."""
+            waiting.until(lambda: accepting(single) == 2, "both workers accepting")
+            holder, = opened(stack, single.address, 1)
+            assert works(holder)
+            if accepting(single) == 1:
+                return holder
+            holder.close()
+            return None
+
+        holder = waiting.until(held, "one worker holding the place and the other accepting")
+        late, = opened(stack, single.address, 1)
+        waiting.until(lambda: taken(single.address, late), "a worker taking the connection beyond the bound")
+        yield single, holder, late
+
+
+def test_a_connection_taken_beyond_the_bound_is_served_when_a_place_is_free(node):
+    with parked(node) as (single, holder, late):
+        late.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        holder.close()
+        assert late.recv(4096).startswith(b"HTTP/1.1 200")
+    must_serve_unharmed(single)
+
+
+@pytest.mark.parametrize("speaks", [False, True], ids=["a silent one", "one that has sent a request"])
+def test_a_connection_taken_beyond_the_bound_is_given_up_in_time(node, speaks):
+    with parked(node, request="1s") as (single, holder, late):
+        if speaks:
+            late.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        late.settimeout(10)
+        begin = time.monotonic()
+        with contextlib.suppress(ConnectionResetError):
+            assert late.recv(1) == b""
+        assert time.monotonic() - begin > 0.5, "not at once: a place may become free"
+        # Those that come later wait in the kernel's queue, and are served.
+        with contextlib.ExitStack() as stack:
+            next_one, = opened(stack, single.address, 1)
+            holder.close()
+            assert works(next_one)
+    must_serve_unharmed(single)
+
+
+@pytest.mark.parametrize("soft", [False, True], ids=["SIGTERM", "SIGUSR1"])
+def test_a_stop_with_a_connection_taken_beyond_the_bound_ends_in_order(node, soft):
+    with parked(node) as (single, holder, late):
+        process = single.nodes["geodirector"]
+        process.soft_stop() if soft else process.terminate()
+        waiting.until(lambda: "stops" in process.tail(), "the stop having begun")
+        # A soft stop frees the place of who was idle, and the late one is served; else it is closed. Both are let go of.
+        late.settimeout(20)
+        with contextlib.suppress(OSError):
+            late.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            answer = late.recv(4096)
+            assert answer == b"" or (answer.startswith(b"HTTP/1.1 200") and b"Connection: close" in answer)
+        assert process.wait_exit(20) == 0
+        assert "fatal" not in process.tail(50).lower()
 
 
 def test_the_bound_of_connections_is_exact_with_several_workers_and_nobody_is_turned_away(node):

@@ -207,19 +207,22 @@ public struct Exchange: Sendable {
     return choose(&pool, now)
   }
 
-  /// What the request waits for is what it would be sent to, also now.
-  private func isStillWanted(_ pool: inout Pool) -> Bool {
+  /// What the request waits for is what it would be sent to, also now. What has come back since is not ruled out any more by an
+  /// attempt made before.
+  private mutating func isStillWanted(_ pool: inout Pool) -> Bool {
     if isAgainstBelief && !pool.isInMaintenance(server) { return true }
     guard pool.isServed(line) else { return false }
     // Offices follow hints, and `failback` its own clock: for those the choice stands.
     guard isNewThere, pool.mode != .passive, reason != .failback else { return true }
-    if exclusions.tried.isEmpty && exclusions.sites == 0 {
-      // The own server has come back (rule C2), or an earlier tier.
-      if binding.group >= 0 && pool.isUsable(group: binding.group) { return false }
-      if !pool.spill && pool.admitsEarlier(than: server, order) { return false }
-    } else if isKeptAlone && pool.hasSlotBeside(server, exclusions) {
+    let since = exclusions.tried.isEmpty && exclusions.sites == 0 ? Int64.min : attemptBegan
+    // The own server has come back (rule C2), or an earlier tier.
+    if binding.group >= 0 && pool.isUsable(group: binding.group, aliveSince: since)
+      || !pool.spill && pool.admitsEarlier(than: server, order, since: since)
+    {
+      pool.readmit(to: &exclusions, since: since)
       return false
     }
+    if isKeptAlone && pool.hasSlotBeside(server, exclusions) { return false }
     // A server that takes no new users any more is left, if another one takes them (rules C1 and F2).
     if case .server = line, !pool.admits(server) { return !pool.somebodyAdmits() }
     return true

@@ -299,6 +299,16 @@ public struct Pool: ~Copyable {
     return false
   }
 
+  /// Whether a server of the group may take its own users, and has been known to live again since this time.
+  mutating func isUsable(group: Int32, aliveSince since: Int64) -> Bool {
+    let bearers = groups + Int(group)
+    for position in bearers.pointee.members.indices {
+      let member = members[Int(bearers.pointee.members[position])]
+      if member.takesOwnUsers && member.aliveSince >= since { return true }
+    }
+    return false
+  }
+
   /// Whether the server takes new users.
   func admits(_ server: Int32) -> Bool { members[Int(server)].admits }
 
@@ -460,9 +470,31 @@ public struct Pool: ~Copyable {
     }
   }
 
-  /// Whether a tier that the order has before the server's own takes new users.
-  mutating func admitsEarlier(than server: Int32, _ order: Int32) -> Bool {
-    firstAdmitting(of: order, before: Int(members[Int(server)].tier), where: { _ in true }) != nil
+  /// Takes servers that have come to live since this time, and their sites, out of what attempts made before rule out.
+  mutating func readmit(to exclusions: inout Exclusions, since: Int64) {
+    let tried = exclusions.tried
+    exclusions.tried.removeAll()
+    for position in 0..<tried.count where !hasComeBack(tried[position], since) {
+      exclusions.tried.insert(tried[position])
+    }
+    guard exclusions.sites != 0 else { return }
+    for server in 0..<Int32(serverCount) where hasComeBack(server, since) && members[Int(server)].site < 64 {
+      exclusions.sites &= ~(1 << UInt64(members[Int(server)].site))
+    }
+  }
+
+  private mutating func hasComeBack(_ server: Int32, _ since: Int64) -> Bool {
+    members[Int(server)].health.liveness == .alive && members[Int(server)].aliveSince >= since
+  }
+
+  /// Whether a tier that the order has before the server's own takes new users, and has not done so before `since`.
+  mutating func admitsEarlier(than server: Int32, _ order: Int32, since: Int64) -> Bool {
+    for rank in 0..<tierCount {
+      let tier = tier(at: rank, of: order)
+      if tier == Int(members[Int(server)].tier) { return false }
+      if tiers[tier].admittingSince < .max && tiers[tier].admittingSince >= since { return true }
+    }
+    return false
   }
 
   /// Whether another server of the tier that takes new users has a free slot, and nothing rules it out.

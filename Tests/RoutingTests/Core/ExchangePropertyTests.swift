@@ -35,6 +35,7 @@ import Topology
   struct Trip {
     var exchange = Exchange()
     var tried: [Int32] = []
+    var triedAt: [Int32: Int64] = [:]
     var isReconnecting = false
     var attemptsMax = 1
     /// Attempts for which there was no port.
@@ -87,19 +88,24 @@ import Topology
         {
           trip.isReconnecting = true
         } else {
-          #expect(!trip.tried.contains(server), "no server is tried twice")
+          #expect(mayBeTried(server, trip), "no server is tried twice, unless it has come back since")
           trip.tried.append(server)
+          trip.triedAt[server] = core.now
           trip.isReconnecting = false
         }
         let limit = core.shared.loads.limit(server)
         #expect(limit == 0 || core.shared.loads.inFlight(server) <= limit)
-      case .queue(let server), .awaitTrial(let server): #expect(!trip.tried.contains(server))
+      case .queue(let server), .awaitTrial(let server): #expect(mayBeTried(server, trip))
       case .answer(let failure):
         #expect(!trip.exchange.isActive)
         if failure == .destinationUnavailable { expectNobodyLeft(trip) }
       case .relay: #expect(trip.exchange.state == .relaying)
       case .awaitBudget, .nothing: break
       }
+    }
+
+    func mayBeTried(_ server: Int32, _ trip: Trip) -> Bool {
+      trip.triedAt[server].map { core.pool.members[Int(server)].aliveSince >= $0 } ?? true
     }
 
     /// A request is given up only when no candidate that is believed well was left to it.

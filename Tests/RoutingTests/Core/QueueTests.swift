@@ -479,6 +479,25 @@ import Topology
     #expect(core.holdsNothing)
   }
 
+  @Test("also who had tried home in vain before", arguments: [nil, "SITE1"])
+  func triedHomeIsBack(cookie: String?) {
+    var (core, holders) = twoSites()
+    core.finish(&holders["S1L1"]!)
+    core.finish(&holders["S1L2"]!)
+    var waits = Exchange()
+    var action = core.begin(&waits, cookie: cookie)
+    while action.hasPrefix("connect S1") { action = core.refuse(&waits) }
+    #expect(action.hasPrefix("queue S2"))
+    core.believe(.down, of: "S1L1", "S1L2")
+    #expect(core.look(&waits) == "nothing")
+    core.now += CoreFixture.second
+    core.believe(.up, of: "S1L1", "S1L2")
+    #expect(core.look(&waits).hasPrefix("connect S1"))
+    core.finish(&waits)
+    for name in ["S2L1", "S2L2"] { core.finish(&holders[name]!) }
+    #expect(core.holdsNothing)
+  }
+
   @Test("where load may go to another tier, the first slot of any tier is the first one's")
   func spills() {
     var (core, holders) = twoSites { $0.pool.spill = true }

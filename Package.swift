@@ -32,6 +32,10 @@ let package = Package(
     .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
     .target(name: "GeoDatabase", dependencies: ["CMaxMindDB", "Geo", "Topology"], swiftSettings: strict),
     .target(name: "CReactor"),
+    .target(
+      name: "COpenSSL", dependencies: ["CReactor"],
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .target(name: "TLS", dependencies: ["COpenSSL", "CReactor", "HTTPMessage", "Topology"], swiftSettings: strict),
     .target(name: "Reactor", dependencies: ["CReactor"], swiftSettings: strict),
     .target(
       name: "Proxy",
@@ -52,7 +56,7 @@ let package = Package(
     .executableTarget(
       name: "geodirector",
       dependencies: [
-        "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer", "Geo", "GeoDatabase",
+        "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer", "Geo", "GeoDatabase", "TLS",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -84,6 +88,9 @@ let package = Package(
       name: "DrawingTests", dependencies: ["geodirector", "Geo", "Topology", "TopologyFile"], swiftSettings: strict),
     .testTarget(
       name: "SimulationReportTests", dependencies: ["geodirector", "Simulation", "Topology"], swiftSettings: strict),
+    .testTarget(
+      name: "TLSTests", dependencies: ["TLS", "COpenSSL", "CReactor", "Reactor", "HTTPMessage", "Topology"],
+      swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CReactor"], swiftSettings: strict),
     .testTarget(
       name: "ProxyTests", dependencies: ["Proxy", "Reactor", "HTTPMessage", "Topology"], swiftSettings: strict),

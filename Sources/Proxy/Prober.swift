@@ -82,7 +82,7 @@ extension Control {
         return finish(index, success: false, SystemError(code: Int32(completion.result)).description)
       }
       if case .tcp = probes[index].plan.kind { return finish(index, success: true, "connected") }
-      probes[index].request = Array(requestText(index).utf8)
+      probes[index].request = request(index)
       probes[index].sent = 0
       probes[index].received = 0
       probes[index].memory = .allocate(byteCount: Probe.answerBytesMax, alignment: 8)
@@ -98,10 +98,22 @@ extension Control {
     }
   }
 
+  private mutating func request(_ index: Int) -> [UInt8] {
+    guard case .tlsHello(let name) = probes[index].plan.kind else { return Array(requestText(index).utf8) }
+    let random = (0..<ByteWriter.clientHelloRandomBytes).map { _ in UInt8.random(in: 0...255, using: &self.random) }
+    return [UInt8](unsafeUninitializedCapacity: 1_024) { memory, count in
+      var writer = ByteWriter(UnsafeMutableRawBufferPointer(memory))
+      Array((name ?? "").utf8).withUnsafeBytes { name in
+        random.withUnsafeBytes { writer.append(clientHelloFor: ByteView(name), random: ByteView($0)) }
+      }
+      count = writer.position
+    }
+  }
+
   private func requestText(_ index: Int) -> String {
     let probe = probes[index]
     switch probe.plan.kind {
-    case .tcp: return ""
+    case .tcp, .tlsHello: return ""
     case .http(let check):
       let host = check.host ?? (check.version == "1.1" ? "\(probe.plan.address)" : nil)
       return "\(check.method) \(check.path) HTTP/\(check.version)\r\n" + (host.map { "Host: \($0)\r\n" } ?? "")
@@ -149,6 +161,7 @@ extension Control {
     }
     probes[index].received += result
     let view = ByteView(UnsafeRawBufferPointer(start: probes[index].memory!, count: probes[index].received))
+    if case .tlsHello = probes[index].plan.kind { return judge(index, hello: HelloAnswer(view)) }
     var head = ResponseHead()
     let isHead: Bool = if case .http(let check) = probes[index].plan.kind { check.method == "HEAD" } else { false }
     switch parseResponseHead(
@@ -167,10 +180,21 @@ extension Control {
     }
   }
 
+  /// False: the check is over.
+  private mutating func judge(_ index: Int, hello: HelloAnswer) -> Bool {
+    switch hello {
+    case .needMore: return true
+    case .hello: finish(index, success: true, "ServerHello")
+    case .alert(let number): finish(index, success: false, "TLS alert \(number)")
+    case .notTLS: finish(index, success: false, "the answer is not TLS")
+    }
+    return false
+  }
+
   private mutating func judge(_ index: Int, _ head: ResponseHead, _ view: ByteView) {
     let probe = probes[index]
     switch probe.plan.kind {
-    case .tcp: finish(index, success: true, "connected")
+    case .tcp, .tlsHello: finish(index, success: true, "connected")
     case .http(let check):
       let good = check.expectedStatus.contains { $0.contains(head.status) }
       finish(index, success: good, "status \(head.status)")

@@ -32,6 +32,10 @@ public struct NodePlan: Sendable, Equatable {
   public var resolveInterval: Duration
   /// Clients are treated by where they are. Nil: all alike.
   public var geo: GeoPlan?
+  /// The user that the process becomes when its sockets are bound. Nil: it stays what it is.
+  public var user: String?
+  /// The group, likewise. Nil: the user's own.
+  public var group: String?
 }
 
 /// The role of a proxy node.
@@ -55,6 +59,12 @@ public struct ListenerPlan: Sendable, Equatable {
   /// Networks whose connections begin with a PROXY protocol header, which tells where they really come from. Connections from
   /// elsewhere have none.
   public var proxyProtocol: [Network] = []
+  /// TLS. Nil: plain HTTP.
+  public var tls: ListenerTLSPlan?
+  /// Answers tell browsers to use https only.
+  public var strictTransport: StrictTransportPlan?
+  /// Every request is answered with a redirect to https.
+  public var secureRedirect: SecureRedirectPlan?
 }
 
 /// One application as a node serves it.
@@ -116,6 +126,8 @@ public struct CookiePlan: Sendable, Equatable {
   public var maxIdle: Duration?
   /// The cookie is void this long after it was first given.
   public var maxLife: Duration?
+  /// Values carry a tag. Nil: they are taken as they are.
+  public var signing: CookieSigningPlan?
 }
 
 /// The servers of an application and how one is chosen.
@@ -190,6 +202,8 @@ public struct ServerPlan: Sendable, Equatable {
   public var liveness: CheckPlan?
   /// After recovery, new users are let in over this long. Zero: at once.
   public var slowStart: Duration
+  /// Connections to it use TLS. Nil: plain.
+  public var tls: ServerTLSPlan?
 }
 
 /// One health check.
@@ -200,6 +214,8 @@ public struct CheckPlan: Sendable, Equatable {
     case tcp
     /// A request is sent and the status compared.
     case http(HTTPCheckPlan)
+    /// A TLS handshake is begun: a ServerHello is success. The name is told to the server.
+    case tlsHello(name: String?)
     /// One of our nodes' monitors; its answer carries `admit` and `alive` (rule E1), so one check gives both facts.
     case monitor
   }
@@ -219,6 +235,8 @@ public struct CheckPlan: Sendable, Equatable {
   public var rise: Int
   /// Failures in a row until down.
   public var fall: Int
+  /// An http check is made over TLS. Nil: plain.
+  public var tls: ServerTLSPlan?
 }
 
 /// What an http check sends and expects.

@@ -58,6 +58,12 @@ public struct Listen: Sendable, Equatable {
   public var maxConnections = 0
   /// Networks whose connections begin with a PROXY protocol header.
   public var proxyProtocol: [Network]
+  /// TLS. Nil: plain HTTP.
+  public var tls: Located<ListenerTLSPlan>?
+  /// Browsers are told to use https only.
+  public var strictTransport: Located<StrictTransportPlan>?
+  /// Clients are sent to https.
+  public var secureRedirect: Located<SecureRedirectPlan>?
 
   /// A listener.
   public init(address: Located<Address>, isPublic: Bool, proxyProtocol: [Network] = []) {
@@ -66,9 +72,11 @@ public struct Listen: Sendable, Equatable {
     self.proxyProtocol = proxyProtocol
   }
 
-  var plan: ListenerPlan {
+  /// As the node of a name has it.
+  func plan(for node: String) -> ListenerPlan {
     ListenerPlan(
-      address: address.value, isPublic: isPublic, connectionsMax: maxConnections, proxyProtocol: proxyProtocol)
+      address: address.value, isPublic: isPublic, connectionsMax: maxConnections, proxyProtocol: proxyProtocol,
+      tls: tls?.value.at(node), strictTransport: strictTransport?.value, secureRedirect: secureRedirect?.value)
   }
 }
 
@@ -88,6 +96,8 @@ public struct SiteNode: Sendable, Equatable {
   public var weight: Int
   /// Requests at once that those in front send it; 0: unlimited.
   public var maxConnections: Int
+  /// How those in front reach it. Nil: by TLS when its first `listen` address has it.
+  public var tls: Located<TargetTLSSettings>?
   /// Settings of this node alone.
   public var settings: Settings
   /// Where it is declared.
@@ -137,6 +147,8 @@ public struct AppServer: Sendable, Equatable {
   public var cookie: Located<String>
   /// Played by a demo server of ours.
   public var isDemo: Bool
+  /// How balancers reach it. Nil: without TLS.
+  public var tls: Located<TargetTLSSettings>?
   /// After recovery, new users are let in over this long. Nil: as the balancer's settings say.
   public var slowStart: Duration?
   /// How it answers, for simulations.

@@ -46,7 +46,8 @@ struct SiteReader {
   }
 
   private func node(_ tree: Tree, _ what: String, role: NodeRole, example: String, id: Int) -> SiteNode? {
-    let keys = ["name", "listen", "advertise", "monitor", "weight", "max-connections"] + SettingsReader.keys(for: role)
+    let keys =
+      ["name", "listen", "advertise", "monitor", "weight", "max-connections", "tls"] + SettingsReader.keys(for: role)
     guard let object = Object(tree, what, keys: keys, findings: findings) else { return nil }
     let name = object.requiredName(example: example)
     var node = SiteNode(id: id, name: name.value, location: name.location)
@@ -55,6 +56,7 @@ struct SiteReader {
     node.monitor = object.address("monitor")
     node.weight = object.integer("weight", 0...256) ?? 1
     node.maxConnections = object.integer("max-connections", 0...10_000_000) ?? 0
+    node.tls = object["tls"].flatMap { TLSReader(findings: findings).target($0, of: object) }
     node.settings = SettingsReader(findings: findings).settings(object, role: role)
     return node
   }
@@ -62,6 +64,7 @@ struct SiteReader {
   private mutating func server(_ tree: Tree) -> AppServer? {
     let keys = [
       "name", "host", "address", "ports", "weight", "max-connections", "cookie", "demo", "slow-start", "service",
+      "tls",
     ]
     guard let object = Object(tree, "server", keys: keys, findings: findings) else { return nil }
     let name = object.requiredName(example: "W11")
@@ -85,6 +88,7 @@ struct SiteReader {
     server.maxConnections = object.integer("max-connections", 0...10_000_000) ?? 0
     server.cookie = object.located("cookie", parseCookieValue) ?? server.cookie
     server.isDemo = object.bool("demo") ?? false
+    server.tls = object["tls"].flatMap { TLSReader(findings: findings).target($0, of: object) }
     server.slowStart = object.duration("slow-start")
     if let tree = object["service"] { server.service = TrafficReader(findings: findings).service(tree) }
     return server
@@ -119,7 +123,7 @@ struct SiteReader {
   }
 }
 
-/// One address, or a list of addresses and `{address, public, proxy-protocol}`.
+/// One address, or a list of addresses and of mappings with an address and what else is to be said of a listener.
 func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
   let listed = object.list("listen", orSingle: true)
   // An entry of another kind has been reported; nothing at all has not.
@@ -134,7 +138,8 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
     let mend = "write an address, or {address: \"127.0.0.1:8080\", public: true}"
     guard
       let entry = Object(
-        item, "listen", keys: ["address", "public", "max-connections", "proxy-protocol"], shortForm: mend,
+        item, "listen",
+        keys: ["address", "public", "max-connections", "proxy-protocol", "tls", "hsts", "redirect"], shortForm: mend,
         findings: findings)
     else { return nil }
     guard entry["address"] != nil else {
@@ -142,9 +147,13 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
       return nil
     }
     let proxyProtocol = readNetworks("proxy-protocol", of: entry) ?? []
+    let reader = TLSReader(findings: findings)
     return entry.address("address").map { address in
       var listen = Listen(address: address, isPublic: entry.bool("public") ?? false, proxyProtocol: proxyProtocol)
       listen.maxConnections = entry.integer("max-connections", 0...10_000_000) ?? 0
+      listen.tls = entry["tls"].flatMap { reader.listener($0, of: entry) }
+      listen.strictTransport = entry["hsts"].flatMap { reader.strictTransport($0, of: entry) }
+      listen.secureRedirect = entry["redirect"].flatMap { reader.redirect($0, of: entry) }
       return listen
     }
   }

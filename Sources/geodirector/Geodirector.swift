@@ -6,5 +6,5 @@ struct Geodirector: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "geodirector",
     abstract: "Directs users to the nearest healthy site and keeps them there.",
-    subcommands: [DeployCommand.self, TopologyCommand.self, GeoCommand.self])
+    subcommands: [DeployCommand.self, TopologyCommand.self, GeoCommand.self, PKICommand.self])
 }

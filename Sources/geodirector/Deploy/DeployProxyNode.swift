@@ -58,6 +58,7 @@ struct DeployProxyNode<Role: DeployedRole>: AsyncParsableCommand {
       } catch {
         throw DeployFailure.configuration("\(error)")
       }
+      try CarriedOut.require(plan)
       do {
         try ProxyNode.run(plan: plan, options: node.nodeOptions)
       } catch let error as NodeError {

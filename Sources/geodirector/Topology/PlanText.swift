@@ -15,7 +15,13 @@ struct PlanText {
       plan.listeners.map {
         $0.address.description + ($0.isPublic ? " (public)" : "")
           + ($0.connectionsMax > 0 ? " (\($0.connectionsMax) connections)" : "")
+          + ($0.tls.map { " (\($0.summary))" } ?? "")
+          + ($0.strictTransport.map { " (hsts \($0.fieldValue))" } ?? "")
+          + ($0.secureRedirect.map { " (redirects to https, port \($0.port), \($0.status))" } ?? "")
       }.joined(separator: ", "))
+    if plan.user != nil || plan.group != nil {
+      field("runs as", "user \(plan.user ?? "unchanged"), group \(plan.group ?? "of the user")")
+    }
     field("monitor", plan.monitor?.description ?? "none")
     field("in front", plan.downstreamNodes.isEmpty ? "no node of ours" : plan.downstreamNodes.joined(separator: ", "))
     field("grace", "\(plan.grace.text), shutdown \(plan.shutdown.text), resolve every \(plan.resolveInterval.text)")
@@ -74,6 +80,9 @@ struct PlanText {
       ])
       for server in servers { rows(of: server).forEach { table.add($0) } }
       lines += table.lines(indent: 4)
+      for server in servers {
+        if let tls = server.tls { lines.append("    \(server.name): \(tls.summary)") }
+      }
     }
     return lines
   }
@@ -94,7 +103,7 @@ struct PlanText {
   private func check(_ check: CheckPlan, role: String) -> [String] {
     var what = "\(role)\(check.kind.word) \(check.address)"
     if case .http(let http) = check.kind {
-      what = "\(role)\(http.method) \(http.path) \(http.version) \(check.address)"
+      what = "\(role)\(check.tls == nil ? "" : "tls ")\(http.method) \(http.path) \(http.version) \(check.address)"
       if http.expectedStatus != [200...399] {
         what += " expects " + http.expectedStatus.map(statusText).joined(separator: ",")
       }
@@ -117,6 +126,7 @@ struct PlanText {
     if let sameSite = cookie.sameSite { words.append("samesite=\(sameSite.rawValue.lowercased())") }
     if let idle = cookie.maxIdle { words.append("maxidle=\(idle.text)") }
     if let life = cookie.maxLife { words.append("maxlife=\(life.text)") }
+    if let signing = cookie.signing { words.append("signing=\(signing.phase.rawValue)") }
     return words.joined(separator: " ")
   }
 

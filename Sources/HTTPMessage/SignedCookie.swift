@@ -108,7 +108,9 @@ public enum SignedCookie {
       // 132 bits in groups of three bytes: four characters each.
       for group in 0..<6 {
         let bits = UInt32(code[group * 3]) << 16 | UInt32(code[group * 3 + 1]) << 8 | UInt32(code[group * 3 + 2])
-        for digit in 0..<4 { tag[group * 4 + digit] = character(UInt8(truncatingIfNeeded: bits >> UInt32(18 - digit * 6) & 63)) }
+        for digit in 0..<4 {
+          tag[group * 4 + digit] = character(UInt8(truncatingIfNeeded: bits >> UInt32(18 - digit * 6) & 63))
+        }
       }
       return tag.span.withUnsafeBufferPointer { body(ByteView($0.baseAddress!, count: tagCount)) }
     }

@@ -413,7 +413,9 @@ public struct Reactor: ~Copyable {
 
   @inline(__always)
   private func sendNow(_ slot: UnsafeMutablePointer<Slot>, _ parts: UnsafePointer<iovec>, _ count: Int32) -> Int {
-    if let transport = slot.pointee.transport { return transport.pointee.operations.pointee.send(transport, parts, count) }
+    if let transport = slot.pointee.transport {
+      return transport.pointee.operations.pointee.send(transport, parts, count)
+    }
     return cr_send(slot.pointee.descriptor, parts, count)
   }
 

@@ -60,7 +60,8 @@ public struct Identity: ~Copyable {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16_384) { buffer in
       let length = write(buffer.baseAddress!, buffer.count)
       guard length > 0, length <= buffer.count else { return nil }
-      return String(decoding: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[0..<length]), as: UTF8.self)
+      return String(
+        decoding: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[0..<length]), as: UTF8.self)
     }
   }
 }

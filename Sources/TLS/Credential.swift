@@ -29,7 +29,8 @@ struct Credential: ~Copyable {
 
   static func error(_ code: Int32, _ files: CertificateFiles, reason: Int32) -> TLSError? {
     func unreadable() -> TLSError {
-      let path = FileStamp(files.certificate).isThere && access(files.certificate, R_OK) == 0 ? files.key : files.certificate
+      let path =
+        FileStamp(files.certificate).isThere && access(files.certificate, R_OK) == 0 ? files.key : files.certificate
       return .unreadable(path: path, reason: String(cString: strerror(reason)))
     }
     return switch Int(code) {
@@ -52,7 +53,9 @@ struct Credential: ~Copyable {
     for position in 0..<1_000 {
       let length = co_credential_name(pointer, Int32(position), &text, text.count)
       if length < 0 { break }
-      if length > 0 { names.append(String(decoding: text[0..<Int(length)].map(UInt8.init(bitPattern:)), as: UTF8.self)) }
+      if length > 0 {
+        names.append(String(decoding: text[0..<Int(length)].map(UInt8.init(bitPattern:)), as: UTF8.self))
+      }
     }
     return names
   }

@@ -88,7 +88,8 @@ public struct TLSFacts {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer in
       let length = Int(read(buffer.baseAddress!, buffer.count))
       guard length > 0 else { return nil }
-      return String(decoding: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[0..<length]), as: UTF8.self)
+      return String(
+        decoding: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[0..<length]), as: UTF8.self)
     }
   }
 }

@@ -104,7 +104,8 @@ extension CheckSettings {
     return CheckPlan(
       kind: kind, address: address, interval: settled.scaled(by: scale),
       fastInterval: (fastInterval ?? close).scaled(by: scale), downInterval: (downInterval ?? close).scaled(by: scale),
-      timeout: (timeout ?? min(settled, Self.longestDefaultTimeout)).scaled(by: scale), rise: rise ?? 2, fall: fall ?? 3,
+      timeout: (timeout ?? min(settled, Self.longestDefaultTimeout)).scaled(by: scale), rise: rise ?? 2,
+      fall: fall ?? 3,
       tls: tls)
   }
 

@@ -103,7 +103,8 @@ public struct StrictTransportPlan: Sendable, Equatable {
 
   /// The field's value.
   public var fieldValue: String {
-    "max-age=\(maxAge.components.seconds)" + (includesSubdomains ? "; includeSubDomains" : "") + (preload ? "; preload" : "")
+    "max-age=\(maxAge.components.seconds)" + (includesSubdomains ? "; includeSubDomains" : "")
+      + (preload ? "; preload" : "")
   }
 }
 

@@ -29,7 +29,8 @@ extension Topology {
       } else if !tls.value.isOn, first.tls != nil {
         found.append(
           Diagnostic(
-            .error, at: tls.location, "\"\(node.name)\" is to be reached without TLS, but its first listen address has it",
+            .error, at: tls.location,
+            "\"\(node.name)\" is to be reached without TLS, but its first listen address has it",
             mend: "remove \"tls: false\", or put a plain address first"))
       }
     }
@@ -41,7 +42,9 @@ extension Topology {
     var places: [Located<Bool>?] = NodeRole.allCases.map { defaults[$0].upstreamTLS.verifies }
     places += offices.map(\.settings.upstreamTLS.verifies)
     for site in sites {
-      places += (site.directors + site.balancers).flatMap { [$0.settings.upstreamTLS.verifies, $0.tls?.value.verifies] }
+      places += (site.directors + site.balancers).flatMap {
+        [$0.settings.upstreamTLS.verifies, $0.tls?.value.verifies]
+      }
       places += site.servers.map { $0.tls?.value.verifies }
     }
     var found: [Diagnostic] = []
@@ -49,7 +52,8 @@ extension Topology {
       guard let place, !place.value else { continue }
       found.append(
         Diagnostic(
-          .warning, at: place.location, "certificates are not checked: anybody on the way can read and change what is sent",
+          .warning, at: place.location,
+          "certificates are not checked: anybody on the way can read and change what is sent",
           mend: "name the authority with \"ca:\" and remove \"verify\""))
     }
     return found

@@ -1,7 +1,8 @@
 extension Topology {
   /// What works but is likely not meant.
   func warnings() -> [Diagnostic] {
-    cookieWarnings() + nodeWarnings() + settingsWarnings() + scenarioWarnings() + geoWarnings() + tlsWarnings() + notAvailable()
+    cookieWarnings() + nodeWarnings() + settingsWarnings() + scenarioWarnings() + geoWarnings() + tlsWarnings()
+      + notAvailable()
   }
 
   /// What the language has and nodes do not do yet: it is kept, and has no effect.

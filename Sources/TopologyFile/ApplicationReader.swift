@@ -42,7 +42,9 @@ struct ApplicationReader {
       return
     }
     let mend = "write \"cookies: {site: SITE}\", or \"cookies: none\""
-    guard let object = Object(tree, "cookies", keys: ["site", "session", "key-file", "signing"], shortForm: mend, findings: findings)
+    guard
+      let object = Object(
+        tree, "cookies", keys: ["site", "session", "key-file", "signing"], shortForm: mend, findings: findings)
     else { return }
     if let site = object["site"] {
       application.siteCookie = cookie(site, "site", modes: [.insert], default: .insert, name: "SITE")
@@ -115,7 +117,8 @@ struct ApplicationReader {
     default: break
     }
     let mend = "write \"tcp\", \"tls-hello\", \"http\" or \"{http: {path: /health}}\""
-    guard let object = Object(tree, "check", keys: ["http", "tcp", "tls-hello"], shortForm: mend, findings: findings) else {
+    guard let object = Object(tree, "check", keys: ["http", "tcp", "tls-hello"], shortForm: mend, findings: findings)
+    else {
       return nil
     }
     if object.fields.count != 1, object.fields.allSatisfy({ ["http", "tcp", "tls-hello"].contains($0.key) }) {

@@ -61,8 +61,10 @@ struct TLSReader {
       }
       return nil
     }
-    if let names, names.isEmpty, object["client-names"] != nil {
-      findings.error("client-names lets nobody in", mend: "list names, or remove it", at: object.keyLocation("client-names"))
+    // Unreadable names have been reported.
+    if case .list(let items)? = object["client-names"]?.content, items.isEmpty {
+      findings.error(
+        "client-names lets nobody in", mend: "list names, or remove it", at: object.keyLocation("client-names"))
     }
     return ClientCertificatePlan(authorityPath: authority, names: names ?? [])
   }
@@ -74,7 +76,8 @@ struct TLSReader {
     }
     let mend = "write its path, or {certificate: shop.crt, key: shop.key}"
     guard
-      let entry = Object(tree, "certificate", keys: ["certificate", "key", "ocsp"], shortForm: mend, findings: findings)
+      let entry = Object(
+        tree, "certificate", keys: ["certificate", "key", "ocsp"], shortForm: mend, findings: findings)
     else { return nil }
     guard let path = entry.value("certificate", parseFilePath) else {
       if entry["certificate"] == nil { findings.error("certificate names no file", mend: mend, at: entry.location) }
@@ -210,7 +213,8 @@ func parseAccountName(_ text: String) throws(TextError) -> String {
     }
   }
   guard isAllowed, !text.isEmpty, text.utf8.count <= 32, !text.hasPrefix("-") else {
-    throw TextError("\"\(text)\" is not the name of an account", mend: "write the name of a user or group of this system")
+    throw TextError(
+      "\"\(text)\" is not the name of an account", mend: "write the name of a user or group of this system")
   }
   return text
 }

@@ -17,7 +17,8 @@ import Testing
 
   static func message(_ extensions: [UInt8]?) -> [UInt8] {
     let body =
-      [3, 3] + Array(repeating: 7, count: 32) + vector(Array(repeating: 9, count: 32), 1) + vector([0x13, 1], 2) + vector([0], 1)
+      [3, 3] + Array(repeating: 7, count: 32) + vector(Array(repeating: 9, count: 32), 1) + vector([0x13, 1], 2)
+      + vector([0], 1)
       + (extensions.map { vector($0, 2) } ?? [])
     return [1] + vector(body, 3)
   }

@@ -1,5 +1,6 @@
-@testable import HTTPMessage
 import Testing
+
+@testable import HTTPMessage
 
 /// Headers of the PROXY protocol as they are written, byte for byte by the specification, and read back by the reader.
 @Suite struct ProxyHeaderWriterTests {
@@ -107,7 +108,8 @@ import Testing
       Self.read(bytes) == .complete(ProxyHeader(source: Self.clientIPv4, sourcePort: 56_324, length: bytes.count)))
   }
 
-  @Test(arguments: [(false, false, 0x01, 1), (true, false, 0x07, 0), (true, true, 0x05, 0)] as [(Bool, Bool, UInt8, UInt8)])
+  @Test(
+    arguments: [(false, false, 0x01, 1), (true, false, 0x07, 0), (true, true, 0x05, 0)] as [(Bool, Bool, UInt8, UInt8)])
   func certificatesAreToldByWhenTheyWereShown(isShown: Bool, isResumed: Bool, flags: UInt8, verify: UInt8) throws {
     var tls = ProxyTLSFields(version: ByteView("TLSv1.2"))
     tls.hasCertificate = isShown

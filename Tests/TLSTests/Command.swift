@@ -66,8 +66,10 @@ enum Loopback {
   static func accept(_ listener: Int32) -> Int32? {
     var poll = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
     guard Glibc.poll(&poll, 1, 10_000) > 0 else { return nil }
-    let descriptor = accept4(listener, nil, nil, Int32(SOCK_NONBLOCK.rawValue))
-    return descriptor >= 0 ? descriptor : nil
+    let descriptor = Glibc.accept(listener, nil, nil)
+    guard descriptor >= 0 else { return nil }
+    _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+    return descriptor
   }
 
   static func connect(port: Int) -> Int32? {

@@ -45,7 +45,9 @@ import Topology
         .badCertificate(path: path("torn.pem"))
       ),
       (
-        .init(path: try workshop.write("badkey.pem", first.certificate + first.key.replacingOccurrences(of: "M", with: "N"))),
+        .init(
+          path: try workshop.write("badkey.pem", first.certificate + first.key.replacingOccurrences(of: "M", with: "N"))
+        ),
         .badKey(path: path("badkey.pem"))
       ),
       (
@@ -56,7 +58,8 @@ import Topology
         .init(path: good.path, keyPath: other.path), .keyMismatch(certificate: good.path, key: other.path)
       ),
       (
-        .init(path: try workshop.write("locked.pem", first.certificate + locked)), .encryptedKey(path: path("locked.pem"))
+        .init(path: try workshop.write("locked.pem", first.certificate + locked)),
+        .encryptedKey(path: path("locked.pem"))
       ),
       (.init(path: empty), .emptyFolder(path: empty)),
       (

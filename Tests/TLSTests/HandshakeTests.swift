@@ -13,7 +13,8 @@ import Topology
   func theCertificateIsChosenByName(asked: String, given: String) throws {
     let workshop = try Workshop()
     let server = try workshop.server([
-      workshop.issue("1.pem", hosts: ["first.example"]), workshop.issue("2.pem", hosts: ["shop.example", "mail.example"]),
+      workshop.issue("1.pem", hosts: ["first.example"]),
+      workshop.issue("2.pem", hosts: ["shop.example", "mail.example"]),
       workshop.issue("3.pem", hosts: ["*.shop.example"]),
     ])
     let client = try workshop.client(asked) { $0.verifies = false }

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import TLS
 import Testing
@@ -37,12 +38,14 @@ struct InteroperabilityTests {
     let done = try serve(
       server,
       [
-        option, "-servername", "b.example", "-CAfile", workshop.authorityPath, "-verify_return_error", "-verify_hostname",
+        option, "-servername", "b.example", "-CAfile", workshop.authorityPath, "-verify_return_error",
+        "-verify_hostname",
         "b.example", "-alpn", "h2,http/1.1",
       ])
     #expect(done.result == 0, "\(done.said)")
     #expect(done.name == "b.example")
-    for word in ["Verify return code: 0 (ok)", "ALPN protocol: http/1.1", version, "hello from here", "CN = b.example"] {
+    for word in ["Verify return code: 0 (ok)", "ALPN protocol: http/1.1", version, "hello from here", "CN = b.example"]
+    {
       #expect(done.said.contains(word), "\(word) is not in \(done.said)")
     }
     #expect(done.said.contains(version == "TLSv1.2" ? "Secure Renegotiation IS supported" : "Early data was not sent"))

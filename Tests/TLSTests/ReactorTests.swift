@@ -120,7 +120,10 @@ import Topology
       sent.deallocate()
       got.deallocate()
     }
-    for position in 0..<count { sent.storeBytes(of: UInt8(truncatingIfNeeded: position &* 31 ^ position >> 9), toByteOffset: position, as: UInt8.self) }
+    for position in 0..<count {
+      sent.storeBytes(
+        of: UInt8(truncatingIfNeeded: position &* 31 ^ position >> 9), toByteOffset: position, as: UInt8.self)
+    }
     var offset = 0
     var received = 0
     var isSending = false

@@ -57,7 +57,10 @@ import Testing
     var code = [UInt8](repeating: 0, count: 32)
     let message = "Test Using Larger Than Block-Size Key - Hash Key First"
     for _ in 0..<2 {
-      #expect(view(message) { message in code.withUnsafeMutableBufferPointer { codes.makeCode(message, key: 0, into: $0.baseAddress!) } })
+      #expect(
+        view(message) { message in
+          code.withUnsafeMutableBufferPointer { codes.makeCode(message, key: 0, into: $0.baseAddress!) }
+        })
       #expect(
         code.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
           == "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")
@@ -87,7 +90,10 @@ import Testing
       #expect(judged(String(decoding: bytes, as: UTF8.self), codes) == "forged")
     }
     // Parts cannot be moved from one to the other.
-    #expect(judged(signed("W1", cookie: "JSESSIONID", session: "4123", codes).replacingOccurrences(of: "W1!", with: "W14!"), codes) == "forged")
+    #expect(
+      judged(
+        signed("W1", cookie: "JSESSIONID", session: "4123", codes).replacingOccurrences(of: "W1!", with: "W14!"), codes)
+        == "forged")
   }
 
   @Test(arguments: ["W14", "W14!short", "W14!" + String(repeating: "=", count: 22), "", "!", "W14~!x"])
@@ -117,10 +123,11 @@ import Testing
     #expect(judged(text, try keys(workshop, [second])) == "forged")
   }
 
-  @Test(arguments: [
-    ([], 1), (["# nothing"], 1), (["zz"], 1), (["# x", String(repeating: "0b", count: 31)], 2),
-    ([String(repeating: "0", count: 65)], 1), (Array(repeating: String(repeating: "0b", count: 32), count: 9), 9),
-  ] as [([String], Int)])
+  @Test(
+    arguments: [
+      ([], 1), (["# nothing"], 1), (["zz"], 1), (["# x", String(repeating: "0b", count: 31)], 2),
+      ([String(repeating: "0", count: 65)], 1), (Array(repeating: String(repeating: "0b", count: 32), count: 9), 9),
+    ] as [([String], Int)])
   func filesOfKeysAreChecked(lines: [String], line: Int) throws {
     let workshop = try Workshop()
     let path = try workshop.write("keys", lines.joined(separator: "\n") + "\n")

@@ -54,7 +54,9 @@ import Topology
         if result > 0 { sent += result } else { #expect(result == Self.pending) }
       }
       let wanted = Int.random(in: 1...piece.count, using: &generator)
-      let result = piece.withUnsafeMutableBytes { ends.far.receive(into: UnsafeMutableRawBufferPointer(rebasing: $0[0..<wanted])) }
+      let result = piece.withUnsafeMutableBytes {
+        ends.far.receive(into: UnsafeMutableRawBufferPointer(rebasing: $0[0..<wanted]))
+      }
       if result > 0 { arrived += piece[0..<result] } else { #expect(result == Self.pending) }
     }
     #expect(arrived == bytes)

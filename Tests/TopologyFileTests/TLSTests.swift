@@ -99,8 +99,10 @@ import TopologyFile
   }
 
   @Test(arguments: [
-    ("tls-hello", CheckPlan.Kind.tlsHello(name: "w1.example"), false), ("{tls-hello: {}}", .tlsHello(name: "w1.example"), false),
-    ("{http: {tls: false}}", .http(.standard), false), ("{http: {tls: true}}", .http(.standard), true), ("tcp", .tcp, false),
+    ("tls-hello", CheckPlan.Kind.tlsHello(name: "w1.example"), false),
+    ("{tls-hello: {}}", .tlsHello(name: "w1.example"), false),
+    ("{http: {tls: false}}", .http(.standard), false), ("{http: {tls: true}}", .http(.standard), true),
+    ("tcp", .tcp, false),
   ])
   func checksUseTLSAsTheyAreTold(check: String, kind: CheckPlan.Kind, hasTLS: Bool) throws {
     let text = Self.text.replacing("{http: {path: /health}}", with: check)

@@ -32,7 +32,8 @@ struct PKIInit: ParsableCommand {
       let subjects = PKISubject.all(of: loaded)
       let names = ["ca.pem", "ca.key"] + subjects.map { "\($0.name).pem" }
       if !force, let there = names.first(where: files.isThere) {
-        throw DeployFailure.runtime("\(directory)/\(there) is there already; nothing was written. --force makes all anew")
+        throw DeployFailure.runtime(
+          "\(directory)/\(there) is there already; nothing was written. --force makes all anew")
       }
       var now = timespec()
       clock_gettime(CLOCK_REALTIME, &now)

@@ -56,7 +56,9 @@ extension ListenerTLSPlan {
     if isStrict { words.append("strict") }
     if !resumes { words.append("no resumption") }
     if let clients {
-      words.append("clients of \(clients.authorityPath)" + (clients.names.isEmpty ? "" : ": " + clients.names.joined(separator: " ")))
+      words.append(
+        "clients of \(clients.authorityPath)"
+          + (clients.names.isEmpty ? "" : ": " + clients.names.joined(separator: " ")))
     }
     return words.joined(separator: ", ")
   }

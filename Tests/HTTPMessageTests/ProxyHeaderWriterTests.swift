@@ -77,14 +77,12 @@ import Testing
 
   @Test func aChecksumIsThatOfEveryByte() throws {
     let bytes = try #require(Self.written { $0.append(proxyHeader: Self.ipv4, checksum: true) })
-    for position in 28..<bytes.count {
+    // Addresses, ports and the sum itself; a changed kind or length of its field would make it another field.
+    for position in Array(16..<28) + Array(31..<bytes.count) {
       var changed = bytes
       changed[position] ^= 0x10
-      #expect(Self.read(changed) != Self.read(bytes))
+      #expect(Self.read(changed) == .invalid(.badChecksum))
     }
-    var changed = bytes
-    changed[17] ^= 1
-    #expect(Self.read(changed) == .invalid(.badChecksum))
   }
 
   @Test func tlsIsToldInFields() throws {

@@ -67,14 +67,15 @@ let package = Package(
     .executableTarget(
       name: "Selections", dependencies: ["Routing", "Topology", "TopologyFile"], path: "Tests/Benchmarks/Selections",
       swiftSettings: strict),
+    .target(name: "TestRandom", path: "Tests/TestRandom", swiftSettings: strict),
     .testTarget(name: "TopologyTests", dependencies: ["Topology"], swiftSettings: strict),
     .testTarget(
-      name: "TopologyFileTests", dependencies: ["Topology", "TopologyFile"], exclude: ["Broken"],
+      name: "TopologyFileTests", dependencies: ["Topology", "TopologyFile", "TestRandom"], exclude: ["Broken"],
       swiftSettings: strict),
-    .testTarget(name: "GeoTests", dependencies: ["Geo", "Topology"], swiftSettings: strict),
+    .testTarget(name: "GeoTests", dependencies: ["Geo", "Topology", "TestRandom"], swiftSettings: strict),
     .testTarget(
-      name: "GeoDatabaseTests", dependencies: ["Geo", "GeoDatabase", "Topology"], swiftSettings: strict),
-    .testTarget(name: "HTTPMessageTests", dependencies: ["HTTPMessage"], swiftSettings: strict),
+      name: "GeoDatabaseTests", dependencies: ["Geo", "GeoDatabase", "Topology", "TestRandom"], swiftSettings: strict),
+    .testTarget(name: "HTTPMessageTests", dependencies: ["HTTPMessage", "TestRandom"], swiftSettings: strict),
     .testTarget(name: "RoutingTests", dependencies: ["Routing", "Topology"], swiftSettings: strict),
     .testTarget(
       name: "SimulationTests", dependencies: ["Geo", "Simulation", "Routing", "Topology", "TopologyFile"],

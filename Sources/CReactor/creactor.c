@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/sockios.h>
+#include <link.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <linux/close_range.h>
@@ -16,6 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -98,6 +100,30 @@ int cr_resolve(const char *name, uint16_t port, cr_address *out, int count) {
   return n;
 }
 
+// Under a sanitizer by the C library, whose calls it watches: it then knows which bytes the kernel reads and writes.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define WATCHED 1
+#endif
+
+#if defined(__x86_64__)
+// The C library's recv and send are cancellation points: with threads each costs two atomic operations more.
+static inline ssize_t call6(long number, long a, long b, long c, long d, long e, long f) {
+  long result;
+  register long r10 __asm__("r10") = d;
+  register long r8 __asm__("r8") = e;
+  register long r9 __asm__("r9") = f;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+#else
+static inline ssize_t call6(long number, long a, long b, long c, long d, long e, long f) {
+  return RESULT(syscall(number, a, b, c, d, e, f));
+}
+#endif
+
 int cr_epoll_create(void) { return RESULT(epoll_create1(EPOLL_CLOEXEC)); }
 
 int cr_epoll_add(int epoll, int fd, uint64_t data, int listener) {
@@ -113,8 +139,12 @@ size_t cr_epoll_event_size(void) { return sizeof(struct epoll_event); }
 
 int cr_epoll_wait(int epoll, void *scratch, cr_event *out, int count, int timeoutMilliseconds) {
   struct epoll_event *events = scratch;
-  int n = epoll_wait(epoll, events, count, timeoutMilliseconds);
-  if (n < 0) return errno == EINTR ? 0 : -errno;
+#if WATCHED
+  int n = RESULT(epoll_wait(epoll, events, count, timeoutMilliseconds));
+#else
+  int n = (int)call6(SYS_epoll_pwait, epoll, (long)events, count, timeoutMilliseconds, 0, 0);
+#endif
+  if (n < 0) return n == -EINTR ? 0 : n;
   for (int i = 0; i < n; i++) {
     out[i].data = events[i].data.u64;
     out[i].events = events[i].events;
@@ -212,30 +242,6 @@ void cr_set_user_timeout(int fd, int milliseconds) {
   setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
 }
 
-// Under a sanitizer by the C library, whose calls it watches: it then knows which bytes the kernel reads and writes.
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define WATCHED 1
-#endif
-
-#if defined(__x86_64__)
-// The C library's recv and send are cancellation points: with threads each costs two atomic operations more.
-static inline ssize_t call6(long number, long a, long b, long c, long d, long e, long f) {
-  long result;
-  register long r10 __asm__("r10") = d;
-  register long r8 __asm__("r8") = e;
-  register long r9 __asm__("r9") = f;
-  __asm__ volatile("syscall"
-                   : "=a"(result)
-                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                   : "rcx", "r11", "memory");
-  return result;
-}
-#else
-static inline ssize_t call6(long number, long a, long b, long c, long d, long e, long f) {
-  return RESULT(syscall(number, a, b, c, d, e, f));
-}
-#endif
-
 ssize_t cr_receive(int fd, void *bytes, size_t count) {
 #if WATCHED
   return RESULT(recv(fd, bytes, count, 0));
@@ -243,11 +249,15 @@ ssize_t cr_receive(int fd, void *bytes, size_t count) {
   return call6(SYS_recvfrom, fd, (long)bytes, (long)count, 0, 0, 0);
 }
 
-ssize_t cr_send(int fd, const struct iovec *parts, int count) {
+ssize_t cr_send_bytes(int fd, const void *bytes, size_t count) {
 #if WATCHED
-  if (count == 1) return RESULT(send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL));
+  return RESULT(send(fd, bytes, count, MSG_NOSIGNAL));
 #endif
-  if (count == 1) return call6(SYS_sendto, fd, (long)parts->iov_base, (long)parts->iov_len, MSG_NOSIGNAL, 0, 0);
+  return call6(SYS_sendto, fd, (long)bytes, (long)count, MSG_NOSIGNAL, 0, 0);
+}
+
+ssize_t cr_send(int fd, const struct iovec *parts, int count) {
+  if (count == 1) return cr_send_bytes(fd, parts->iov_base, parts->iov_len);
   struct msghdr message;
   memset(&message, 0, sizeof message);
   message.msg_iov = (struct iovec *)parts;
@@ -382,6 +392,10 @@ void cr_thread_yield_to_others(int increment) { set_scheduling(SCHED_BATCH, incr
 void cr_thread_be_prompt(void) { set_scheduling(SCHED_OTHER, 0); }
 
 int cr_own_descriptors(void) {
+#if __has_feature(thread_sanitizer)
+  // It follows descriptors by number, as if all threads had one table: the same number in two tables would look like a race.
+  return -ENOSYS;
+#endif
   // Nothing is closed: the range is empty of descriptors. unshare(2) would do the same, but sandboxes often forbid it.
   return RESULT(syscall(SYS_close_range, ~0u - 1, ~0u, CLOSE_RANGE_UNSHARE));
 }
@@ -425,3 +439,37 @@ int cr_name_lock(const char *name, size_t length) {
 
 ssize_t cr_write(int fd, const void *bytes, size_t count) { return RESULT(write(fd, bytes, count)); }
 int cr_open_append(const char *path) { return RESULT(open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)); }
+
+void *cr_map(size_t bytes) {
+  void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start == MAP_FAILED) return NULL;
+  // A huge page would make 2 MiB resident for one buffer, and giving a part of it back would have to split it. Refused where there are none.
+  madvise(start, bytes, MADV_NOHUGEPAGE);
+  return start;
+}
+
+void cr_unmap(void *start, size_t bytes) { munmap(start, bytes); }
+
+void cr_give_back_pages(void *start, size_t bytes) { madvise(start, bytes, MADV_DONTNEED); }
+
+static int give_back_code(struct dl_phdr_info *object, size_t size, void *unused) {
+  (void)size;
+  (void)unused;
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (int index = 0; index < object->dlpi_phnum; index++) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[index];
+    // Only what the file maps without write permission is surely as it is in the file: relocations are in segments that were writable.
+    if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W)) continue;
+    uintptr_t start = object->dlpi_addr + segment->p_vaddr, end = start + segment->p_filesz;
+    start &= ~(page - 1);
+    end = (end + page - 1) & ~(page - 1);
+    madvise((void *)start, end - start, MADV_DONTNEED);
+  }
+  return 0;
+}
+
+void cr_give_back_code(void) {
+#if !WATCHED
+  dl_iterate_phdr(give_back_code, NULL);
+#endif
+}

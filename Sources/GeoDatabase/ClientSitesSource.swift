@@ -8,7 +8,8 @@ internal import Synchronization
 public final class ClientSitesSource: Sendable {
   private let preference: SitePreference
   private let file: WatchedDatabase?
-  private let published: Mutex<ClientSites>
+  /// Held while another database is put in place, and by readers that take it over; by no look-up else.
+  let published: Mutex<ClientSites>
   private let generation = Atomic<UInt64>(0)
 
   /// Without a database, until the first `check()` or `reload()`.

@@ -70,8 +70,12 @@ extension ByteView {
   public func equals(_ other: ByteView) -> Bool {
     if count != other.count { return false }
     var index = 0
+    while index <= count &- 8 {
+      if word(at: index) != other.word(at: index) { return false }
+      index &+= 8
+    }
     while index < count {
-      if self[index] != other[index] { return false }
+      if base[index] != other.base[index] { return false }
       index &+= 1
     }
     return true

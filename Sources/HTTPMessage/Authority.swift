@@ -11,15 +11,17 @@ enum Authority {
       }
       index = close &+ 1
     } else {
-      while index < count && value[index] != ASCII.colon {
-        let byte = value[index]
-        if byte == ASCII.percent {
-          if index &+ 2 >= count || ASCII.hexValue(value[index &+ 1]) > 15 || ASCII.hexValue(value[index &+ 2]) > 15 {
+      let base = value.base
+      while index < count {
+        let byte = base[index]
+        if !ASCII.isRegisteredName(byte) {
+          if byte == ASCII.colon { break }
+          if byte != ASCII.percent || index &+ 2 >= count || ASCII.hexValue(base[index &+ 1]) > 15
+            || ASCII.hexValue(base[index &+ 2]) > 15
+          {
             return false
           }
           index &+= 2
-        } else if !ASCII.isRegisteredName(byte) {
-          return false
         }
         index &+= 1
       }
@@ -30,8 +32,9 @@ enum Authority {
     var port = 0
     index &+= 1
     while index < count {
-      if !ASCII.isDigit(value[index]) { return false }
-      port = port &* 10 &+ Int(value[index] &- ASCII.zero)
+      let digit = value.base[index] &- ASCII.zero
+      if digit > 9 { return false }
+      port = port &* 10 &+ Int(digit)
       index &+= 1
     }
     return port <= 65_535

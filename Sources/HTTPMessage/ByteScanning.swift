@@ -32,6 +32,47 @@ private func marksEqual(_ word: UInt64, _ byte: UInt64) -> UInt64 {
   return (difference &- 0x0101_0101_0101_0101) & ~difference & 0x8080_8080_8080_8080
 }
 
+/// How many of the sixteen bytes at `bytes` come before the first one that is marked with ones: 16, none is marked.
+@inline(__always)
+private func unmarked(_ marks: SIMDMask<SIMD16<Int8>>) -> Int {
+  let words = unsafeBitCast(marks, to: SIMD2<UInt64>.self)
+  let low = words[0]
+  if low != 0 { return low.trailingZeroBitCount &>> 3 }
+  return 8 &+ (words[1].trailingZeroBitCount &>> 3)
+}
+
+/// How many of the sixteen bytes come before the first control character.
+@inline(__always)
+private func textCount(_ bytes: SIMD16<UInt8>) -> Int {
+  let below: SIMDMask<SIMD16<Int8>> = bytes .< SIMD16<UInt8>(repeating: 0x20)
+  let delete: SIMDMask<SIMD16<Int8>> = bytes .== SIMD16<UInt8>(repeating: 0x7F)
+  return unmarked(below .| delete)
+}
+
+/// How many of the sixteen bytes come before the first that is neither letter nor hyphen.
+@inline(__always)
+private func wordCount(_ bytes: SIMD16<UInt8>) -> Int {
+  let folded: SIMD16<UInt8> = bytes | SIMD16<UInt8>(repeating: 0x20)
+  let fromA: SIMD16<UInt8> = folded &- SIMD16<UInt8>(repeating: 0x61)
+  let letters: SIMDMask<SIMD16<Int8>> = fromA .< SIMD16<UInt8>(repeating: 26)
+  let hyphens: SIMDMask<SIMD16<Int8>> = bytes .== SIMD16<UInt8>(repeating: 0x2D)
+  return unmarked(.!(letters .| hyphens))
+}
+
+/// Marks control characters.
+@inline(__always)
+private func marksControl(_ word: UInt64) -> UInt64 { marksBelow(word, 0x20) | marksEqual(word, 0x7F) }
+
+/// Marks what is neither letter nor hyphen: those are told eight at a time, anything else is looked at alone.
+@inline(__always)
+private func marksOthers(_ word: UInt64) -> UInt64 {
+  let low = word & 0x7F7F_7F7F_7F7F_7F7F
+  let folded = low | 0x2020_2020_2020_2020
+  let letters = (folded &+ 0x1F1F_1F1F_1F1F_1F1F) & ~(folded &+ 0x0505_0505_0505_0505)
+  let hyphens = ~((low ^ 0x2D2D_2D2D_2D2D_2D2D) &+ 0x7F7F_7F7F_7F7F_7F7F)
+  return ~((letters | hyphens) & ~word) & 0x8080_8080_8080_8080
+}
+
 /// Scans over one view up to `end`, which is at most the view's count.
 @usableFromInline
 struct ByteScanning {
@@ -53,6 +94,36 @@ struct ByteScanning {
     return UInt64(littleEndian: UnsafeRawPointer(view.base + index).loadUnaligned(as: UInt64.self))
   }
 
+  /// Sixteen bytes at `index`, as `word`.
+  @inline(__always)
+  private func sixteen(_ index: Int) -> SIMD16<UInt8> {
+    assert(index >= 0 && index <= end &- 16)
+    return UnsafeRawPointer(view.base + index).loadUnaligned(as: SIMD16<UInt8>.self)
+  }
+
+  /// The colon behind the field name that begins at `start`; -1: there is no name with a colon behind it, or not yet.
+  @inline(__always)
+  func nameEnd(from start: Int) -> Int {
+    precondition(start >= 0)
+    var index = start
+    while index <= end &- 16 {
+      let step = wordCount(sixteen(index))
+      index &+= step
+      if step == 16 { continue }
+      let byte = view.base[index]
+      if byte == ASCII.colon { return index == start ? -1 : index }
+      if !ASCII.isToken(byte) { return -1 }
+      index &+= 1
+    }
+    while index < end {
+      let byte = view.base[index]
+      if byte == ASCII.colon { return index == start ? -1 : index }
+      if !ASCII.isToken(byte) { return -1 }
+      index &+= 1
+    }
+    return -1
+  }
+
   /// The first control character other than HTAB at or after `start`, else `end`: where a field value stops
   /// (RFC 9110 5.5).
   @inline(__always)
@@ -60,31 +131,24 @@ struct ByteScanning {
     precondition(start >= 0)
     var index = start
     while index <= end &- 16 {
-      let first = word(index)
-      let second = word(index &+ 8)
-      let firstMarks = marksBelow(first, 0x20) | marksEqual(first, 0x7F)
-      let secondMarks = marksBelow(second, 0x20) | marksEqual(second, 0x7F)
-      if firstMarks | secondMarks == 0 {
-        index &+= 16
-        continue
-      }
-      index &+= firstMarks != 0 ? firstMark(firstMarks) : 8 &+ firstMark(secondMarks)
-      if view[index] != ASCII.tab { return index }
+      let step = textCount(sixteen(index))
+      index &+= step
+      if step == 16 { continue }
+      if view.base[index] != ASCII.tab { return index }
       index &+= 1
     }
     while index <= end &- 8 {
-      let word = self.word(index)
-      let marks = marksBelow(word, 0x20) | marksEqual(word, 0x7F)
+      let marks = marksControl(word(index))
       if marks == 0 {
         index &+= 8
         continue
       }
       index &+= firstMark(marks)
-      if view[index] != ASCII.tab { return index }
+      if view.base[index] != ASCII.tab { return index }
       index &+= 1
     }
     while index < end {
-      let byte = view[index]
+      let byte = view.base[index]
       if (byte < 0x20 && byte != ASCII.tab) || byte == 0x7F { return index }
       index &+= 1
     }
@@ -97,13 +161,7 @@ struct ByteScanning {
     precondition(start >= 0)
     var index = start
     while index <= end &- 8 {
-      let word = self.word(index)
-      // Letters and hyphens are told eight at a time; anything else is looked at alone.
-      let low = word & 0x7F7F_7F7F_7F7F_7F7F
-      let folded = low | 0x2020_2020_2020_2020
-      let letters = (folded &+ 0x1F1F_1F1F_1F1F_1F1F) & ~(folded &+ 0x0505_0505_0505_0505)
-      let hyphens = ~((low ^ 0x2D2D_2D2D_2D2D_2D2D) &+ 0x7F7F_7F7F_7F7F_7F7F)
-      let others = ~((letters | hyphens) & ~word) & 0x8080_8080_8080_8080
+      let others = marksOthers(word(index))
       if others == 0 {
         index &+= 8
         continue

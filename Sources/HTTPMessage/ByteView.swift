@@ -117,6 +117,12 @@ public struct ByteRange: Equatable, Sendable {
     byteCount = UInt32(end &- start)
   }
 
+  @inlinable @inline(__always)
+  init(offset: UInt32, byteCount: UInt32) {
+    self.offset = offset
+    self.byteCount = byteCount
+  }
+
   /// The first byte's offset.
   @inlinable
   public var start: Int {

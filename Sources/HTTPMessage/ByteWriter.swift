@@ -3,26 +3,46 @@
 /// What does not fit is left out and `hasOverflowed` set, to be checked once when all is written.
 @frozen
 public struct ByteWriter {
-  @usableFromInline let buffer: UnsafeMutableRawBufferPointer
+  @usableFromInline let base: UnsafeMutableRawPointer
+  /// Bytes that may be written in all; -1 once something did not fit.
+  @usableFromInline var limit: Int
+  @usableFromInline var used = 0
+
   /// Bytes written so far.
-  public private(set) var position = 0
+  @inlinable
+  public var position: Int {
+    @inline(__always) get { used }
+  }
   /// Something did not fit.
-  public private(set) var hasOverflowed = false
+  @inlinable
+  public var hasOverflowed: Bool {
+    @inline(__always) get { limit < 0 }
+  }
 
   /// A writer over `buffer`, which must outlive it.
-  public init(_ buffer: UnsafeMutableRawBufferPointer) { self.buffer = buffer }
+  @inlinable @inline(__always)
+  public init(_ buffer: UnsafeMutableRawBufferPointer) {
+    if let address = buffer.baseAddress {
+      base = address
+      limit = buffer.count
+    } else {
+      // Nothing will be written there.
+      base = UnsafeMutableRawPointer(bitPattern: 1)!
+      limit = 0
+    }
+  }
 
   /// Bytes that still fit.
-  public var remaining: Int { buffer.count &- position }
+  public var remaining: Int { hasOverflowed ? 0 : limit &- used }
 
   /// What was written.
-  public var written: ByteView { ByteView(UnsafeRawBufferPointer(rebasing: buffer[..<position])) }
+  public var written: ByteView { ByteView(UnsafeRawBufferPointer(start: base, count: used)) }
 
   /// Whether `count` more bytes fit; says so for all time if they do not.
-  @inline(__always)
-  private mutating func reserve(_ count: Int) -> Bool {
-    if hasOverflowed || count > buffer.count &- position {
-      hasOverflowed = true
+  @inlinable @inline(__always)
+  mutating func reserve(_ count: Int) -> Bool {
+    if count > limit &- used {
+      limit = -1
       return false
     }
     return true
@@ -31,19 +51,65 @@ public struct ByteWriter {
   /// Writes bytes, all or none.
   public mutating func append(_ bytes: ByteView) {
     if bytes.count == 0 || !reserve(bytes.count) { return }
-    (buffer.baseAddress! + position).copyMemory(from: UnsafeRawPointer(bytes.base), byteCount: bytes.count)
-    position &+= bytes.count
+    (base + used).copyMemory(from: UnsafeRawPointer(bytes.base), byteCount: bytes.count)
+    used &+= bytes.count
   }
 
-  /// Writes a literal, all or none.
+  /// Writes a literal, all or none: where its length is known at compile time, without a call.
   @inlinable @inline(__always)
-  public mutating func append(_ literal: StaticString) { append(ByteView(literal)) }
+  public mutating func append(_ literal: StaticString) {
+    let count = literal.utf8CodeUnitCount
+    if count == 0 || !reserve(count) { return }
+    (base + used).copyMemory(from: UnsafeRawPointer(literal.utf8Start), byteCount: count)
+    used &+= count
+  }
 
   /// Writes one byte.
+  @inlinable @inline(__always)
   public mutating func append(byte: UInt8) {
     if !reserve(1) { return }
-    buffer[position] = byte
-    position &+= 1
+    base.storeBytes(of: byte, toByteOffset: used, as: UInt8.self)
+    used &+= 1
+  }
+
+  /// Writes an IPv4 address, its first octet in the most significant place, as `127.0.0.1`, all or none.
+  public mutating func append(dotted address: UInt32) {
+    // The longest has fifteen characters; near the end of the memory the text is made elsewhere first.
+    if limit &- used >= 15 {
+      used &+= Self.writeDotted(address, to: base + used)
+      return
+    }
+    var memory: (UInt64, UInt64) = (0, 0)
+    withUnsafeMutableBytes(of: &memory) { memory in
+      let count = Self.writeDotted(address, to: memory.baseAddress!)
+      append(ByteView(UnsafeRawBufferPointer(start: memory.baseAddress!, count: count)))
+    }
+  }
+
+  @inline(__always)
+  private static func writeDotted(_ address: UInt32, to memory: UnsafeMutableRawPointer) -> Int {
+    let bytes = memory.assumingMemoryBound(to: UInt8.self)
+    var index = 0
+    var shift: UInt32 = 32
+    while shift > 0 {
+      shift &-= 8
+      let octet = (address &>> shift) & 0xFF
+      if octet >= 100 {
+        bytes[index] = ASCII.zero &+ UInt8(truncatingIfNeeded: octet / 100)
+        index &+= 1
+      }
+      if octet >= 10 {
+        bytes[index] = ASCII.zero &+ UInt8(truncatingIfNeeded: octet / 10 % 10)
+        index &+= 1
+      }
+      bytes[index] = ASCII.zero &+ UInt8(truncatingIfNeeded: octet % 10)
+      index &+= 1
+      if shift > 0 {
+        bytes[index] = ASCII.dot
+        index &+= 1
+      }
+    }
+    return index
   }
 
   /// Writes a number in decimal, all or none.
@@ -61,13 +127,14 @@ public struct ByteWriter {
   public mutating func append(decimal number: UInt64, digits: Int) {
     if !reserve(digits) { return }
     var rest = number
-    var index = position &+ digits
-    while index > position {
+    let bytes = base.assumingMemoryBound(to: UInt8.self)
+    var index = used &+ digits
+    while index > used {
       index &-= 1
-      buffer[index] = ASCII.zero &+ UInt8(truncatingIfNeeded: rest % 10)
+      bytes[index] = ASCII.zero &+ UInt8(truncatingIfNeeded: rest % 10)
       rest /= 10
     }
-    position &+= digits
+    used &+= digits
   }
 
   /// Writes a number in hexadecimal, lower case, without leading zeros, all or none.
@@ -75,25 +142,27 @@ public struct ByteWriter {
     let digits = max(1, (67 &- number.leadingZeroBitCount) / 4)
     if !reserve(digits) { return }
     var rest = number
-    var index = position &+ digits
-    while index > position {
+    let bytes = base.assumingMemoryBound(to: UInt8.self)
+    var index = used &+ digits
+    while index > used {
       index &-= 1
       let digit = UInt8(truncatingIfNeeded: rest & 0xF)
-      buffer[index] = digit < 10 ? ASCII.zero &+ digit : 0x61 &+ digit &- 10
+      bytes[index] = digit < 10 ? ASCII.zero &+ digit : 0x61 &+ digit &- 10
       rest &>>= 4
     }
-    position &+= digits
+    used &+= digits
   }
 
   /// Writes a date as `CookieDate` reads it: five characters, all or none.
   /// - Parameter seconds: Unix seconds, rounded up to units of four.
   public mutating func append(cookieDate seconds: UInt32) {
     if !reserve(CookieDate.characterCount) { return }
+    let bytes = base.assumingMemoryBound(to: UInt8.self)
     var index = 0
     while index < CookieDate.characterCount {
-      buffer[position &+ index] = CookieDate.character(index, of: seconds)
+      bytes[used &+ index] = CookieDate.character(index, of: seconds)
       index &+= 1
     }
-    position &+= CookieDate.characterCount
+    used &+= CookieDate.characterCount
   }
 }

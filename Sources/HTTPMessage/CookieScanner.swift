@@ -21,31 +21,49 @@ public struct CookieScanner {
   @inlinable
   public init(_ value: ByteView) { self.value = value }
 
+  /// Nothing is left behind the cookie that `next` gave last.
+  @inlinable
+  public var isAtEnd: Bool { position >= value.count }
+
   /// The next cookie; nil at the end. Empty pieces (`;;`) are skipped.
   public mutating func next() -> CookiePair? {
-    let scan = ByteScanning(value, end: value.count)
-    while position < value.count {
+    let base = value.base
+    let count = value.count
+    while position < count {
+      // Every index is below `count` where a byte is read.
       var start = position
-      while start < value.count && ASCII.isBlank(value[start]) { start &+= 1 }
+      while start < count && ASCII.isBlank(base[start]) { start &+= 1 }
       var index = start
-      while index < value.count && value[index] != ASCII.equals && value[index] != ASCII.semicolon { index &+= 1 }
+      while index < count && base[index] != ASCII.equals && base[index] != ASCII.semicolon { index &+= 1 }
       let equals = index
-      if index < value.count && value[index] == ASCII.equals {
+      if index < count && base[index] == ASCII.equals {
         var valueStart = equals &+ 1
-        while valueStart < value.count && ASCII.isBlank(value[valueStart]) { valueStart &+= 1 }
-        let end = quotedEnd(from: valueStart) ?? scan.firstIndex(of: ASCII.semicolon, from: equals &+ 1)
+        while valueStart < count && ASCII.isBlank(base[valueStart]) { valueStart &+= 1 }
+        let isQuoted = valueStart < count && base[valueStart] == ASCII.quote
+        let end =
+          (isQuoted ? quotedEnd(from: valueStart) : nil)
+          ?? ByteScanning(value, end: count).firstIndex(of: ASCII.semicolon, from: equals &+ 1)
         position = end &+ 1
-        let content = value.trimmed(equals &+ 1, end)
+        let valueEnd = trimmedEnd(min(valueStart, end), end)
+        let content = ByteRange(min(valueStart, end), valueEnd)
         return CookiePair(
-          name: value.trimmed(start, equals), value: content,
+          name: ByteRange(start, trimmedEnd(start, equals)), value: content,
           pair: ByteRange(start, content.isEmpty ? equals &+ 1 : content.end))
       }
       position = equals &+ 1
-      let content = value.trimmed(start, equals)
+      let content = ByteRange(start, trimmedEnd(start, equals))
       if content.isEmpty { continue }
       return CookiePair(name: ByteRange(content.start, content.start), value: content, pair: content)
     }
     return nil
+  }
+
+  /// The end of the range without the white space before it.
+  @inline(__always)
+  private func trimmedEnd(_ start: Int, _ end: Int) -> Int {
+    var last = end
+    while last > start && ASCII.isBlank(value.base[last &- 1]) { last &-= 1 }
+    return last
   }
 
   /// The next cookie of the name (case-sensitive, RFC 6265 5.3); nil when there is none left.

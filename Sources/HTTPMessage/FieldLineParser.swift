@@ -3,8 +3,8 @@
 struct FieldLineParser {
   /// What a line was.
   enum Step {
-    /// A field, the table's last.
-    case field
+    /// A field, the table's last, and which known name it bears.
+    case field(FieldName)
     /// The empty line that ends the head.
     case end
     case needMore
@@ -13,51 +13,58 @@ struct FieldLineParser {
 
   let view: ByteView
   let scan: ByteScanning
-  let fieldsMax: Int
   /// Where the next line starts.
   var position: Int
 
   @inline(__always)
-  init(_ view: ByteView, end: Int, position: Int, fieldsMax: Int) {
+  init(_ view: ByteView, end: Int, position: Int) {
     self.view = view
     scan = ByteScanning(view, end: end)
     self.position = position
-    self.fieldsMax = fieldsMax
   }
 
-  /// Reads one line.
+  /// Reads one line; a field is put behind the `count` fields of `storage`, which has room for `capacity`.
   @inline(__always)
-  mutating func next(into table: inout FieldTable) -> Step {
+  mutating func next(into storage: UnsafeMutablePointer<Field>, count: Int, capacity: Int) -> Step {
     let start = position
     let end = scan.end
-    let colon = scan.tokenEnd(from: start)
-    if colon >= end { return .needMore }
-    let stop = view[colon]
-    if stop != ASCII.colon || colon == start { return lineWithoutName(start: start, stop: colon) }
-    let nameLength = colon &- start
-    if nameLength > 0xFFFF { return .invalid(.headTooLong) }
-
-    var valueStart = colon &+ 1
-    while valueStart < end && ASCII.isBlank(view[valueStart]) { valueStart &+= 1 }
-    let lineEnd = scan.fieldValueEnd(from: valueStart)
-    if lineEnd &+ 1 >= end || view[lineEnd] != ASCII.carriageReturn || view[lineEnd &+ 1] != ASCII.lineFeed {
+    let base = view.base
+    // The empty line that ends the head.
+    if start &+ 2 <= end && base[start] == ASCII.carriageReturn && base[start &+ 1] == ASCII.lineFeed {
+      position = start &+ 2
+      return .end
+    }
+    let colon = scan.nameEnd(from: start)
+    // `nameEnd` has looked at the colon, so it lies before the end.
+    if colon < 0 { return lineWithoutName(start: start) }
+    let length = colon &- start
+    if length > 0xFFFF { return .invalid(.headTooLong) }
+    var first = colon &+ 1
+    // One space as a rule; more, or none, are looked at one by one.
+    if first < end && base[first] == ASCII.space { first &+= 1 }
+    while first < end && ASCII.isBlank(base[first]) { first &+= 1 }
+    let lineEnd = scan.fieldValueEnd(from: first)
+    if lineEnd &+ 1 >= end || base[lineEnd] != ASCII.carriageReturn || base[lineEnd &+ 1] != ASCII.lineFeed {
       return lineWithoutEnd(at: lineEnd)
     }
-    var valueEnd = lineEnd
-    while valueEnd > valueStart && ASCII.isBlank(view[valueEnd &- 1]) { valueEnd &-= 1 }
-    if table.count >= fieldsMax { return .invalid(.tooManyFields) }
-    let field = Field(
-      nameStart: start, nameLength: UInt16(truncatingIfNeeded: nameLength),
-      id: FieldName.recognise(view, from: start, length: nameLength), value: ByteRange(valueStart, valueEnd),
-      lineEnd: lineEnd &+ 2)
-    if !table.append(field) { return .invalid(.tooManyFields) }
+    var last = lineEnd
+    while last > first && ASCII.isBlank(base[last &- 1]) { last &-= 1 }
+    if count >= capacity { return .invalid(.tooManyFields) }
+    let id = FieldName.recognise(base + start, length: length, isPadded: start &+ 8 <= end)
+    (storage + count).initialize(
+      to: Field(
+        nameOffset: UInt32(truncatingIfNeeded: start), valueOffset: UInt32(truncatingIfNeeded: first),
+        valueLength: UInt32(truncatingIfNeeded: last &- first), lineEndOffset: UInt32(truncatingIfNeeded: lineEnd &+ 2),
+        nameLength: UInt16(truncatingIfNeeded: length), id: id, isDropped: false))
     position = lineEnd &+ 2
-    return .field
+    return .field(id)
   }
 
   /// A line that does not start with a token and a colon: the end of the head or a mistake.
   @inline(never)
-  private mutating func lineWithoutName(start: Int, stop: Int) -> Step {
+  private mutating func lineWithoutName(start: Int) -> Step {
+    let stop = scan.tokenEnd(from: start)
+    if stop >= scan.end { return .needMore }
     if stop == start {
       switch view[start] {
       case ASCII.carriageReturn:

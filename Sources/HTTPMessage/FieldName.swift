@@ -29,28 +29,26 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
   case vary
   case xOriginalTo
 
-  /// The name a range of token characters spells: one comparison of length, then of whole words.
-  @inline(__always)
-  static func recognise(_ view: ByteView, from start: Int, length: Int) -> FieldName {
-    let first = lowerCased(view.word(at: start, length: length))
+  /// A bit of its own in a set of names.
+  @inlinable @inline(__always)
+  var bit: UInt32 { 1 &<< UInt32(rawValue) }
+
+  /// The name that `length` token characters at `name` spell: one comparison of length, then of whole words.
+  /// - Parameter isPadded: eight bytes can be read at `name`, however short it is.
+  @inline(never)
+  static func recognise(_ name: UnsafePointer<UInt8>, length: Int, isPadded: Bool) -> FieldName {
+    @inline(__always) func word(_ offset: Int) -> UInt64 {
+      lowerCased(UInt64(littleEndian: UnsafeRawPointer(name + offset).loadUnaligned(as: UInt64.self)))
+    }
     // Names longer than eight bytes are compared by their first and last word, past sixteen also by the one between.
-    @inline(__always) func last() -> UInt64 { lowerCased(view.word(at: start &+ length &- 8)) }
-    @inline(__always) func middle() -> UInt64 { lowerCased(view.word(at: start &+ 8)) }
+    @inline(__always) func last() -> UInt64 { word(length &- 8) }
+    @inline(__always) func middle() -> UInt64 { word(8) }
+    if length < 8 {
+      let all = isPadded ? word(0) : lowerCased(ByteView(name, count: length).shortWord(at: 0, length: length))
+      return recogniseShort(all & ((1 &<< (UInt64(truncatingIfNeeded: length) &* 8)) &- 1), length: length)
+    }
+    let first = word(0)
     switch length {
-    case 2:
-      if first == lowerCased(packed("te\0\0\0\0\0\0")) { return .te }
-    case 3:
-      if first == lowerCased(packed("via\0\0\0\0\0")) { return .via }
-    case 4:
-      if first == lowerCased(packed("host\0\0\0\0")) { return .host }
-      if first == lowerCased(packed("date\0\0\0\0")) { return .date }
-      if first == lowerCased(packed("vary\0\0\0\0")) { return .vary }
-    case 6:
-      if first == lowerCased(packed("cookie\0\0")) { return .cookie }
-      if first == lowerCased(packed("expect\0\0")) { return .expect }
-    case 7:
-      if first == lowerCased(packed("upgrade\0")) { return .upgrade }
-      if first == lowerCased(packed("trailer\0")) { return .trailer }
     case 9:
       if first == packed("forwarde") && last() == packed("orwarded") { return .forwarded }
     case 10:
@@ -86,6 +84,29 @@ public enum FieldName: UInt8, Sendable, CaseIterable {
       if first == packed("proxy-au") && middle() == packed("thorizat") && last() == packed("rization") {
         return .proxyAuthorization
       }
+    default: break
+    }
+    return .other
+  }
+
+  /// A name of fewer than eight bytes, as a word in lower case with zeros behind it.
+  @inline(__always)
+  private static func recogniseShort(_ first: UInt64, length: Int) -> FieldName {
+    switch length {
+    case 2:
+      if first == packed("te\0\0\0\0\0\0") { return .te }
+    case 3:
+      if first == packed("via\0\0\0\0\0") { return .via }
+    case 4:
+      if first == packed("host\0\0\0\0") { return .host }
+      if first == packed("date\0\0\0\0") { return .date }
+      if first == packed("vary\0\0\0\0") { return .vary }
+    case 6:
+      if first == packed("cookie\0\0") { return .cookie }
+      if first == packed("expect\0\0") { return .expect }
+    case 7:
+      if first == packed("upgrade\0") { return .upgrade }
+      if first == packed("trailer\0") { return .trailer }
     default: break
     }
     return .other

@@ -12,27 +12,37 @@ public struct Field: Sendable {
   public var isDropped: Bool
 
   @inlinable @inline(__always)
-  init(nameStart: Int, nameLength: UInt16, id: FieldName, value: ByteRange, lineEnd: Int) {
-    nameOffset = UInt32(truncatingIfNeeded: nameStart)
+  init(
+    nameOffset: UInt32, valueOffset: UInt32, valueLength: UInt32, lineEndOffset: UInt32, nameLength: UInt16,
+    id: FieldName,
+    isDropped: Bool
+  ) {
+    self.nameOffset = nameOffset
+    self.valueOffset = valueOffset
+    self.valueLength = valueLength
+    self.lineEndOffset = lineEndOffset
     self.nameLength = nameLength
     self.id = id
-    valueOffset = value.offset
-    valueLength = value.byteCount
-    lineEndOffset = UInt32(truncatingIfNeeded: lineEnd)
-    isDropped = false
+    self.isDropped = isDropped
   }
 
   /// The name, which is also where the line starts.
   @inlinable
-  public var name: ByteRange { ByteRange(Int(nameOffset), Int(nameOffset) &+ Int(nameLength)) }
+  public var name: ByteRange {
+    @inline(__always) get { ByteRange(offset: nameOffset, byteCount: UInt32(nameLength)) }
+  }
 
   /// The value, without the white space around it.
   @inlinable
-  public var value: ByteRange { ByteRange(Int(valueOffset), Int(valueOffset) &+ Int(valueLength)) }
+  public var value: ByteRange {
+    @inline(__always) get { ByteRange(offset: valueOffset, byteCount: valueLength) }
+  }
 
   /// The whole line, its CRLF included.
   @inlinable
-  public var line: ByteRange { ByteRange(Int(nameOffset), Int(lineEndOffset)) }
+  public var line: ByteRange {
+    @inline(__always) get { ByteRange(offset: nameOffset, byteCount: lineEndOffset &- nameOffset) }
+  }
 }
 
 /// The field lines of one head: storage that a caller makes once and uses for message after message.
@@ -44,6 +54,10 @@ public struct FieldTable: ~Copyable {
   public let capacity: Int
   /// Number of fields of the head parsed last.
   public internal(set) var count: Int
+  /// The known names that are there, by bit: what is not need not be looked for.
+  @usableFromInline var names: UInt32 = 0
+  /// A Connection field names other fields, which go with it.
+  var namesOthers = false
 
   /// Storage for `capacity` fields, 1 to 65,536: about 20 bytes each, allocated here and nowhere else.
   public init(capacity: Int = 128) {
@@ -64,6 +78,10 @@ public struct FieldTable: ~Copyable {
     }
   }
 
+  /// Whether a field of the name is there, forwarded or not.
+  @inlinable @inline(__always)
+  public func has(_ name: FieldName) -> Bool { names & name.bit != 0 }
+
   /// Marks the field at `index` as not to be forwarded; traps outside 0 to `count - 1`.
   @inlinable
   public mutating func drop(_ index: Int) {
@@ -73,6 +91,7 @@ public struct FieldTable: ~Copyable {
 
   /// Marks every field of the name as not to be forwarded.
   public mutating func drop(_ name: FieldName) {
+    if !has(name) { return }
     var index = 0
     while index < count {
       if storage[index].id == name { storage[index].isDropped = true }
@@ -83,6 +102,7 @@ public struct FieldTable: ~Copyable {
   /// The first field of the name at or after `start`; nil when there is none.
   public func firstIndex(of name: FieldName, from start: Int = 0) -> Int? {
     precondition(start >= 0)
+    if !has(name) { return nil }
     var index = start
     while index < count {
       if storage[index].id == name { return index }
@@ -93,6 +113,7 @@ public struct FieldTable: ~Copyable {
 
   /// Whether a field of the name is there that is to be forwarded.
   public func keeps(_ name: FieldName) -> Bool {
+    if !has(name) { return false }
     var index = 0
     while index < count {
       if storage[index].id == name && !storage[index].isDropped { return true }
@@ -127,13 +148,5 @@ public struct FieldTable: ~Copyable {
       index &+= 1
     }
     return ByteRange(start, end)
-  }
-
-  @inline(__always)
-  mutating func append(_ field: Field) -> Bool {
-    if count >= capacity { return false }
-    (storage + count).initialize(to: field)
-    count &+= 1
-    return true
   }
 }

@@ -13,6 +13,11 @@ extension FieldTable {
     public static let upgrade = HopByHopExceptions(rawValue: 2)
   }
 
+  /// The names that a message may lose here.
+  private static let hopByHop =
+    FieldName.connection.bit | FieldName.keepAlive.bit | FieldName.proxyConnection.bit | FieldName.te.bit
+    | FieldName.upgrade.bit | FieldName.transferEncoding.bit
+
   /// Marks as dropped what belongs to one connection only (RFC 9110 7.6.1): Connection, Keep-Alive, Proxy-Connection,
   /// TE, Upgrade, Transfer-Encoding, and the fields that Connection names.
   ///
@@ -20,12 +25,13 @@ extension FieldTable {
   /// whoever names them: RFC 9110 7.6.1 forbids naming them, and removing them would change the request's meaning.
   /// - Parameter view: the bytes the head was parsed from.
   public mutating func dropHopByHop(in view: ByteView, except exceptions: HopByHopExceptions = .transferEncoding) {
+    if names & Self.hopByHop == 0 { return }
     var index = 0
     while index < count {
       switch storage[index].id {
       case .connection:
         storage[index].isDropped = true
-        dropNamed(by: view[storage[index].value], in: view)
+        if namesOthers { dropNamed(by: view[storage[index].value], in: view) }
       case .keepAlive, .proxyConnection, .te: storage[index].isDropped = true
       case .upgrade: if !exceptions.contains(.upgrade) { storage[index].isDropped = true }
       case .transferEncoding: if !exceptions.contains(.transferEncoding) { storage[index].isDropped = true }

@@ -87,6 +87,8 @@ public func parseRequestHead(
     return .needMore(scannedUpTo: view.count)
   }
   table.count = 0
+  table.names = 0
+  table.namesOthers = false
   head = RequestHead()
   let fieldsStart: Int
   switch RequestLineParser(view, end: end, targetBytesMax: limits.targetBytesMax).parse(into: &head) {
@@ -96,15 +98,24 @@ public func parseRequestHead(
   }
   head.fieldsOffset = UInt32(truncatingIfNeeded: fieldsStart)
 
-  var lines = FieldLineParser(view, end: end, position: fieldsStart, fieldsMax: limits.fieldsMax)
+  var lines = FieldLineParser(view, end: end, position: fieldsStart)
+  let storage = table.storage
+  let capacity = min(limits.fieldsMax, table.capacity)
+  var count = 0
+  var names: UInt32 = 0
   var facts = RequestFacts()
   while true {
-    switch lines.next(into: &table) {
-    case .field:
-      let index = table.count &- 1
-      let field = table[index]
-      if field.id != .other, let error = facts.add(field, index: index, in: view, to: &head) { return .invalid(error) }
+    switch lines.next(into: storage, count: count, capacity: capacity) {
+    case .field(let id):
+      let index = count
+      count &+= 1
+      if id == .other { continue }
+      names |= id.bit
+      if let error = facts.add(id, storage[index].value, index: index, in: view, to: &head) { return .invalid(error) }
     case .end:
+      table.count = count
+      table.names = names
+      table.namesOthers = facts.connection.namesFields
       head.endOffset = UInt32(truncatingIfNeeded: lines.position)
       if let error = facts.finish(view, &head) { return .invalid(error) }
       return .complete
@@ -128,24 +139,26 @@ private struct RequestFacts {
   var maxForwards: Int32 = -1
 
   @inline(__always)
-  mutating func add(_ field: Field, index: Int, in view: ByteView, to head: inout RequestHead) -> HTTPError? {
+  mutating func add(_ id: FieldName, _ value: ByteRange, index: Int, in view: ByteView, to head: inout RequestHead)
+    -> HTTPError?
+  {
     let position = Int32(truncatingIfNeeded: index)
-    switch field.id {
+    switch id {
     case .host:
       if head.hostIndex >= 0 { return .repeatedHost }
-      if !Authority.isValid(view[field.value]) { return .invalidHost }
+      if !Authority.isValid(view[value]) { return .invalidHost }
       head.hostIndex = position
-      hostValue = field.value
-    case .connection: connection.add(view[field.value])
-    case .contentLength: return framing.addContentLength(view[field.value])
-    case .transferEncoding: return framing.addTransferEncoding(view[field.value])
+      hostValue = value
+    case .connection: connection.add(view[value])
+    case .contentLength: return framing.addContentLength(view[value])
+    case .transferEncoding: return framing.addTransferEncoding(view[value])
     case .cookie: if head.cookieIndex < 0 { head.cookieIndex = position }
     case .via: if head.viaIndex < 0 { head.viaIndex = position }
     case .xForwardedFor: if head.forwardedForIndex < 0 { head.forwardedForIndex = position }
     case .upgrade: if head.upgradeIndex < 0 { head.upgradeIndex = position }
     case .expect:
-      if view[field.value].equalsIgnoringCase(ByteView("100-continue")) { expects = true }
-    case .maxForwards: return addMaxForwards(view[field.value], head.method)
+      if view[value].equalsIgnoringCase(ByteView("100-continue")) { expects = true }
+    case .maxForwards: return addMaxForwards(view[value], head.method)
     default: break
     }
     return nil

@@ -33,6 +33,10 @@ public struct ResponseHead: Sendable {
   /// Whether this is an interim response (1xx), to be followed by another.
   @inlinable
   public var isInterim: Bool { status < 200 }
+  /// The status line has the space behind the status code that RFC 9112 4 demands, though no reason may follow: of an HTTP/1.1
+  /// response it may be copied.
+  @inlinable
+  public var hasReasonSpace: Bool { reason.start == StatusLineForm.reasonStart }
   /// Where the first field line starts.
   @inlinable
   public var fieldsStart: Int { Int(fieldsOffset) }
@@ -57,7 +61,7 @@ public struct ResponseHead: Sendable {
 ///
 /// Content-Length and Transfer-Encoding in a 1xx or 204 response, where RFC 9110 8.6 and RFC 9112 6.1 forbid them, are
 /// marked as dropped in the table. A status line may lack the space behind the status code, as many servers write it:
-/// write a status line of your own rather than copy it.
+/// see `hasReasonSpace` before you copy it.
 ///
 /// - Parameters:
 ///   - view: all bytes received of the response so far; bytes behind the head are not looked at.
@@ -77,6 +81,8 @@ public func parseResponseHead(
     return .needMore(scannedUpTo: view.count)
   }
   table.count = 0
+  table.names = 0
+  table.namesOthers = false
   head = ResponseHead()
   let fieldsStart: Int
   switch StatusLineParser(view, end: end).parse(into: &head) {
@@ -86,23 +92,28 @@ public func parseResponseHead(
   }
   head.fieldsOffset = UInt32(truncatingIfNeeded: fieldsStart)
 
-  var lines = FieldLineParser(view, end: end, position: fieldsStart, fieldsMax: limits.fieldsMax)
+  var lines = FieldLineParser(view, end: end, position: fieldsStart)
+  let storage = table.storage
+  let capacity = min(limits.fieldsMax, table.capacity)
+  var count = 0
+  var names: UInt32 = 0
   var framing = FramingFields()
   var connection = ConnectionOptions()
   var hasUpgrade = false
   while true {
-    switch lines.next(into: &table) {
-    case .field:
-      let index = table.count &- 1
-      let field = table[index]
-      let position = Int32(truncatingIfNeeded: index)
-      switch field.id {
+    switch lines.next(into: storage, count: count, capacity: capacity) {
+    case .field(let id):
+      let position = Int32(truncatingIfNeeded: count)
+      let value = storage[count].value
+      count &+= 1
+      names |= id.bit
+      switch id {
       case .other: break
-      case .connection: connection.add(view[field.value])
+      case .connection: connection.add(view[value])
       case .contentLength:
-        if let error = framing.addContentLength(view[field.value]) { return .invalid(error) }
+        if let error = framing.addContentLength(view[value]) { return .invalid(error) }
       case .transferEncoding:
-        if let error = framing.addTransferEncoding(view[field.value]) { return .invalid(error) }
+        if let error = framing.addTransferEncoding(view[value]) { return .invalid(error) }
       case .setCookie: if head.setCookieIndex < 0 { head.setCookieIndex = position }
       case .via: if head.viaIndex < 0 { head.viaIndex = position }
       case .cacheControl: if head.cacheControlIndex < 0 { head.cacheControlIndex = position }
@@ -112,6 +123,9 @@ public func parseResponseHead(
       default: break
       }
     case .end:
+      table.count = count
+      table.names = names
+      table.namesOthers = connection.namesFields
       head.endOffset = UInt32(truncatingIfNeeded: lines.position)
       if let error = framing.conflict(minorVersion: head.minorVersion) { return .invalid(error) }
       head.contentLength = framing.contentLength
@@ -154,6 +168,12 @@ extension ResponseHead {
   }
 }
 
+@usableFromInline
+enum StatusLineForm {
+  /// Where the reason starts behind `HTTP/1.1 200 `.
+  @inlinable static var reasonStart: Int { 13 }
+}
+
 /// Parses status lines (RFC 9112 4).
 struct StatusLineParser {
   let view: ByteView
@@ -185,7 +205,7 @@ struct StatusLineParser {
     if head.status < 100 || head.status > 599 { return .invalid(.statusOutOfRange) }
     var reasonStart = 12
     if view[12] == ASCII.space {
-      reasonStart = 13
+      reasonStart = StatusLineForm.reasonStart
     } else if view[12] != ASCII.carriageReturn {
       return .invalid(view[12] == ASCII.lineFeed ? .bareLineFeed : .malformedStatusLine)
     }

@@ -37,6 +37,13 @@ final class AccessLog: Sendable {
     if started < 0 { unmanaged.release() }
   }
 
+  deinit {
+    state.withLock { state in
+      for piece in state.pending + state.free { piece.memory.deallocate() }
+    }
+    if wakeDescriptor >= 0 { _ = cr_close(wakeDescriptor) }
+  }
+
   /// Memory to write lines to: a used piece, or new memory.
   func takeMemory() -> UnsafeMutableRawPointer {
     state.withLock { $0.free.popLast() }?.memory ?? .allocate(byteCount: Self.bufferBytes, alignment: 64)

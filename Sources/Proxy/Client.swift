@@ -89,7 +89,8 @@ struct BodyProgress {
   }
 }
 
-/// A client's connection and the request on it: a slot of the worker's slab. Plain data, no references.
+/// A client's connection: a slot of the worker's slab. Plain data, no references. Thousands wait for their next request, so it holds only
+/// what must outlive one; the rest is in `Flight`.
 struct Client {
   var socket: Reactor.Socket = .none
   var state: ClientState = .free
@@ -98,18 +99,21 @@ struct Client {
   var application: Int32 = 0
   /// Slab index of the connection to the server; -1: none.
   var upstream: Int32 = -1
+  /// Next free slot of the slab.
+  var nextFree: Int32 = -1
   var deadline: Int64 = 0
   var peerHigh: UInt64 = 0
   var peerLow: UInt64 = 0
   var peerPort: UInt16 = 0
+  /// Where the request comes from, for the access log: the peer, or whom trusted proxies name.
+  var fromHigh: UInt64 = 0
+  var fromLow: UInt64 = 0
 
   /// The order of sites of the address that the last request came from, and as of which orders; generation 0: none was looked up.
+  var order: Int32 = 0
   var orderGeneration = 0
   var orderHigh: UInt64 = 0
   var orderLow: UInt64 = 0
-  var order: Int32 = 0
-  /// The tier of the site that the user was sent on to; -1: served.
-  var redirectedTier: Int32 = -1
 
   var flags: Flags = []
   struct Flags: OptionSet {
@@ -151,50 +155,12 @@ struct Client {
   var input = Buffer.none
   /// Offset up to which an incomplete head was scanned.
   var scanned = 0
-  /// The request as it goes to the server: the rewritten head, then body bytes. `start` is what was sent.
-  var request = Buffer.none
-  /// Bytes of the head in `request`.
-  var requestHead = 0
-  var requestBody = BodyProgress()
-  /// Bytes of the response's start, or of an answer of our own, that a send did not take at once.
-  var stash = Buffer.none
-  /// Body bytes in the server connection's buffer that are still to be sent.
-  var outputBody: UnsafeRawPointer?
-  var outputBodyCount = 0
-  var responseBody = BodyProgress()
-  var exchange = Exchange()
-
-  /// Neighbours in the list of a queue; -1: none.
-  var nextWaiting: Int32 = -1
-  var previousWaiting: Int32 = -1
-  var waitingList: Int32 = -1
-  /// Next free slot of the slab.
-  var nextFree: Int32 = -1
-
-  // For the access log.
-  var startRealtime: Int64 = 0
+  /// When the connection was opened, its last request ended, or the present one began.
   var started: Int64 = 0
-  var headComplete: Int64 = 0
-  var chosen: Int64 = 0
-  var connectedAt: Int64 = 0
-  var responseAt: Int64 = 0
-  var status: Int32 = 0
-  var bytesOut: UInt64 = 0
-  var termination: UInt16 = 0x2D2D
-  var namedGroup: Int32 = -1
-  var interims: UInt8 = 0
-  /// Request bytes the server had not acknowledged when its time was up last.
-  var unacknowledged: Int32 = 0
-  /// Session ids longer than this are not written into a new prefix.
-  static let sessionMax = BufferPool.reserve
-  /// Bytes of the session id kept in the reserve of `request`; 0: none.
-  var sessionLength: UInt16 = 0
-  var cookiePresent = false
-  var cookieLast: UInt32 = 0
-  var cookieFirst: UInt32 = 0
-  var dechunker = Dechunker()
-  /// Length of the request line in `request`, without its end.
-  var requestLine: Int32 = 0
+  /// The request on the connection; a blank one, shared by all, while there is none.
+  var flight: UnsafeMutablePointer<Flight>
+
+  init(blank: UnsafeMutablePointer<Flight>) { flight = blank }
 }
 
 /// What a connection to a server is about just now.

@@ -1,12 +1,19 @@
 internal import HTTPMessage
 internal import Routing
+internal import Synchronization
 internal import Topology
 
-/// Bytes that live as long as the process: the constants of the hot path.
+/// Where all that is immortal lies: kept, it is seen to be no leak.
+private let immortals = Mutex<[UInt]>([])
+
+/// Bytes that live as long as the process: the constants of the hot path, made when it starts, and what was learned of cookies,
+/// which is bounded.
 func immortal(_ text: String) -> ByteView {
   let bytes = Array(text.utf8)
   let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, bytes.count))
   memory.initialize(from: bytes, count: bytes.count)
+  let address = UInt(bitPattern: memory)
+  immortals.withLock { $0.append(address) }
   return ByteView(UnsafePointer(memory), count: bytes.count)
 }
 
@@ -87,7 +94,6 @@ struct CompiledApplication {
   var trusted: [Network]
   var clientField: ClientField
   var retries: RetryPlan
-  var queueMax: Int
   /// First of this application's waiting lists in the worker's table.
   var firstServer: Int
   /// Where the public is sent on to. Nil: nowhere.
@@ -110,7 +116,6 @@ struct CompiledApplication {
     trusted = plan.forwarding.trusted
     clientField = plan.forwarding.clientField
     retries = plan.retries
-    queueMax = plan.pool.queueMax
     self.firstServer = firstServer
   }
 
@@ -125,6 +130,38 @@ struct CompiledApplication {
       return true
     }
     return false
+  }
+}
+
+/// The applications of a node, where all its workers read them; whoever reads there keeps the owner.
+final class CompiledApplications: @unchecked Sendable {
+  let base: UnsafeMutablePointer<CompiledApplication>
+  let count: Int
+  /// Candidates of all applications.
+  let serverTotal: Int
+
+  init(_ plan: NodePlan) {
+    var compiled: [CompiledApplication] = []
+    var firstServer = 0
+    for application in plan.applications {
+      compiled.append(CompiledApplication(application, firstServer: firstServer))
+      firstServer += application.pool.servers.count
+    }
+    let unlinked = compiled
+    for index in compiled.indices {
+      compiled[index].redirects = CompiledRedirects(plan, application: index) { host in
+        unlinked.firstIndex { $0.matches(host: immortal(host)) }
+      }
+    }
+    count = compiled.count
+    serverTotal = firstServer
+    base = .allocate(capacity: max(1, count))
+    base.initialize(from: compiled, count: count)
+  }
+
+  deinit {
+    base.deinitialize(count: count)
+    base.deallocate()
   }
 }
 

@@ -86,6 +86,14 @@ struct Control: ~Copyable {
     shared.controlWaker.set(self.reactor.waker)
   }
 
+  deinit {
+    // The descriptor closes with the reactor, and its number may come to stand for another file.
+    shared.controlWaker.set(nil)
+    // Of checks and questions to the monitor that were under way.
+    for probe in probes { probe.memory?.deallocate() }
+    for client in monitorClients { client.memory?.deallocate() }
+  }
+
   private mutating func addProbe(_ application: Int, _ server: Int, _ check: HealthCheck, _ plan: CheckPlan) {
     let probe = Probe(
       application: application, server: server, check: check, plan: plan,
@@ -203,7 +211,7 @@ struct Control: ~Copyable {
     }
     if shared.working.load(ordering: .acquiring) == 0 { return true }
     if let ends = shutdownEnds, now >= ends {
-      logger.warning("\(shared.plan.name) ends with connections left: \(shared.connections.load(ordering: .relaxed))")
+      logger.warning("\(shared.plan.name) ends with connections left: \(shared.connections.count)")
       return true
     }
     return false

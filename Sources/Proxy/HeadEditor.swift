@@ -12,7 +12,8 @@ struct HeadEditor: ~Copyable {
   }
   private var edits: UnsafeMutablePointer<Edit>
   private var capacity: Int
-  private var count = 0
+  /// Edits so far.
+  private(set) var count = 0
 
   init(capacity: Int) {
     self.capacity = capacity
@@ -23,6 +24,10 @@ struct HeadEditor: ~Copyable {
 
   @inline(__always)
   mutating func reset() { count = 0 }
+
+  /// Takes back the edits behind the first `count`. The ones before them must not have grown since, as neighbours do.
+  @inline(__always)
+  mutating func forget(behind count: Int) { self.count = min(self.count, count) }
 
   /// Leaves a range out.
   @inline(__always)
@@ -65,11 +70,11 @@ struct HeadEditor: ~Copyable {
     var position = start
     for index in 0..<count {
       let edit = edits[index]
-      writer.append(view.slice(position, Int(edit.start)))
+      if position < Int(edit.start) { writer.append(view.slice(position, Int(edit.start))) }
       if let insertion = edit.insertion { writer.append(ByteView(insertion, count: Int(edit.insertionCount))) }
       if let insertion = edit.insertion2 { writer.append(ByteView(insertion, count: Int(edit.insertion2Count))) }
       position = Int(edit.end)
     }
-    writer.append(view.slice(position, end))
+    if position < end { writer.append(view.slice(position, end)) }
   }
 }

@@ -30,7 +30,7 @@ final class NodeShared: Sendable {
   let controlWaker = OnceWaker()
   let workerWakers: Mutex<[Waker?]>
   /// Client connections of the whole process.
-  let connections = Atomic<Int>(0)
+  let connections: ConnectionCount
   /// Client connections by listener.
   let listenerConnections: ListenerCounts
   /// Client connections by source; nil: unbounded.
@@ -47,6 +47,7 @@ final class NodeShared: Sendable {
   init(plan: NodePlan, workers: Int, geography: Geography? = nil) {
     self.plan = plan
     self.geography = geography
+    connections = ConnectionCount(limit: plan.limits.connectionsMax)
     listenerConnections = ListenerCounts(plan.listeners.map(\.connectionsMax))
     sources = SourceTable(limit: plan.limits.connectionsPerSourceMax, exempt: plan.limits.sourcesExempt)
     strains = StrainBoard(listeners: plan.listeners.count)
@@ -55,6 +56,10 @@ final class NodeShared: Sendable {
     addresses = AddressBook(plan: plan)
     usage = (0..<workers).map { _ in WorkerUsage() }
     learned = plan.applications.map { _ in LearnedAttributes() }
+  }
+
+  deinit {
+    for application in applications { application.deallocate() }
   }
 
   var phase: NodePhase { phaseValue.load(ordering: .acquiring) }
@@ -90,10 +95,10 @@ final class NodeShared: Sendable {
   }
 }
 
-/// The control thread's waker, known once it runs.
+/// The waker of a thread, known while that runs.
 final class OnceWaker: Sendable {
   private let waker = Mutex<Waker?>(nil)
-  func set(_ waker: Waker) { self.waker.withLock { $0 = waker } }
+  func set(_ waker: Waker?) { self.waker.withLock { $0 = waker } }
   func wake() { waker.withLock { $0?.wake() } }
 }
 
@@ -175,6 +180,27 @@ final class LearnedAttributes: Sendable {
   }
 
   func get() -> [UInt8]? { text.withLock { $0 } }
+}
+
+/// Client connections of the process, never more than the limit.
+final class ConnectionCount: Sendable {
+  private let value = Atomic<Int>(0)
+  private let limit: Int
+
+  init(limit: Int) { self.limit = limit }
+
+  var count: Int { value.load(ordering: .relaxed) }
+
+  var isFull: Bool { count >= limit }
+
+  /// Counts a connection; false: there are as many as may be, nothing was counted.
+  func open() -> Bool {
+    if value.wrappingAdd(1, ordering: .relaxed).newValue <= limit { return true }
+    close()
+    return false
+  }
+
+  func close() { value.wrappingSubtract(1, ordering: .relaxed) }
 }
 
 /// Client connections by listener, and their bounds; 0: none.

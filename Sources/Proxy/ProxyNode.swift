@@ -36,23 +36,9 @@ public enum ProxyNode {
     }
     let listeners = try plan.listeners.map { (listener) throws(NodeError) in try listen(listener.address, plan) }
     let monitor = try plan.monitor.map { (address) throws(NodeError) in try listen(address, plan) }
-    var compiled: [CompiledApplication] = []
-    var firstServer = 0
-    for application in plan.applications {
-      compiled.append(CompiledApplication(application, firstServer: firstServer))
-      firstServer += application.pool.servers.count
-    }
-    let unlinked = compiled
-    for index in compiled.indices {
-      compiled[index].redirects = CompiledRedirects(plan, application: index) { host in
-        unlinked.firstIndex { $0.matches(host: immortal(host)) }
-      }
-    }
-    let applications = UnsafeMutablePointer<CompiledApplication>.allocate(capacity: max(1, compiled.count))
-    applications.initialize(from: compiled, count: compiled.count)
-
+    let applications = CompiledApplications(plan)
     let log = try openLog(options.accessLog)
-    let descriptors = Int(cr_descriptor_limit()) - 64 - firstServer
+    let descriptors = Int(cr_descriptor_limit()) - 64 - applications.serverTotal
     let slots = max(64, min(plan.limits.connectionsMax + 8, max(1, descriptors / 2)))
     shared.working.store(workers, ordering: .releasing)
     shared.listening.store(workers, ordering: .releasing)
@@ -81,6 +67,8 @@ public enum ProxyNode {
         "role": "\(plan.role.rawValue)", "workers": "\(workers)",
         "addresses": "\(plan.listeners.map { "\($0.address)" }.joined(separator: " "))",
       ])
+    // Of what reading the topology needed, little is needed again: serving uses a small part of the program and its libraries.
+    cr_give_back_code()
     control.run(listeners: listeners)
     log?.close()
     logger.info("\(plan.name) has stopped")
@@ -178,7 +166,7 @@ private final class WorkerStart: @unchecked Sendable {
   let shared: NodeShared
   let index: Int
   let workers: Int
-  let applications: UnsafeMutablePointer<CompiledApplication>
+  let applications: CompiledApplications
   let listeners: [Int32]
   let monitor: Int32?
   let log: AccessLog?
@@ -186,7 +174,7 @@ private final class WorkerStart: @unchecked Sendable {
   let line: StartLine
 
   init(
-    shared: NodeShared, index: Int, workers: Int, applications: UnsafeMutablePointer<CompiledApplication>,
+    shared: NodeShared, index: Int, workers: Int, applications: CompiledApplications,
     listeners: [Int32], monitor: Int32?, log: AccessLog?, slots: Int, line: StartLine
   ) {
     self.shared = shared
@@ -213,9 +201,16 @@ private final class WorkerStart: @unchecked Sendable {
 
   private func run() {
     cr_thread_be_prompt()
+    serve()
+    // Not before the worker has gone with all that it held: who reads that none is left frees what they shared.
+    shared.working.wrappingSubtract(1, ordering: .releasing)
+    shared.controlWaker.wake()
+  }
+
+  private func serve() {
     do {
       var worker = try Worker(
-        shared: shared, index: index, workers: workers, applications: applications, listeners: listeners, log: log,
+        shared: shared, index: index, workers: workers, applications: applications.base, listeners: listeners, log: log,
         slots: slots)
       let waker = worker.reactor.waker
       shared.workerWakers.withLock { $0[index] = waker }

@@ -15,11 +15,12 @@ extension Worker {
   private mutating func resumeAccepting() {
     acceptPausedUntil = 0
     guard phase != .stopping else { return }
-    // Taking one now would mean closing it: it waits in the kernel's queue, where it loses nothing.
-    if isFull { return pauseAccepting(Self.fullPause) }
     if listenerSockets.isEmpty { listenerSockets = Array(repeating: .none, count: listeners.count) }
+    serveParked()
+    // One taken now would find no place: it waits in the kernel's queue, where it loses nothing.
+    if isFull { return pauseAccepting(Self.fullPause) }
     for (position, descriptor) in listeners.enumerated() where listenerSockets[position] == .none {
-      if shared.listenerConnections.isFull(position) {
+      if shared.listenerConnections.isFull(position) || isParked(position) {
         acceptPausedUntil = now + Self.fullPause
       } else if let socket = reactor.accept(from: descriptor, token: Self.token(.listener, Int32(position))) {
         listenerSockets[position] = socket
@@ -44,14 +45,13 @@ extension Worker {
   /// Neither the worker's slabs nor the node's bound have room for one more connection.
   private var isFull: Bool {
     mutating get {
-      clientCount >= clientsMax || shared.connections.load(ordering: .relaxed) >= shared.plan.limits.connectionsMax
+      clientCount >= clientsMax || shared.connections.isFull
     }
   }
 
   /// A worker's slabs are as large as the descriptor limit allows: full below the node's bound, that limit is too low.
   private mutating func noteFull() {
-    let isBound = shared.connections.load(ordering: .relaxed) >= shared.plan.limits.connectionsMax
-    shared.note(isBound ? .connections : .acceptShortage)
+    shared.note(shared.connections.isFull ? .connections : .acceptShortage)
   }
 
   /// One listener alone leaves its connections in the kernel's queue.
@@ -85,20 +85,22 @@ extension Worker {
   mutating func accepted(_ result: Int, listener: Int) {
     guard result >= 0 else { return acceptFailed(Int32(-result)) }
     let descriptor = Int32(result)
-    guard !isFull else {
-      _ = cr_close(descriptor)
+    guard clientCount < clientsMax, shared.connections.open() else {
+      // Another worker has taken the last place since this one looked.
+      park(descriptor, listener)
       noteFull()
-      pauseAccepting(Self.fullPause)
-      return
+      return pauseAccepting(Self.fullPause)
     }
     guard shared.listenerConnections.open(listener) else {
-      _ = cr_close(descriptor)
+      shared.connections.close()
+      park(descriptor, listener)
       return pauseListener(listener)
     }
     let peer = reactor.acceptedPeer.parts
     if let sources = shared.sources, !sources.open(peer.high, peer.low) {
       shared.note(.source)
       shared.listenerConnections.close(listener)
+      shared.connections.close()
       _ = cr_close(descriptor)
       return
     }
@@ -107,13 +109,14 @@ extension Worker {
     guard let socket = reactor.adopt(descriptor, token: Self.token(.client, client)) else {
       _ = cr_close(descriptor)
       shared.listenerConnections.close(listener)
+      shared.connections.close()
       shared.sources?.close(peer.high, peer.low)
       shared.note(.acceptShortage)
       return
     }
     let pointer = clients + Int(client)
     if isNew { usedClients += 1 } else { freeClient = pointer.pointee.nextFree }
-    pointer.initialize(to: Client())
+    pointer.initialize(to: Client(blank: flights.blank))
     pointer.pointee.socket = socket
     pointer.pointee.state = .idle
     pointer.pointee.listener = UInt16(truncatingIfNeeded: listener)
@@ -121,9 +124,10 @@ extension Worker {
     pointer.pointee.peerHigh = peer.high
     pointer.pointee.peerLow = peer.low
     pointer.pointee.peerPort = peer.port
+    pointer.pointee.fromHigh = peer.high
+    pointer.pointee.fromLow = peer.low
     if expectsProxyHeader(listener, peer.high, peer.low) { pointer.pointee.flags.insert(.awaitsProxyHeader) }
     clientCount += 1
-    shared.connections.wrappingAdd(1, ordering: .relaxed)
     setDeadline(client, .request, applications[0].timeouts.request)
     // At the limit the next ones wait in the kernel's queue, where they cost nothing and lose nothing.
     if isFull {
@@ -133,6 +137,41 @@ extension Worker {
       pauseListener(listener)
     }
     clientInput(client)
+  }
+
+  // MARK: Connections without a place
+
+  /// Keeps a connection that was taken for the last place and found it gone: closed, its client would see an error.
+  private mutating func park(_ descriptor: Int32, _ listener: Int) {
+    if parked.isEmpty { parked = Array(repeating: nil, count: listeners.count) }
+    // Its listener takes no others until this one is served, so there is never a second; and a stop waits for nobody.
+    guard phase != .stopping, parked[listener] == nil else {
+      _ = cr_close(descriptor)
+      return
+    }
+    parked[listener] = Parked(descriptor: descriptor, peer: reactor.acceptedPeer)
+  }
+
+  private func isParked(_ listener: Int) -> Bool { !parked.isEmpty && parked[listener] != nil }
+
+  /// They come before all that wait in the kernel's queues.
+  private mutating func serveParked() {
+    for listener in parked.indices {
+      guard let connection = parked[listener], !isFull, !shared.listenerConnections.isFull(listener) else { continue }
+      parked[listener] = nil
+      reactor.acceptedPeer = connection.peer
+      accepted(Int(connection.descriptor), listener: listener)
+    }
+  }
+
+  /// At a stop: served if there is a place, else closed as the others that find none.
+  private mutating func endParked() {
+    for listener in parked.indices {
+      guard let connection = parked[listener] else { continue }
+      parked[listener] = nil
+      reactor.acceptedPeer = connection.peer
+      accepted(Int(connection.descriptor), listener: listener)
+    }
   }
 
   /// Frees the connection and all it holds.
@@ -148,6 +187,7 @@ extension Worker {
     buffers.giveBack(&pointer.pointee.input)
     buffers.giveBack(&pointer.pointee.request)
     buffers.giveBack(&pointer.pointee.stash)
+    endFlight(client)
     pointer.pointee.state = .free
     pointer.pointee.deadlineKind = .none
     pointer.pointee.flags = pointer.pointee.flags.intersection(.scheduled)
@@ -157,13 +197,28 @@ extension Worker {
     clientCount -= 1
     shared.listenerConnections.close(Int(pointer.pointee.listener))
     shared.sources?.close(pointer.pointee.peerHigh, pointer.pointee.peerLow)
-    shared.connections.wrappingSubtract(1, ordering: .relaxed)
+    shared.connections.close()
+  }
+
+  /// Gives the connection a record for the request that begins.
+  @inline(__always)
+  mutating func beginFlight(_ client: Int32) {
+    guard clients[Int(client)].flight == flights.blank else { return }
+    clients[Int(client)].flight = flights.take()
+  }
+
+  /// The connection has no request any more, nor buffers of one.
+  @inline(__always)
+  mutating func endFlight(_ client: Int32) {
+    flights.giveBack(clients[Int(client)].flight)
+    clients[Int(client)].flight = flights.blank
   }
 
   // MARK: Stopping
 
   mutating func phaseChanged() {
     guard phase == .stopping else { return }
+    endParked()
     // What is in the queue of the listener is accepted still: the kernel drops later arrivals, so nobody is reset.
     for position in listeners.indices {
       var peer = cr_address()
@@ -272,7 +327,7 @@ extension Worker {
         pointer.pointee.upstream = -1
         perform(pointer.pointee.exchange.responseTimedOut(pool: &pools[application]), client)
       }
-    case .client: abort(client, termination: "cD")
+    case .client: if !isTaking(client) { abort(client, termination: "cD") }
     case .tunnel: abort(client, termination: "--")
     case .linger: closeClient(client)
     }

@@ -134,7 +134,8 @@ extension Worker {
     pointer.pointee.state = .answering
     pointer.pointee.outputBodyCount = 0
     if pointer.pointee.headComplete == 0 { pointer.pointee.headComplete = now }
-    setDeadline(client, .client, applications[Int(pointer.pointee.application)].timeouts.client)
+    resetPatience(client)
+    setDeadline(client, .client, pointer.pointee.patience)
     if sendFromScratch(client, count) { answerSent(client) }
   }
 
@@ -197,6 +198,7 @@ extension Worker {
       return
     }
     buffers.giveBack(&pointer.pointee.input)
+    endFlight(client)
     pointer.pointee.state = .idle
     setDeadline(client, .keepAlive, applications[Int(pointer.pointee.application)].timeouts.keepAlive)
     guard reactor.awaitInput(pointer.pointee.socket) else { return }

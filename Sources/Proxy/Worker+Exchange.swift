@@ -85,9 +85,13 @@ extension Worker {
       setDeadline(client, .connect, timeouts.connect)
     } catch {
       switch error.code {
-      case EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL:  // ours, not the server's
+      case EMFILE, ENFILE, ENOMEM, ENOBUFS:  // ours, not the server's
         if evictIdle() && policy != .none { return connect(client, server, .none) }
-        shared.note(error.code == EADDRNOTAVAIL ? .connectPorts : .connectDescriptors)
+        shared.note(.connectDescriptors)
+        connectShort(client)
+      case EADDRNOTAVAIL:  // every local port is in use towards this address
+        if policy != .none && freePort(list) { return connect(client, server, .none) }
+        shared.note(.connectPorts)
         connectShort(client)
       default: addressFailed(client, server, address, tries: tries, since: since)
       }
@@ -200,11 +204,11 @@ extension Worker {
     }
   }
 
-  mutating func closeUpstream(_ upstream: Int32) {
+  mutating func closeUpstream(_ upstream: Int32, reset: Bool = false) {
     let pointer = upstreams + Int(upstream)
     guard pointer.pointee.state != .free else { return }
     if pointer.pointee.state == .idle { unlinkIdle(upstream) }
-    reactor.close(pointer.pointee.socket)
+    reactor.close(pointer.pointee.socket, reset: reset)
     buffers.giveBack(&pointer.pointee.input)
     pointer.pointee.state = .free
     pointer.pointee.client = -1
@@ -282,6 +286,14 @@ extension Worker {
     return false
   }
 
+  /// Gives the port of an idle connection to the server free for another one, by a reset: closed in order it would keep the
+  /// port for as long as late segments may come. False: there is none.
+  private mutating func freePort(_ slot: Int) -> Bool {
+    guard idleHeads[slot] >= 0 else { return false }
+    closeUpstream(idleHeads[slot], reset: true)
+    return true
+  }
+
   mutating func upstreamExpired(_ upstream: Int32) {
     let pointer = upstreams + Int(upstream)
     guard pointer.pointee.state == .idle else { return }
@@ -294,7 +306,8 @@ extension Worker {
 
   // MARK: Waiting
 
-  /// Users with a session wait ahead of those without: two lists a server.
+  /// The queues themselves are of the whole process and in the core (`SlotQueues`); these lists are the worker's own part of
+  /// them: two a server, as users with a session wait ahead of those without.
   private mutating func queueList(_ client: Int32, _ server: Int32) -> Int {
     let pointer = clients + Int(client)
     let list = slot(of: server, in: pointer.pointee.application)
@@ -305,17 +318,6 @@ extension Worker {
     let pointer = clients + Int(client)
     let app = applications + Int(pointer.pointee.application)
     if pointer.pointee.waitingList >= 0 { stopWaiting(client) }
-    if list < serverTotal * 2 {
-      let server = pointer.pointee.exchange.server
-      let position = slot(of: server, in: pointer.pointee.application)
-      if Int(waiting[position].count + waiting[serverTotal + position].count) >= app.pointee.queueMax {
-        perform(
-          pointer.pointee.exchange.waitedTooLong(pool: &pools[Int(pointer.pointee.application)], now: now), client)
-        return
-      }
-      // Marked first, looked again after: a slot given back meanwhile is not missed.
-      shared.applications[Int(pointer.pointee.application)].loads.markWaiting(server, worker: index)
-    }
     link(client, into: list, ahead: false)
     let isTrial = list >= serverTotal * 2 && list < serverTotal * 3
     setDeadline(client, .queue, isTrial ? app.pointee.timeouts.connect * 2 : app.pointee.timeouts.queue)
@@ -349,8 +351,15 @@ extension Worker {
     pointer.pointee.waitingList = -1
   }
 
-  /// Gives those who wait another try, the first of each list first, until one has to wait on.
+  /// Those whose slot was granted go on; then those who wait get another try, the first of each list first, until one has to
+  /// wait on: a server may have died, a trial may have ended.
   mutating func retryWaiting() {
+    for application in 0..<applicationCount {
+      while let client = pools[application].nextGranted() {
+        stopWaiting(client)
+        perform(clients[Int(client)].exchange.slotFreed(pool: &pools[application], now: now), client)
+      }
+    }
     for list in 0..<serverTotal * 3 + applicationCount {
       var left = waiting[list].count
       while left > 0, waiting[list].head >= 0 {
@@ -384,7 +393,6 @@ extension Worker {
     switch action {
     case .queue(let server):
       guard queueList(client, server) == list else { return false }
-      shared.applications[Int(pointer.pointee.application)].loads.markWaiting(server, worker: index)
     case .awaitTrial(let server):
       guard serverTotal * 2 + slot(of: server, in: pointer.pointee.application) == list else { return false }
     case .awaitBudget:

@@ -56,9 +56,15 @@ extension Worker {
     guard pointer.pointee.status != 0 || pointer.pointee.headComplete != 0, let memory = log.line() else { return }
     var writer = ByteWriter(memory)
     let app = applications + Int(pointer.pointee.application)
-    writer.append(addressHigh: pointer.pointee.peerHigh, low: pointer.pointee.peerLow)
-    writer.append(byte: 0x3A)
-    writer.append(decimal: UInt64(pointer.pointee.peerPort))
+    let isPeer =
+      pointer.pointee.fromHigh == pointer.pointee.peerHigh && pointer.pointee.fromLow == pointer.pointee.peerLow
+    if !isPeer {
+      // Whom proxies name has no port.
+      writer.append(addressHigh: pointer.pointee.fromHigh, low: pointer.pointee.fromLow)
+      writer.append(":0")
+    } else {
+      appendPeer(client, into: &writer)
+    }
     writer.append(" [")
     clock.append(
       pointer.pointee.startRealtime == 0 ? now + realtimeOffset : pointer.pointee.startRealtime, into: &writer)
@@ -121,8 +127,22 @@ extension Worker {
     writer.append(hasServer ? pointer.pointee.exchange.reason.text : redirected >= 0 ? "redirect" : Reason.none.text)
     writer.append(" away=")
     writer.append(decimal: UInt64(pointer.pointee.exchange.attempts > 0 ? pointer.pointee.exchange.attemptsAway : 0))
+    if !isPeer {
+      writer.append(" peer=")
+      appendPeer(client, into: &writer)
+    }
     writer.append("\n")
     log.commit(writer.position)
+    // What comes next on the connection, and cannot be read, is the peer's.
+    pointer.pointee.fromHigh = pointer.pointee.peerHigh
+    pointer.pointee.fromLow = pointer.pointee.peerLow
+  }
+
+  private mutating func appendPeer(_ client: Int32, into writer: inout ByteWriter) {
+    let pointer = clients + Int(client)
+    writer.append(addressHigh: pointer.pointee.peerHigh, low: pointer.pointee.peerLow)
+    writer.append(byte: 0x3A)
+    writer.append(decimal: UInt64(pointer.pointee.peerPort))
   }
 
   /// `TR/Tw/Tc/Tr/Ta` in milliseconds: request, waiting, connect, response, all; -1 for what was not reached.
@@ -147,7 +167,7 @@ extension Worker {
   /// `actconn/feconn/beconn/srvconn/retries srvqueue/bequeue`.
   private mutating func appendCounts(_ client: Int32, _ hasServer: Bool, into writer: inout ByteWriter) {
     let pointer = clients + Int(client)
-    let connections = UInt64(max(0, shared.connections.load(ordering: .relaxed)))
+    let connections = UInt64(max(0, shared.connections.count))
     let loads = shared.applications[Int(pointer.pointee.application)].loads
     writer.append(decimal: connections)
     writer.append(byte: 0x2F)

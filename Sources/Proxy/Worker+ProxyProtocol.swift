@@ -29,6 +29,8 @@ extension Worker {
         pointer.pointee.peerHigh = source.high
         pointer.pointee.peerLow = source.low
         pointer.pointee.peerPort = header.sourcePort
+        pointer.pointee.fromHigh = source.high
+        pointer.pointee.fromLow = source.low
       }
       if pointer.pointee.input.count > 0 { return true }
       receiveHead(client)

@@ -35,8 +35,6 @@ extension Worker {
   /// Put behind the query of a target that a user was sent on with, so that the next director does not send the user on again.
   static let redirectMark: StaticString = "geodirector-redirected=1"
 
-  private static let markBytes = redirectMark.utf8CodeUnitCount + 1
-
   /// Whether requests of the connection may be redirected.
   @inline(__always)
   private mutating func redirects(_ client: Int32, _ app: UnsafeMutablePointer<CompiledApplication>) -> Bool {
@@ -48,12 +46,7 @@ extension Worker {
   mutating func unmarked(_ path: ByteView, _ client: Int32, _ app: UnsafeMutablePointer<CompiledApplication>)
     -> ByteView
   {
-    guard path.count >= Self.markBytes, redirects(client, app) else { return path }
-    let start = path.count - Self.markBytes
-    guard path[start] == 0x3F || path[start] == 0x26,
-      path.slice(start + 1, path.count).equals(ByteView(Self.redirectMark))
-    else { return path }
-    return path.slice(0, start)
+    redirects(client, app) ? QueryMark.removed(Self.redirectMark, from: path) : path
   }
 
   /// The tier of the site that a request is to be sent to; nil: it is served. Only what begins a session is sent on, and only

@@ -51,6 +51,7 @@ extension Worker {
       closeClient(client)
       return
     }
+    beginFlight(client)
     pointer.pointee.input.end += result
     parse(client)
   }
@@ -95,6 +96,8 @@ extension Worker {
     if head.minorVersion == 0 { pointer.pointee.flags.insert(.isHTTP10) }
     if head.method == .head { pointer.pointee.flags.insert(.isHead) }
     if head.upgrade { pointer.pointee.flags.insert(.upgrade) }
+    pointer.pointee.fromHigh = pointer.pointee.peerHigh
+    pointer.pointee.fromLow = pointer.pointee.peerLow
     pointer.pointee.status = 0
     pointer.pointee.bytesOut = 0
     pointer.pointee.chosen = 0
@@ -113,6 +116,7 @@ extension Worker {
     // The request keeps the line for the log, so it is made also when the answer is ours.
     let hasBody = !pointer.pointee.requestBody.isComplete || head.upgrade
     pointer.pointee.request = hasBody ? buffers.takeLarge() : buffers.takeSmall()
+    resetPatience(client)
     let app = applications + Int(pointer.pointee.application)
     var route = CookieRoute()
     let binding = readCookies(view, head, app, &route)
@@ -138,6 +142,8 @@ extension Worker {
     if pointer.pointee.input.count == 0 { buffers.giveBack(&pointer.pointee.input) }
     pointer.pointee.state = .exchange
     let from = clientAddress(client, view, app)
+    pointer.pointee.fromHigh = from.high
+    pointer.pointee.fromLow = from.low
     let key = SelectionKey(
       clientHash: StableHash.hash(high: from.high, low: from.low), sessionHash: binding.sessionHash)
     let order = order(client, from: from)
@@ -147,7 +153,8 @@ extension Worker {
     let request = Exchange.Request(
       isIdempotent: head.method.isIdempotent, binding: binding, key: key, order: redirectsPublic ? 0 : order)
     let action = pointer.pointee.exchange.begin(
-      request, attemptsMax: app.pointee.retries.attemptsMax, pool: &pools[Int(pointer.pointee.application)], now: now)
+      request, attemptsMax: app.pointee.retries.attemptsMax, waiter: client,
+      pool: &pools[Int(pointer.pointee.application)], now: now)
     perform(action, client)
   }
 
@@ -264,7 +271,7 @@ extension Worker {
     if result == Reactor.pending {
       pointer.pointee.flags.insert(.receiving)
       if pointer.pointee.state == .exchange {
-        setDeadline(client, .body, applications[Int(pointer.pointee.application)].timeouts.client)
+        awaitBody(client)
       }
       return false
     }
@@ -323,6 +330,7 @@ extension Worker {
       setDeadline(client, .tunnel, applications[Int(pointer.pointee.application)].timeouts.tunnel)
       return true
     }
+    clientMoved(client, result, perByte: uploadPatience)
     let bytes = pointer.pointee.request.free
     switch pointer.pointee.requestBody.take(bytes, count: result) {
     case .taken(let used):

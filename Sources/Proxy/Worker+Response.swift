@@ -160,6 +160,7 @@ extension Worker {
     pointer.pointee.responseAt = now
     pointer.pointee.status = Int32(head.status)
     pointer.pointee.flags.insert(.responseBegun)
+    resetPatience(client)
     upstreams[Int(upstream)].keepAlive = head.keepAlive
     pointer.pointee.responseBody = BodyProgress(head.framing)
     if head.framing == .untilClose || phase != .running { pointer.pointee.flags.remove(.keepAlive) }
@@ -182,7 +183,10 @@ extension Worker {
     } else {
       setDeadline(client, .server, applications[application].timeouts.server)
     }
-    guard takeResponseBody(client, upstream) else { return }
+    let body = upstreams[Int(upstream)].input
+    if body.count > 0 {
+      guard takeResponseBody(client, upstream, body.first, body.count) else { return }
+    }
     let wasTunnel = pointer.pointee.state == .tunnel
     if sendFromScratch(client, writer.position) { pumpResponse(client) }
     if wasTunnel && pointer.pointee.state == .tunnel { pumpRequest(client) }
@@ -207,18 +211,18 @@ extension Worker {
   // MARK: The body
 
   /// Takes what was received as body: sets what is to be sent. False: the response broke.
-  private mutating func takeResponseBody(_ client: Int32, _ upstream: Int32) -> Bool {
+  private mutating func takeResponseBody(
+    _ client: Int32, _ upstream: Int32, _ bytes: UnsafeMutableRawPointer, _ received: Int
+  ) -> Bool {
     let pointer = clients + Int(client)
-    let input = upstreams[Int(upstream)].input
-    guard input.count > 0 else { return true }
-    switch pointer.pointee.responseBody.take(input.first, count: input.count) {
+    switch pointer.pointee.responseBody.take(bytes, count: received) {
     case .taken(let used):
-      if used < input.count { upstreams[Int(upstream)].keepAlive = false }
+      if used < received { upstreams[Int(upstream)].keepAlive = false }
       var count = used
       if pointer.pointee.flags.contains(.dechunk) {
-        count = pointer.pointee.dechunker.compact(input.first, count: used)
+        count = pointer.pointee.dechunker.compact(bytes, count: used)
       }
-      pointer.pointee.outputBody = UnsafeRawPointer(input.first)
+      pointer.pointee.outputBody = UnsafeRawPointer(bytes)
       pointer.pointee.outputBodyCount = count
       return true
     case .invalid:
@@ -252,29 +256,25 @@ extension Worker {
     let pointer = clients + Int(client)
     let server = upstreams + Int(upstream)
     if server.pointee.isAwaiting || server.pointee.ended { return false }
-    if !server.pointee.input.isLarge {
-      buffers.giveBack(&server.pointee.input)
-      server.pointee.input = buffers.takeLarge()
-    }
-    server.pointee.input.start = 0
-    server.pointee.input.end = 0
-    let result = reactor.receive(
-      server.pointee.socket, into: server.pointee.input.free, count: server.pointee.input.room)
+    // What came with the head has left.
+    buffers.giveBack(&server.pointee.input)
+    let asked = pointer.pointee.pieceBytes
+    let result = reactor.receive(server.pointee.socket, into: relay, count: asked)
     if result == Reactor.pending {
       reactor.cancelReceive(server.pointee.socket)
-      buffers.giveBack(&server.pointee.input)
       _ = reactor.awaitInput(server.pointee.socket)
       server.pointee.isAwaiting = true
       return false
     }
     if result <= 0 { return responseEnded(client, upstream, result) }
-    server.pointee.input.end = result
+    // All that was asked for came, and the last piece was taken: the next one may be larger.
+    if result == asked { pointer.pointee.pieceBytes = min(asked * 2, Self.relayBytes) }
     setDeadline(
       client, pointer.pointee.state == .tunnel ? .tunnel : .server,
       pointer.pointee.state == .tunnel
         ? applications[Int(pointer.pointee.application)].timeouts.tunnel
         : applications[Int(pointer.pointee.application)].timeouts.server)
-    return takeResponseBody(client, upstream)
+    return takeResponseBody(client, upstream, relay, result)
   }
 
   /// The server closed: the end of a body that lasts until then, else the client must see that something is missing.
@@ -349,8 +349,7 @@ extension Worker {
     let sent = max(0, result)
     pointer.pointee.bytesOut += UInt64(sent)
     if sent < count {
-      pointer.pointee.stash =
-        count - sent <= BufferPool.small - BufferPool.reserve ? buffers.takeSmall() : buffers.takeLarge()
+      pointer.pointee.stash = buffers.take(for: count - sent)
       pointer.pointee.stash.free.copyMemory(from: scratch + sent, byteCount: count - sent)
       pointer.pointee.stash.end = count - sent
     } else {
@@ -382,15 +381,34 @@ extension Worker {
           pointer.pointee.socket, UnsafeRawPointer($0).assumingMemoryBound(to: iovec.self), count: partCount)
       }
       if result == Reactor.pending {
-        pointer.pointee.flags.insert(.sending)
-        if pointer.pointee.state != .tunnel {
-          setDeadline(client, .client, applications[Int(pointer.pointee.application)].timeouts.client)
+        if pointer.pointee.outputBodyCount > 0 && pointer.pointee.outputBody! >= UnsafeRawPointer(relay)
+          && pointer.pointee.outputBody! < UnsafeRawPointer(relay + Self.relayBytes)
+        {
+          // Others need that memory: submitted again from the place where it is kept. The kernel is not asked again.
+          keepRelayed(client)
+          continue
         }
+        pointer.pointee.flags.insert(.sending)
+        if pointer.pointee.state != .tunnel { awaitTaking(client) }
         return false
       }
       guard outputSent(client, result) else { return false }
     }
     return true
+  }
+
+  /// The client does not take what was received for it: that is kept in a buffer that just holds it, and less is received at a time, so
+  /// that one who reads slowly holds little.
+  private mutating func keepRelayed(_ client: Int32) {
+    let pointer = clients + Int(client)
+    let count = pointer.pointee.outputBodyCount
+    precondition(!pointer.pointee.stash.isHeld, "what was to be sent before has left")
+    var kept = buffers.take(for: count)
+    kept.free.copyMemory(from: pointer.pointee.outputBody!, byteCount: count)
+    kept.end = count
+    pointer.pointee.stash = kept
+    pointer.pointee.outputBodyCount = 0
+    pointer.pointee.pieceBytes = Buffer.Size.middle.capacity
   }
 
   private mutating func outputSent(_ client: Int32, _ result: Int) -> Bool {
@@ -400,6 +418,7 @@ extension Worker {
       return false
     }
     pointer.pointee.bytesOut += UInt64(result)
+    clientMoved(client, result, perByte: downloadPatience)
     let fromStash = min(result, pointer.pointee.stash.count)
     pointer.pointee.stash.start += fromStash
     if pointer.pointee.stash.isHeld && pointer.pointee.stash.count == 0 { buffers.giveBack(&pointer.pointee.stash) }

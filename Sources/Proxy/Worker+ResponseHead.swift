@@ -32,10 +32,12 @@ extension Worker {
     {
       fields.drop(.proxyStatus)
     }
-    writeStatusLine(head, view, into: &writer)
+    // As a rule the line is passed on as it is: the parser has seen to its form.
+    let isVerbatim = head.minorVersion == 1 && head.hasReasonSpace
+    if !isVerbatim { writeStatusLine(head, view, into: &writer) }
     editor.reset()
     let serverSet = editResponse(client, view, head, app)
-    editor.write(view, from: head.fieldsStart, to: head.length - 2, into: &writer)
+    editor.write(view, from: isVerbatim ? 0 : head.fieldsStart, to: head.length - 2, into: &writer)
     appendCookie(client, head, app, serverSet: serverSet, into: &writer)
     if !head.hasDate { appendDate(into: &writer) }
     if isTunnel {

@@ -16,6 +16,8 @@ struct CookieRoute {
   var firstGiven: UInt32 = 0
   /// Prefix mode: the session id behind the prefix, by position in the head.
   var session = ByteRange()
+  /// The field that holds this cookie and nothing else; -1: none does.
+  var onlyIn: Int32 = -1
 }
 
 /// Heads on their way to the server: cookies read and taken out, forwarding fields added.
@@ -33,7 +35,14 @@ extension Worker {
       let start = fields[field].value.start
       let value = view[fields[field].value]
       var scanner = CookieScanner(value)
-      while let pair = scanner.next(named: cookie.name) {
+      var isFirst = true
+      while let pair = scanner.next() {
+        guard value[pair.name].equals(cookie.name) else {
+          isFirst = false
+          continue
+        }
+        if isFirst && scanner.isAtEnd { route.onlyIn = Int32(truncatingIfNeeded: field) }
+        isFirst = false
         let found =
           cookie.mode == .prefix
           ? readPrefixed(value[pair.value], at: start + pair.value.start, application, &route)
@@ -94,15 +103,13 @@ extension Worker {
     pointer.pointee.cookieFirst = route.firstGiven
     pointer.pointee.cookieLast = route.lastSeen
     pointer.pointee.cookiePresent = route.isPresent
-    writer.append(view[head.methodName])
-    writer.append(byte: 0x20)
-    if head.path.isEmpty || (head.targetForm == .absolute && view[head.path.start] == 0x3F) {
-      writer.append(head.method == .options && head.path.isEmpty ? "*" : "/")
+    // As a rule the line is passed on as it is: the parser has seen to its form.
+    let isVerbatim = head.targetForm == .origin && head.minorVersion == 1 && !redirectsPublic
+    if isVerbatim {
+      pointer.pointee.requestLine = Int32(truncatingIfNeeded: head.fieldsStart - head.start - Self.versionCount)
+    } else {
+      writeRequestLine(client, view, head, app, into: &writer)
     }
-    writer.append(redirectsPublic ? unmarked(view[head.path], client, app) : view[head.path])
-    pointer.pointee.requestLine = Int32(writer.position)
-    // A request of HTTP/1.0 that names no host stays one: HTTP/1.1 would demand a name (RFC 9112 section 3.2).
-    writer.append(head.host.isEmpty ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n")
     if head.hostDiffers {
       writer.append("Host: ")
       writer.append(view[head.host])
@@ -119,18 +126,36 @@ extension Worker {
     // To an expectation of HTTP/1.0 nobody answers (RFC 9110 section 10.1.1).
     if head.minorVersion == 0 { fields.drop(.expect) }
     editRequest(view, head, app, route)
-    editor.write(view, from: head.fieldsStart, to: head.length - 2, into: &writer)
+    editor.write(view, from: isVerbatim ? head.start : head.fieldsStart, to: head.length - 2, into: &writer)
     appendForwarding(client, view, head, app, into: &writer)
     if head.upgrade { writer.append("Connection: upgrade\r\n") }
-    writer.appendViaLine(minorVersion: head.minorVersion, pseudonym: viaName)
-    writer.append("\r\n")
+    writer.append(head.minorVersion == 0 ? lastLine10 : lastLine11)
     // The session id is needed again when the response tells the client of another server (rule B6).
     pointer.pointee.sessionLength = 0
-    if !route.session.isEmpty && route.session.count <= Client.sessionMax {
+    if !route.session.isEmpty && route.session.count <= Flight.sessionMax {
       pointer.pointee.request.reserved.copyMemory(
         from: view[route.session].rawBuffer.baseAddress!, byteCount: route.session.count)
       pointer.pointee.sessionLength = UInt16(route.session.count)
     }
+  }
+
+  /// Bytes of a request line behind its target: a space, the version and the line's end.
+  private static let versionCount = 11
+
+  /// Writes a request line that is not the one received.
+  private mutating func writeRequestLine(
+    _ client: Int32, _ view: ByteView, _ head: RequestHead, _ app: UnsafeMutablePointer<CompiledApplication>,
+    into writer: inout ByteWriter
+  ) {
+    writer.append(view[head.methodName])
+    writer.append(byte: 0x20)
+    if head.path.isEmpty || (head.targetForm == .absolute && view[head.path.start] == 0x3F) {
+      writer.append(head.method == .options && head.path.isEmpty ? "*" : "/")
+    }
+    writer.append(redirectsPublic ? unmarked(view[head.path], client, app) : view[head.path])
+    clients[Int(client)].requestLine = Int32(writer.position)
+    // A request of HTTP/1.0 that names no host stays one: HTTP/1.1 would demand a name (RFC 9112 section 3.2).
+    writer.append(head.host.isEmpty ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n")
   }
 
   private mutating func editRequest(
@@ -149,7 +174,9 @@ extension Worker {
         continue
       }
       guard field.id == .cookie, route.isPresent else { continue }
-      if removes {
+      if removes && route.onlyIn == Int32(truncatingIfNeeded: index) {
+        editor.delete(field.line)
+      } else if removes {
         removeCookie(app.pointee.cookie!.name, view, field)
       } else if !route.prefix.isEmpty && route.prefix.start >= field.value.start && route.prefix.end <= field.value.end
       {
@@ -159,15 +186,13 @@ extension Worker {
   }
 
   private mutating func removeCookie(_ name: ByteView, _ view: ByteView, _ field: Field) {
-    // First whether anything is left of the field, then the ranges.
-    var trial = CookieRemoval(of: name, from: view[field.value])
-    while trial.next() != nil {}
-    if trial.emptiesField {
-      editor.delete(field.line)
-      return
-    }
+    let before = editor.count
     var removal = CookieRemoval(of: name, from: view[field.value])
     while let range = removal.next() { editor.delete(range.shifted(by: field.value.start)) }
+    if removal.emptiesField {
+      editor.forget(behind: before)
+      editor.delete(field.line)
+    }
   }
 
   /// TRACE and OPTIONS have one such field at most (RFC 9110 section 7.6.2); a number beyond all paths was capped.
@@ -199,13 +224,13 @@ extension Worker {
     }
   }
 
-  /// Where the request comes from, for algorithms and orders of sites that go by it: the last address in X-Forwarded-For, or
+  /// Where the request comes from, for algorithms and orders of sites that go by it, and for the log: the last address in X-Forwarded-For, or
   /// Forwarded, that no trusted proxy has, as far as trusted proxies say so, else the peer (rule H).
   mutating func clientAddress(
     _ client: Int32, _ view: ByteView, _ app: UnsafeMutablePointer<CompiledApplication>
   ) -> AddressBits {
     var address = AddressBits(high: clients[Int(client)].peerHigh, low: clients[Int(client)].peerLow)
-    guard pools[app - applications].usesClientAddress || orderGeneration > 0 else { return address }
+    guard pools[app - applications].usesClientAddress || orderGeneration > 0 || log.isOn else { return address }
     let isForwarded = app.pointee.clientField == .forwarded
     var index = fields.count
     while index > 0 {
@@ -245,13 +270,7 @@ extension ByteWriter {
   /// Writes an address given in 128-bit form as text: dotted for IPv4, RFC 5952 for IPv6.
   mutating func append(addressHigh high: UInt64, low: UInt64) {
     if high == 0 && low >> 32 == 0xFFFF {
-      append(decimal: low >> 24 & 0xFF)
-      append(byte: 0x2E)
-      append(decimal: low >> 16 & 0xFF)
-      append(byte: 0x2E)
-      append(decimal: low >> 8 & 0xFF)
-      append(byte: 0x2E)
-      append(decimal: low & 0xFF)
+      append(dotted: UInt32(truncatingIfNeeded: low))
       return
     }
     func group(_ index: Int) -> UInt64 {

@@ -19,12 +19,15 @@ struct Worker: ~Copyable {
   let index: Int
   let applications: UnsafeMutablePointer<CompiledApplication>
   let applicationCount: Int
-  let pools: UnsafeMutablePointer<Pool>
+  // The pointers that are `var` are never set again; but what is changed in place through a `let` does not compile under
+  // ThreadSanitizer (Swift 6.3.1).
+  var pools: UnsafeMutablePointer<Pool>
   var reactor: Reactor
   var wheel: TimerWheel
   var buffers = BufferPool()
-  let clients: UnsafeMutablePointer<Client>
-  let upstreams: UnsafeMutablePointer<Upstream>
+  var clients: UnsafeMutablePointer<Client>
+  var flights: FlightSlab
+  var upstreams: UnsafeMutablePointer<Upstream>
   /// Slots of each slab.
   let slots: Int
   var freeClient: Int32 = -1
@@ -36,9 +39,9 @@ struct Worker: ~Copyable {
   var upstreamCount = 0
   /// First idle connection of each server, numbered over all applications; -1: none.
   let idleHeads: UnsafeMutablePointer<Int32>
-  let idleCounts: UnsafeMutablePointer<Int32>
+  var idleCounts: UnsafeMutablePointer<Int32>
   /// Clients waiting: two lists a server (users with a session first), then one a server for trials, then one an application for the budget.
-  let waiting: UnsafeMutablePointer<WaitingList>
+  var waiting: UnsafeMutablePointer<WaitingList>
   let serverTotal: Int
   var waitingTotal = 0
   /// Addresses of each server, the one to try first in front; several only of host names.
@@ -49,13 +52,23 @@ struct Worker: ~Copyable {
   var editor: HeadEditor
   let scratch: UnsafeMutableRawPointer
   static let scratchBytes = 96 * 1024
+  /// Where bytes on their way to a client are received: only what it does not take at once needs memory of its own.
+  let relay: UnsafeMutableRawPointer
+  /// No more than a buffer can keep.
+  static let relayBytes = Buffer.Size.large.capacity
   var log: LogBuffer
   var now: Int64
   var realtimeOffset: Int64
   var clock = LogClock()
   let limits: HeadLimits
   let bodyBytesMax: UInt64
+  /// Patience that a byte of a request's body and one of an answer gives back, in nanoseconds (`Worker+Pace`).
+  let uploadPatience: Int64
+  let downloadPatience: Int64
   let viaName: ByteView
+  /// What ends the head of a request received as HTTP/1.1, or as HTTP/1.0: the Via field and the empty line.
+  let lastLine11: ByteView
+  let lastLine10: ByteView
   let nodeName: ByteView
   let roleIsOffice: Bool
   let isOutermost: UnsafeMutablePointer<Bool>
@@ -69,6 +82,8 @@ struct Worker: ~Copyable {
   /// By listener; `.none` while nothing is accepted there.
   var listenerSockets: [Reactor.Socket] = []
   var acceptPausedUntil: Int64 = 0
+  /// By listener: a connection that was taken when there was no place left, to be served with the next one.
+  var parked: [Parked?] = []
   var phase: NodePhase = .running
   /// Clients to go on with at the end of the round.
   let ready: UnsafeMutablePointer<Int32>
@@ -80,6 +95,11 @@ struct Worker: ~Copyable {
   var orderGeneration = 0
   /// Orders of sites are for redirects alone.
   let redirectsPublic: Bool
+
+  struct Parked {
+    var descriptor: Int32
+    var peer: SocketAddress
+  }
 
   struct WaitingList {
     var head: Int32 = -1
@@ -102,7 +122,7 @@ struct Worker: ~Copyable {
       (pools + position).initialize(
         to: Pool(
           application: application, shared: shared.applications[position], timeScale: plan.timeScale, workers: workers,
-          seed: UInt64(truncatingIfNeeded: cr_realtime()) &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15,
+          worker: index, seed: UInt64(truncatingIfNeeded: cr_realtime()) &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15,
           now: cr_monotonic()))
       pools[position].realtimeOffset = cr_realtime() - cr_monotonic()
     }
@@ -112,6 +132,7 @@ struct Worker: ~Copyable {
     self.reactor = reactor
     self.slots = slots
     clients = .allocate(capacity: slots)
+    flights = FlightSlab(capacity: slots)
     upstreams = .allocate(capacity: slots)
     serverTotal = plan.applications.reduce(0) { $0 + $1.pool.servers.count }
     idleHeads = .allocate(capacity: max(1, serverTotal))
@@ -126,12 +147,17 @@ struct Worker: ~Copyable {
     fields = FieldTable(capacity: max(1, plan.limits.fieldsMax))
     editor = HeadEditor(capacity: max(1, plan.limits.fieldsMax) * 2 + 16)
     scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
+    relay = .allocate(byteCount: Self.relayBytes, alignment: 64)
     self.log = LogBuffer(log: log)
     limits = HeadLimits(
       headBytesMax: min(plan.limits.headBytesMax, BufferPool.small - 1_024), targetBytesMax: plan.limits.targetBytesMax,
       fieldsMax: plan.limits.fieldsMax)
     bodyBytesMax = plan.limits.bodyBytesMax > 0 ? UInt64(plan.limits.bodyBytesMax) : .max
+    uploadPatience = Self.patiencePerByte(bytesPerSecondMin: plan.limits.uploadBytesPerSecondMin)
+    downloadPatience = Self.patiencePerByte(bytesPerSecondMin: plan.limits.downloadBytesPerSecondMin)
     viaName = immortal(plan.name)
+    lastLine11 = immortal("Via: 1.1 \(plan.name)\r\n\r\n")
+    lastLine10 = immortal("Via: 1.0 \(plan.name)\r\n\r\n")
     nodeName = immortal(plan.name)
     roleIsOffice = plan.role == .officeProxy
     redirectsPublic = plan.geo?.use == .redirects
@@ -159,6 +185,7 @@ struct Worker: ~Copyable {
     addresses.deinitialize(count: max(1, serverTotal))
     addresses.deallocate()
     scratch.deallocate()
+    relay.deallocate()
     isOutermost.deallocate()
     proxyNetworks.deinitialize(count: shared.plan.listeners.count)
     proxyNetworks.deallocate()
@@ -208,8 +235,6 @@ struct Worker: ~Copyable {
       if dropped > 0 { shared.counters.logLinesDropped.wrappingAdd(dropped, ordering: .relaxed) }
     }
     log.flush(now: now)
-    shared.working.wrappingSubtract(1, ordering: .releasing)
-    shared.controlWaker.wake()
   }
 
   @inline(__always)
@@ -287,7 +312,7 @@ struct Worker: ~Copyable {
     if isFreed { retryWaiting() }
   }
 
-  /// Lets go of a slot were others wait: in this worker and, by their marks, in the others.
+  /// Tells the other workers of slots that were granted to their requests.
   private mutating func wakeWaiting(_ application: Int) {
     let marks = pools[application].takeFreed()
     guard marks != 0 else { return }

@@ -38,6 +38,7 @@ extension NodeShared {
       (0..<pool.loads.serverCount).reduce(total) { $0 + Int(pool.loads.inFlight(Int32($1))) }
     }
     return "clients \(sum { $0.clients.load(ordering: .relaxed) })\n"
+      + "counted-connections \(connections.count)\n"
       + "server-connections \(sum { $0.upstreams.load(ordering: .relaxed) })\n"
       + "in-flight \(inFlight)\n"
       + "waiting \(sum { $0.waiting.load(ordering: .relaxed) })\n"

@@ -83,11 +83,12 @@ public struct Reactor: ~Copyable {
     /// What turns the socket's bytes into the stream; nil: they are it.
     var transport: UnsafeMutablePointer<cr_transport>?
   }
-  /// What a pending send still has to send: kept apart, so that a slot is less than a cache line.
+  /// What a pending send still has to send: kept apart, so that a slot is less than a cache line, and touched only by such a send.
   private typealias Parts = InlineArray<4, iovec>
 
   private let epoll: Int32
-  let slots: UnsafeMutablePointer<Slot>
+  // Never set again; but what is changed in place through a `let` does not compile under ThreadSanitizer (Swift 6.3.1).
+  var slots: UnsafeMutablePointer<Slot>
   private let parts: UnsafeMutablePointer<Parts>
   private let capacity: Int
   private var freeHead: UInt32
@@ -276,10 +277,15 @@ public struct Reactor: ~Copyable {
     if slot.pointee.flags.contains(.writable) {
       let result = sendNow(slot, parts, Int32(count))
       if result != Self.pending { return result }
-      slot.pointee.flags.remove(.writable)
     }
-    let kept = UnsafeMutableRawPointer(self.parts + Int(socket.index)).assumingMemoryBound(to: iovec.self)
-    kept.update(from: parts, count: count)
+    return wait(slot, toSend: parts, count: count)
+  }
+
+  /// The kernel takes nothing for now: what is to be sent is kept until it does.
+  private func wait(_ slot: UnsafeMutablePointer<Slot>, toSend parts: UnsafePointer<iovec>, count: Int) -> Int {
+    slot.pointee.flags.remove(.writable)
+    let kept = UnsafeMutableRawPointer(self.parts + (slot - slots)).assumingMemoryBound(to: iovec.self)
+    kept.initialize(from: parts, count: count)
     slot.pointee.partCount = UInt8(count)
     slot.pointee.flags.insert(.sending)
     return Self.pending
@@ -287,8 +293,14 @@ public struct Reactor: ~Copyable {
 
   /// Sends one run of bytes, as `sendParts`.
   public mutating func send(_ socket: Socket, _ bytes: UnsafeRawPointer, count: Int) -> Int {
+    guard isCurrent(socket) else { return -Int(EBADF) }
+    let slot = slots + Int(socket.index)
+    if slot.pointee.flags.contains(.writable) {
+      let result = cr_send_bytes(slot.pointee.descriptor, bytes, count)
+      if result != Self.pending { return result }
+    }
     var part = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes), iov_len: count)
-    return sendParts(socket, &part, count: 1)
+    return wait(slot, toSend: &part, count: 1)
   }
 
   // MARK: Completions
@@ -441,10 +453,7 @@ public struct Reactor: ~Copyable {
     let isNew = freeHead == .max
     let index = isNew ? UInt32(used) : freeHead
     guard index < UInt32(capacity - 1) else { return nil }
-    if isNew {
-      (slots + used).initialize(to: Slot())
-      (parts + used).initialize(to: Parts(repeating: iovec()))
-    }
+    if isNew { (slots + used).initialize(to: Slot()) }
     let generation = slots[Int(index)].generation
     guard cr_epoll_add(epoll, descriptor, UInt64(generation) << 32 | UInt64(index), listener) >= 0 else { return nil }
     if isNew { used += 1 } else { freeHead = slots[Int(index)].nextFree }

@@ -19,6 +19,9 @@ public struct TimerWheel: ~Copyable {
 
   private let entries: UnsafeMutablePointer<Entry>
   private let heads: UnsafeMutablePointer<Int32>
+  /// A bit for each slot that holds a timer, and one for each word of these: what comes next is found without a walk.
+  private let occupied: UnsafeMutablePointer<UInt64>
+  private var occupiedWords: UInt64 = 0
   private let capacity: Int
   /// Keys below this were used: memory beyond them is not touched.
   private var used = 0
@@ -33,10 +36,13 @@ public struct TimerWheel: ~Copyable {
     entries = .allocate(capacity: capacity)
     heads = .allocate(capacity: Self.slotCount)
     heads.initialize(repeating: Self.none, count: Self.slotCount)
+    occupied = .allocate(capacity: Self.slotCount / 64)
+    occupied.initialize(repeating: 0, count: Self.slotCount / 64)
     tick = now / tickNanoseconds
   }
 
   deinit {
+    occupied.deallocate()
     entries.deallocate()
     heads.deallocate()
   }
@@ -56,6 +62,8 @@ public struct TimerWheel: ~Copyable {
     entries[key] = Entry(next: heads[Int(slot)], previous: Self.none, slot: slot, deadline: deadline)
     if heads[Int(slot)] != Self.none { entries[Int(heads[Int(slot)])].previous = Int32(key) }
     heads[Int(slot)] = Int32(key)
+    occupied[Int(slot) >> 6] |= 1 << UInt64(slot & 63)
+    occupiedWords |= 1 << UInt64(slot >> 6)
     count += 1
   }
 
@@ -101,11 +109,31 @@ public struct TimerWheel: ~Copyable {
     if count == 0 { return Int32(limit) }
     let ticksAhead = limit * 1_000_000 / tickNanoseconds
     // What is left in the present tick's slot is due in a later round; to count it would end every wait at once.
-    for ahead in 1...max(1, ticksAhead) where heads[Int((tick + ahead) & Int64(Self.slotCount - 1))] != Self.none {
-      let due = (tick + ahead) * tickNanoseconds
-      return due <= now ? 0 : Int32(min(limit, (due - now + 999_999) / 1_000_000))
-    }
-    return Int32(limit)
+    let ahead = ticksToOccupied()
+    if ahead > max(1, ticksAhead) { return Int32(limit) }
+    let due = (tick + ahead) * tickNanoseconds
+    return due <= now ? 0 : Int32(min(limit, (due - now + 999_999) / 1_000_000))
+  }
+
+  /// Ticks from the present one to the next whose slot holds a timer; a whole round when only its own does, or none.
+  private func ticksToOccupied() -> Int64 {
+    let present = Int(tick & Int64(Self.slotCount - 1))
+    let first = (present + 1) & (Self.slotCount - 1)
+    let rest = occupied[first >> 6] >> UInt64(first & 63)
+    if rest != 0 { return Int64(1 + rest.trailingZeroBitCount) }
+    if occupiedWords == 0 { return Int64(Self.slotCount) }
+    // The words behind, around to the front of the one looked at.
+    let start = (first >> 6) + 1
+    let turned = occupiedWords >> UInt64(start & 63) | occupiedWords << UInt64((64 - start) & 63)
+    let word = (start + turned.trailingZeroBitCount) & 63
+    let slot = word << 6 + occupied[word].trailingZeroBitCount
+    let ahead = (slot - present) & (Self.slotCount - 1)
+    return Int64(ahead == 0 ? Self.slotCount : ahead)
+  }
+
+  private mutating func vacate(_ slot: Int) {
+    occupied[slot >> 6] &= ~(1 << UInt64(slot & 63))
+    if occupied[slot >> 6] == 0 { occupiedWords &= ~(1 << UInt64(slot >> 6)) }
   }
 
   private mutating func unlink(_ key: Int) {
@@ -114,6 +142,7 @@ public struct TimerWheel: ~Copyable {
       entries[Int(entry.previous)].next = entry.next
     } else {
       heads[Int(entry.slot)] = entry.next
+      if entry.next == Self.none { vacate(Int(entry.slot)) }
     }
     if entry.next != Self.none { entries[Int(entry.next)].previous = entry.previous }
     entries[key].slot = Self.none

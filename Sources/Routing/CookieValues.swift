@@ -43,12 +43,19 @@ struct CookieValues: ~Copyable {
     var slot = Int(truncatingIfNeeded: hash) & mask
     while slots[slot].group >= 0 {
       if slots[slot].hash == hash && Int(slots[slot].count) == value.count
-        && value.elementsEqual(UnsafeRawBufferPointer(start: bytes + Int(slots[slot].start), count: value.count))
+        && holds(value, at: Int(slots[slot].start))
       {
         return slots[slot].group
       }
       slot = (slot + 1) & mask
     }
     return -1
+  }
+
+  @inline(__always)
+  private func holds(_ value: UnsafeRawBufferPointer, at start: Int) -> Bool {
+    var index = 0
+    while index < value.count && value[index] == bytes[start + index] { index += 1 }
+    return index == value.count
   }
 }

@@ -18,7 +18,8 @@ public struct Exchange: Sendable {
   public enum Action: Sendable, Equatable {
     /// Send the request to this server, over an idle connection if the policy allows one, else over a new one.
     case connect(Int32, PooledConnections)
-    /// Wait for a slot of this server; then `slotFreed`.
+    /// The request is in the queue of this server: `slotFreed` when `Pool.nextGranted` tells it, and now and then to see
+    /// whether the server still is one to wait for.
     case queue(Int32)
     /// Wait for the outcome of another request's trial; then `trialResolved`.
     case awaitTrial(Int32)
@@ -124,6 +125,10 @@ public struct Exchange: Sendable {
   private var everyAttemptUnprocessed = true
   private var sentAnything = false
   private var holdsSlot = false
+  /// The place in the server's queue; -1: none.
+  private var place: Int32 = -1
+  /// The driver's number for the request.
+  private var waiter: Int32 = -1
   private var holdsBudget = false
   /// The server is believed down, and the attempt has not yet shown otherwise.
   private var isAgainstBelief = false
@@ -142,9 +147,9 @@ public struct Exchange: Sendable {
 
   // MARK: Events
 
-  /// A request's head is complete.
+  /// A request's head is complete. `waiter`: by what number `Pool.nextGranted` tells of it.
   public mutating func begin(
-    _ request: Request, attemptsMax: Int, pool: inout Pool, now: Int64
+    _ request: Request, attemptsMax: Int, waiter: Int32 = -1, pool: inout Pool, now: Int64
   ) -> Action {
     assert(!isActive)
     binding = request.binding
@@ -161,6 +166,8 @@ public struct Exchange: Sendable {
     everyAttemptUnprocessed = true
     limitReached = false
     holdsSlot = false
+    place = -1
+    self.waiter = waiter
     holdsBudget = false
     isAgainstBelief = false
     trialBegan = nil
@@ -172,14 +179,15 @@ public struct Exchange: Sendable {
     return choose(&pool, now)
   }
 
-  /// A slot of the awaited server may be free.
+  /// A slot of the awaited server may have been granted, or the server may have died or been taken out meanwhile.
   public mutating func slotFreed(pool: inout Pool, now: Int64) -> Action {
     guard state == .queued else { return .nothing }
-    // The server may have died or been taken out while the request waited.
-    if pool.servesOwnUsers(server) { return attempt(isAgainstBelief ? .none : .any, &pool) }
-    if isAgainstBelief && !pool.isInMaintenance(server) { return attempt(.none, &pool) }
-    endTrial(reached: false, &pool)
-    return choose(&pool, now)
+    guard pool.servesOwnUsers(server) || (isAgainstBelief && !pool.isInMaintenance(server)) else {
+      leaveQueue(&pool)
+      endTrial(reached: false, &pool)
+      return choose(&pool, now)
+    }
+    return takeUpSlot(isAgainstBelief ? .none : .any, &pool)
   }
 
   /// The awaited trial has an outcome, or took too long.
@@ -376,16 +384,41 @@ public struct Exchange: Sendable {
   }
 
   private mutating func attempt(_ pooled: PooledConnections, _ pool: inout Pool) -> Action {
-    guard pool.shared.loads.reserve(server) else {
+    let isBound = binding.group >= 0
+    if pool.shared.loads.reserveForNewcomer(server, isBound: isBound) { return attemptWithSlot(pooled, &pool) }
+    guard let place = pool.join(server, isBound: isBound, waiter: waiter) else {
+      limitReached = true
+      return end(.connectionLimitReached, &pool)
+    }
+    self.place = place
+    // A slot given back between the two looks is granted by now.
+    return takeUpSlot(pooled, &pool)
+  }
+
+  private mutating func takeUpSlot(_ pooled: PooledConnections, _ pool: inout Pool) -> Action {
+    guard pool.shared.queues.take(place) else {
       state = .queued
       return .queue(server)
     }
+    place = -1
+    return attemptWithSlot(pooled, &pool)
+  }
+
+  private mutating func attemptWithSlot(_ pooled: PooledConnections, _ pool: inout Pool) -> Action {
     holdsSlot = true
     attempts += 1
     if Int(pool.tier(of: server)) != pool.tier(at: 0, of: order) { attemptsAway += 1 }
     exclusions.tried.insert(server)
     state = .connecting
     return .connect(server, pooled == .any && !isIdempotent ? .recentlyUsed : pooled)
+  }
+
+  /// Gives the place in the queue up, and with it a slot that it was granted a moment ago.
+  private mutating func leaveQueue(_ pool: inout Pool) {
+    guard place >= 0 else { return }
+    let isGranted = pool.shared.queues.leave(place, pool.shared.loads)
+    place = -1
+    if isGranted { pool.release(server) }
   }
 
   private mutating func next(_ pool: inout Pool, _ now: Int64) -> Action {
@@ -402,6 +435,7 @@ public struct Exchange: Sendable {
     giveBackBudget(&pool)
     endTrial(reached: false, &pool)
     isAgainstBelief = false
+    leaveQueue(&pool)
     if holdsSlot {
       pool.release(server)
       holdsSlot = false

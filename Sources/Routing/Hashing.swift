@@ -86,8 +86,18 @@ public enum StableHash {
   /// Up to 8 bytes, the first the least significant.
   @inline(__always)
   private static func tail(_ bytes: UnsafeRawBufferPointer, _ offset: Int, _ count: Int) -> UInt64 {
-    var value: UInt64 = 0
-    for position in 0..<count { value |= UInt64(bytes[offset + position]) << UInt64(8 * position) }
+    if count == 8 { return word(bytes, offset) }
+    // Reads that overlap give the bytes in between twice, each time in the same place.
+    if count >= 4 {
+      let first = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+      let last = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset &+ count &- 4, as: UInt32.self))
+      return UInt64(first) | UInt64(last) &<< UInt64(8 &* (count &- 4))
+    }
+    if count == 0 { return 0 }
+    let middle = count &>> 1
+    let value =
+      UInt64(bytes[offset]) | UInt64(bytes[offset &+ middle]) &<< UInt64(8 &* middle)
+      | UInt64(bytes[offset &+ count &- 1]) &<< UInt64(8 &* (count &- 1))
     return value
   }
 }

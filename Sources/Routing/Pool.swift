@@ -69,6 +69,10 @@ public struct Pool: ~Copyable {
   let failbackDelay: Int64
   let algorithm: BalanceAlgorithm
   let capacity: Int
+  /// Requests that may wait for one server, at all workers.
+  let queueMax: Int32
+  /// The worker's number among those that share the pool: 0 to 63.
+  let worker: Int32
   let connectTimeout: Int64
   var random: SplitMix64
   @usableFromInline var seenGeneration: UInt64 = .max
@@ -88,11 +92,12 @@ public struct Pool: ~Copyable {
   /// A worker's view of an application's pool as of `now`. `seed` makes its random choices repeatable.
   ///
   /// `firstMatch`: of the candidates that bear a cookie's value the first one takes all its users, as with HAProxy; for
-  /// comparisons.
+  /// comparisons. `worker`: the number, 0 to 63, by which other workers wake the one whose view it is.
   public init(
-    application: ApplicationPlan, shared: PoolShared, timeScale: Double, workers: Int, seed: UInt64, now: Int64 = 0,
-    firstMatch: Bool = false
+    application: ApplicationPlan, shared: PoolShared, timeScale: Double, workers: Int, worker: Int = 0, seed: UInt64,
+    now: Int64 = 0, firstMatch: Bool = false
   ) {
+    precondition(worker >= 0 && worker < LoadTable.workersMax)
     let plan = application.pool
     serverCount = plan.servers.count
     self.shared = shared
@@ -107,6 +112,8 @@ public struct Pool: ~Copyable {
       }
     algorithm = plan.algorithm
     capacity = plan.capacity
+    queueMax = Int32(clamping: plan.queueMax)
+    self.worker = Int32(worker)
     connectTimeout = application.timeouts.connect.nanosecondsClamped
     random = SplitMix64(seed: seed)
     budget = RetryBudget(
@@ -302,15 +309,29 @@ public struct Pool: ~Copyable {
 
   // MARK: Slots given back
 
-  /// Workers (by bit) with requests that wait for slots given back since `takeFreed`.
+  /// Workers (by bit), this one included, whose requests were granted slots since `takeFreed`.
   @usableFromInline private(set) var freed: UInt64 = 0
 
+  /// Gives a slot back: to the first who waits for it.
   mutating func release(_ server: Int32) {
     shared.loads.release(server)
-    freed |= shared.loads.takeWaiting(server)
+    if shared.loads.isAwaited(server) { freed |= shared.queues.dispatch(server, shared.loads) }
   }
 
-  /// Whether somebody waits for a slot given back since `takeFreed`.
+  /// Queues a request for a slot of the server; nil: the queue is full.
+  mutating func join(_ server: Int32, isBound: Bool, waiter: Int32) -> Int32? {
+    guard
+      let (place, marks) = shared.queues.join(
+        server, isBound: isBound, worker: worker, waiter: waiter, max: queueMax, shared.loads)
+    else { return nil }
+    freed |= marks
+    return place
+  }
+
+  /// The next of this worker's requests that was granted a slot, by the number it was begun with: tell it `slotFreed`.
+  public mutating func nextGranted() -> Int32? { shared.queues.nextGranted(worker: worker) }
+
+  /// Whether slots were granted to somebody since `takeFreed`.
   @inlinable
   public var hasFreed: Bool { mutating get { freed != 0 } }
 

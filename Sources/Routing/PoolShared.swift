@@ -6,6 +6,8 @@ public struct PoolShared: @unchecked Sendable {
   public let health: HealthBoard
   /// Requests in flight per server.
   public let loads: LoadTable
+  /// Requests that wait for a slot of a full server.
+  let queues: SlotQueues
   /// Trial attempts.
   public let trials: TrialBoard
   /// What was learned from answers.
@@ -16,6 +18,7 @@ public struct PoolShared: @unchecked Sendable {
     health = HealthBoard.allocate(
       plan.servers.map { HealthSnapshot(ServerHealth(plan: $0), now: 0, jitterSeed: 0) })
     loads = LoadTable.allocate(limits: plan.servers.map { Int32(clamping: $0.maxConnections) }, isShared: workers > 1)
+    queues = SlotQueues.allocate(serverCount: plan.servers.count)
     trials = TrialBoard(count: plan.servers.count)
     hints = HintBoard(siteCount: Set(plan.servers.map(\.site)).count)
   }
@@ -24,6 +27,7 @@ public struct PoolShared: @unchecked Sendable {
   public func deallocate() {
     health.deallocate()
     loads.deallocate()
+    queues.deallocate()
     trials.deallocate()
     hints.deallocate()
   }

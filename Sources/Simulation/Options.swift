@@ -1,3 +1,4 @@
+public import Geo
 public import Topology
 
 /// How a scenario is to be run.
@@ -24,6 +25,11 @@ public struct SimulationOptions: Sendable {
   public var rollouts: [String: Topology]
   /// How long the answer of a name holds, with `Behaviour.sitesByName`: at least 1 ms.
   public var namesLast: Duration = .seconds(60)
+  /// Where an address is, in the 128-bit form: as the offices' database says. Asked for listed users with an address (`ListedUser.client`); nil:
+  /// nobody knows, and the networks of the topology decide alone.
+  public typealias ClientPlaces = @Sendable (_ high: UInt64, _ low: UInt64) -> ClientPlace?
+  /// See `ClientPlaces`.
+  public var clientPlace: ClientPlaces?
   /// Told now and then how far a run has come, and when its scenario is done; called on the run's thread. It changes nothing
   /// of what comes out.
   public var progress: (@Sendable (SimulationProgress) -> Void)?

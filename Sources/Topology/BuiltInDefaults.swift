@@ -69,6 +69,9 @@ extension LimitSettings {
     limits.target = 8 * 1024
     limits.fields = 100
     limits.body = 0
+    // Far below the slowest modem: legitimate clients are never that slow for a minute.
+    limits.uploadRate = 100
+    limits.downloadRate = 100
     limits.pooledPerServer = 64
     limits.workers = 0
     return limits

@@ -28,6 +28,14 @@ extension Network {
     }
   }
 
+  /// Reads one IP address, without a port or a prefix length.
+  public init(parsingAddress text: String) throws(TextError) {
+    guard !text.contains("/"), let address = try? Network(parsing: text) else {
+      throw TextError("\"\(text)\" is not an IPv4 or IPv6 address")
+    }
+    self = address
+  }
+
   /// The range of one address; nil for a host name or a Unix socket.
   public init?(of address: Address) {
     switch address {
@@ -39,6 +47,9 @@ extension Network {
 
   /// Whether it is a range of IPv4 addresses (::ffff:0:0/96 and below).
   public var isIPv4: Bool { prefixLength >= 96 && high == 0 && low >> 32 == 0xFFFF }
+
+  /// Every address, or every IPv4 address.
+  public var isEverybody: Bool { prefixLength == 0 || (isIPv4 && prefixLength == 96) }
 
   /// The range with all bits beyond the prefix cleared.
   public var masked: Network {

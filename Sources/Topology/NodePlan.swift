@@ -351,6 +351,10 @@ public struct LimitPlan: Sendable, Equatable {
   public var connectionsPerSourceMax = 0
   /// Sources that `connectionsPerSourceMax` does not bound: the nodes in front, and what the topology names.
   public var sourcesExempt: [Network] = []
+  /// Bytes a second of a body that a client sends at least, on average over `TimeoutPlan.client`: 408. 0: no least rate.
+  public var uploadBytesPerSecondMin = 0
+  /// Bytes a second of an answer that a client takes at least, on the same average: the connection is reset. 0: no least rate.
+  public var downloadBytesPerSecondMin = 0
 
   /// The largest head a node can be told to take: heads are kept in buffers of one size.
   public static let headBytesBound = 16 * 1024

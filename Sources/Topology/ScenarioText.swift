@@ -101,6 +101,7 @@ extension TrafficSettings {
     if let postShare { parts.append("post-share: \(plainNumber(postShare))") }
     if let parallel { parts.append("parallel: \(parallel)") }
     if !byHour.isEmpty { parts.append("by-hour: [\(byHour.map(plainNumber).joined(separator: ", "))]") }
+    if let clients { parts.append("clients: \(clients.value.rawValue)") }
     return parts.joined(separator: ", ")
   }
 }

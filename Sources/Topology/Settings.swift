@@ -190,6 +190,10 @@ public struct LimitSettings: Sendable, Equatable {
   public var connectionsPerSource: Int?
   /// Networks that the bound of sources spares, beside the nodes in front.
   public var exemptSources: [Network]?
+  /// Bytes a second of a request body at least; 0: no least rate.
+  public var uploadRate: Int?
+  /// Bytes a second of an answer that a client takes at least; 0: no least rate.
+  public var downloadRate: Int?
 
   /// Nothing set.
   public init() {}
@@ -206,6 +210,8 @@ public struct LimitSettings: Sendable, Equatable {
     result.workers = workers ?? base.workers
     result.connectionsPerSource = connectionsPerSource ?? base.connectionsPerSource
     result.exemptSources = exemptSources ?? base.exemptSources
+    result.uploadRate = uploadRate ?? base.uploadRate
+    result.downloadRate = downloadRate ?? base.downloadRate
     return result
   }
 }

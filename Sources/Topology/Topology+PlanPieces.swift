@@ -155,7 +155,8 @@ extension LimitSettings {
       connectionsPerSourceMax: connectionsPerSource ?? 0,
       // Who stands for many clients is no single source: our own nodes in front, and proxies that name their clients.
       sourcesExempt: (exemptSources ?? []) + downstream.compactMap { $0.address }.compactMap(Network.init(of:))
-        + listen.flatMap(\.proxyProtocol))
+        + listen.flatMap(\.proxyProtocol),
+      uploadBytesPerSecondMin: uploadRate ?? 0, downloadBytesPerSecondMin: downloadRate ?? 0)
   }
 }
 

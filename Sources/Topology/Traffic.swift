@@ -18,6 +18,8 @@ public struct TrafficSettings: Sendable, Equatable {
   public var parallel: Int?
   /// Activity by hour of the day, 24 factors beside the mean of 1; empty: the same all day.
   public var byHour: [Double]
+  /// Where the users of an office are that goes by their places. Nil: all over the world.
+  public var clients: Located<ClientSpread>?
 
   /// Nothing said.
   public init() { byHour = [] }
@@ -34,8 +36,17 @@ public struct TrafficSettings: Sendable, Equatable {
     result.postShare = postShare ?? base.postShare
     result.parallel = parallel ?? base.parallel
     if byHour.isEmpty { result.byHour = base.byHour }
+    result.clients = clients ?? base.clients
     return result
   }
+}
+
+/// Where simulated users are whose office orders the sites for each of them (`Office.Order.clientLocation`).
+public enum ClientSpread: String, Sendable, CaseIterable {
+  /// Drawn over the countries of the world by population.
+  case population
+  /// All where the office is; where that is not known, nowhere.
+  case office
 }
 
 /// What a simulation has to know of an application server.

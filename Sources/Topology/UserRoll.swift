@@ -38,6 +38,8 @@ public struct ListedUser: Sendable, Equatable {
   public var server: String?
   /// The session's id behind the prefix; nil: there is none, or the balancer's cookie is one of its own.
   public var session: String?
+  /// The address that the user comes from, for offices that go by their clients' places; nil: unknown.
+  public var client: Network?
   /// The pages, in order of time.
   public var pages: [Page]
 

@@ -78,6 +78,14 @@ extension Topology {
     return found
   }
 
+  /// Places given to users of whom nobody asks where they are.
+  private func clientsWithoutEffect() -> [Located<ClientSpread>] {
+    let everywhere = [traffic.clients] + scenarios.map(\.traffic.clients)
+    let here =
+      offices.filter { $0.order != .clientLocation }.map(\.traffic.clients) + sites.map(\.traffic.clients)
+    return ((publicEntries.isEmpty ? everywhere : []) + here).compactMap(\.self)
+  }
+
   private var hasOrders: Bool {
     guard let geo else { return false }
     return !geo.regions.isEmpty || geo.networks.contains { $0.sites != nil }
@@ -103,10 +111,15 @@ extension Topology {
           "add \"location:\" to the site")
       }
     }
+    for clients in clientsWithoutEffect() {
+      warn(
+        clients.location, "clients has no effect: no office here prefers sites by client-location",
+        "remove it, or add \"preference: client-location\" to the office")
+    }
     guard let geo else { return found }
     for network in geo.networks {
       let range = network.network.value
-      guard range.prefixLength == 0 || (range.isIPv4 && range.prefixLength == 96) else { continue }
+      guard range.isEverybody else { continue }
       warn(
         network.network.location, "network \(range) is everyone: the database is never asked",
         "list the networks that it does not know, or has wrong")

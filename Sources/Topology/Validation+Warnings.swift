@@ -93,6 +93,19 @@ extension Topology {
           "grace of \"\(name)\" is \(grace.value.text), but its checkers need up to \(window.text) to see it stop (interval x fall)",
           "set grace to \(window.text) or more, or remove it")
       }
+      for listen in listen where !listen.proxyProtocol.isEmpty {
+        if case .unix = listen.address.value {
+          warn(
+            listen.address.location,
+            "proxy-protocol has no effect on a Unix socket: who connects there has no address to be in a network",
+            "remove it, or listen on an IP address")
+        }
+        for network in listen.proxyProtocol where network.isEverybody {
+          warn(
+            listen.address.location, "\(network) in proxy-protocol is everyone: any client can claim any address",
+            "list your own load balancers")
+        }
+      }
       if let trusted = settings.forwarded.trusted, trusted.location != .none {
         if !listen.isEmpty, listen.allSatisfy(\.isPublic), !trusted.value.isEmpty {
           warn(
@@ -100,7 +113,7 @@ extension Topology {
             "\"\(name)\" has public listeners only, which remove forwarded headers, so \"trusted\" has no effect",
             "remove it, or \"public: true\"")
         }
-        for network in trusted.value where network.prefixLength == 0 || (network.isIPv4 && network.prefixLength == 96) {
+        for network in trusted.value where network.isEverybody {
           warn(
             trusted.location, "\(network) trusts everyone: any client can claim any address", "list your own proxies")
         }

@@ -116,7 +116,13 @@ struct Object {
   func choice<Choice: RawRepresentable & CaseIterable & Sendable & Equatable>(_ key: String, _ type: Choice.Type)
     -> Choice?
   where Choice.RawValue == String {
-    value(key) { text throws(TextError) in try parseChoice(text, type) }
+    locatedChoice(key, type)?.value
+  }
+
+  func locatedChoice<Choice: RawRepresentable & CaseIterable & Sendable & Equatable>(_ key: String, _ type: Choice.Type)
+    -> Located<Choice>?
+  where Choice.RawValue == String {
+    located(key) { text throws(TextError) in try parseChoice(text, type) }
   }
 }
 

@@ -4,7 +4,7 @@ internal import Topology
 struct PopulationReader {
   /// Of `population: 1`.
   static let version = 1
-  static let userKeys = ["name", "entry", "application", "cookies", "requests"]
+  static let userKeys = ["name", "entry", "application", "cookies", "client", "requests"]
   static let requestKeys = ["at", "method", "parallel"]
 
   enum Method: String, CaseIterable, Sendable {
@@ -51,6 +51,7 @@ struct PopulationReader {
     var user = ListedUser(name: object.requiredName(example: "anna").value, entry: entry(of: object))
     if let application = object.located("application", parseName) { user.application = number(of: application) }
     if let cookies = object["cookies"] { read(cookies, into: &user, object) }
+    user.client = object.value("client", Network.init(parsingAddress:))
     user.pages = pages(of: object)
     return user
   }

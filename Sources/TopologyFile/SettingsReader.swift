@@ -84,10 +84,13 @@ struct SettingsReader {
     return timeouts
   }
 
+  /// Least rates in bytes a second: up to what a gigabit link carries.
+  private static let rates = 0...100 * 1024 * 1024
+
   private func limits(_ tree: Tree) -> LimitSettings {
     let keys = [
       "connections", "connections-per-source", "exempt-sources", "head", "target", "fields", "body",
-      "pooled-per-server",
+      "pooled-per-server", "upload-rate", "download-rate",
     ]
     var limits = LimitSettings()
     guard let object = Object(tree, "limits", keys: keys, findings: findings) else { return limits }
@@ -99,6 +102,8 @@ struct SettingsReader {
     limits.fields = object.integer("fields", 8...10_000)
     limits.body = object.size("body")
     limits.pooledPerServer = object.integer("pooled-per-server", 0...100_000)
+    limits.uploadRate = object.value("upload-rate") { text throws(TextError) in try size(text, Self.rates) }
+    limits.downloadRate = object.value("download-rate") { text throws(TextError) in try size(text, Self.rates) }
     return limits
   }
 

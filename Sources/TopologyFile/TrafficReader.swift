@@ -4,7 +4,7 @@ internal import Topology
 struct TrafficReader {
   static let trafficKeys = [
     "users", "think-time", "session-length", "idle-expiry", "request-size", "response-size", "post-share", "parallel",
-    "by-hour",
+    "by-hour", "clients",
   ]
   private static let usersRange = 0...10_000_000
   private static let sizeMax = 1 << 30
@@ -39,7 +39,18 @@ struct TrafficReader {
     traffic.postShare = object.number("post-share", 0...1)
     traffic.parallel = object.integer("parallel", 1...16)
     if object["by-hour"] != nil { traffic.byHour = byHour(object) }
+    if let tree = object["clients"] { traffic.clients = clients(tree, of: object) }
     return traffic
+  }
+
+  /// `clients: population`, or `clients: {by: population}`.
+  private func clients(_ tree: Tree, of object: Object) -> Located<ClientSpread>? {
+    guard case .mapping = tree.content else { return object.locatedChoice("clients", ClientSpread.self) }
+    guard let inner = Object(tree, "clients", keys: ["by"], findings: findings) else { return nil }
+    if inner["by"] == nil {
+      findings.error("clients says nothing", mend: "add \"by: population\"", at: inner.location)
+    }
+    return inner.locatedChoice("by", ClientSpread.self)
   }
 
   private func byHour(_ object: Object) -> [Double] {

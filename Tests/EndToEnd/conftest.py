@@ -22,10 +22,22 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(config, items):
     for item in items:
+        if sanitizer.chosen():
+            _sanitize(item)
         if item.get_closest_marker("scenario"):
             # Two crowds at once would measure the machine: all scenarios on one worker, longest first.
             item.add_marker(pytest.mark.xdist_group("scenarios"))
     items.sort(key=lambda item: item.get_closest_marker("scenario") is None)
+
+
+def _sanitize(item):
+    """What is different for a test of a program built under a sanitizer."""
+    measures = item.get_closest_marker("measures")
+    if measures:
+        item.add_marker(pytest.mark.skip(reason=f"not under a sanitizer: {measures.args[0]}"))
+    bound = item.get_closest_marker("timeout")
+    seconds = bound.args[0] if bound else float(item.config.getini("timeout") or item.config.getoption("timeout"))
+    item.add_marker(pytest.mark.timeout(seconds * sanitizer.slower()), append=False)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -40,7 +52,11 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture(scope="session")
 def sanitizer_reports():
-    return sanitizer.Reports() if sanitizer.chosen() else None
+    reports = sanitizer.Reports() if sanitizer.chosen() else None
+    yield reports
+    # Of nodes that several tests shared.
+    found = reports.new() if reports else ""
+    assert not found, found
 
 
 @pytest.fixture(autouse=True)

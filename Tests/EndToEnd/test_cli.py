@@ -215,3 +215,25 @@ def test_the_plan_as_json_tells_the_bounds_of_connections(topology):
     assert limits["connectionsPerSourceMax"] == 7 and limits["connectionsMax"] == 10_000
     offices = [f"{topology.nodes()[name].service[0]}/32" for name in ("OP1", "OP2", "OP3")]
     assert limits["sourcesExempt"][0] == "10.0.0.0/8" and set(offices) <= set(limits["sourcesExempt"])
+
+
+def test_the_plan_for_people_tells_who_may_name_the_client(topology):
+    entry = topology.data["sites"][0]["directors"][0]
+    entry["listen"][0]["proxy-protocol"] = ["10.0.0.0/8", "2001:db8::/32"]
+    entry["limits"] = {"connections-per-source": 7, "exempt-sources": "192.0.2.0/24"}
+    entry["forwarded"] = {"trusted": "10.9.0.0/16", "client": "forwarded"}
+    office = topology.data["offices"][0]
+    office["preference"] = {"by": "client-location"}
+    topology.data["geo"] = {"database": "City.mmdb", "networks": {"10.0.0.0/8": [topology.data["sites"][0]["name"]]}}
+    for site in topology.data["sites"]:
+        site["location"] = [1, 2]
+    path = topology.write(topology.path)
+
+    def shown(name):
+        return run("topology", "show", str(path), "--node", name).stdout
+
+    text = shown(entry["name"])
+    assert "(PROXY protocol from 10.0.0.0/8, 2001:db8::/32)" in text
+    assert "client by Forwarded from 10.9.0.0/16" in text
+    assert "7 per source (but " in text and "192.0.2.0/24" in text
+    assert "City.mmdb" in shown(office["name"]) and "checked every" in shown(office["name"])

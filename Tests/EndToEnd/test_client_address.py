@@ -99,3 +99,57 @@ class TestProxyProtocol:
         with RawConnection(single.address) as connection:
             connection.send(b"PROXY TCP4 198.51.100.7 192.0.2.1 4711 443\r\n" + REQUEST)
             assert connection.answer().status == 400
+
+
+class TestForwardedClientInTheLog:
+    TRUSTED = {"forwarded": {"trusted": "127.0.0.0/8"}}
+
+    def start(self, director, options=None, public=False):
+        single = director([], public=public)
+        single.nodes["geodirector"].stop()
+        single.data["defaults"]["site-director"] |= options or {}
+        single.address = single.geodirector()
+        return single
+
+    def logged(self, single, connection, *fields):
+        before = len(log(single))
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields)
+        connection.send(REQUEST[:-2] + head.encode() + b"\r\n")
+        assert connection.answer().status == 200
+        waiting.until(lambda: len(log(single)) > before, "the line in the log")
+        return log(single)[-1]
+
+    def test_the_address_that_a_trusted_proxy_names_is_logged_with_the_peer_behind(self, director):
+        single = self.start(director, self.TRUSTED)
+        with RawConnection(single.address) as connection:
+            peer = "{}:{}".format(*connection.socket.getsockname())
+            for forwarded, client in [("198.51.100.7", "198.51.100.7:0"), ("203.0.113.9, 2001:db8::7, 127.0.0.9", "2001:db8::7:0")]:
+                line = self.logged(single, connection, ("X-Forwarded-For", forwarded))
+                assert (line.client, line.peer) == (client, peer)
+            for fields in [[], [("X-Forwarded-For", "unknown")], [("Forwarded", "for=198.51.100.7")]]:
+                line = self.logged(single, connection, *fields)
+                assert (line.client, line.peer) == (peer, None), "nothing is left of the request before"
+
+    def test_what_cannot_be_read_is_the_peers(self, director):
+        single = self.start(director, self.TRUSTED)
+        with RawConnection(single.address) as connection:
+            peer = "{}:{}".format(*connection.socket.getsockname())
+            assert self.logged(single, connection, ("X-Forwarded-For", "198.51.100.7")).peer == peer
+            connection.send(b"GET  / HTTP/1.1\r\n\r\n")
+            assert connection.answer().status == 400
+        waiting.until(lambda: log(single)[-1].status == 400, "the line in the log")
+        assert (log(single)[-1].client, log(single)[-1].peer) == (peer, None)
+
+    def test_forwarded_counts_where_it_is_asked_for(self, director):
+        single = self.start(director, {"forwarded": {"trusted": "127.0.0.0/8", "client": "forwarded"}})
+        with RawConnection(single.address) as connection:
+            line = self.logged(single, connection, ("Forwarded", 'for="[2001:db8::7]:4711"'), ("X-Forwarded-For", "198.51.100.9"))
+            assert line.client == "2001:db8::7:0"
+
+    @pytest.mark.parametrize("options, public", [(TRUSTED, True), ({"forwarded": {"trusted": "10.0.0.0/8"}}, False)])
+    def test_others_are_not_believed(self, director, options, public):
+        single = self.start(director, options, public)
+        with RawConnection(single.address) as connection:
+            peer = "{}:{}".format(*connection.socket.getsockname())
+            line = self.logged(single, connection, ("X-Forwarded-For", "198.51.100.7"))
+            assert (line.client, line.peer) == (peer, None)

@@ -16,7 +16,7 @@ from harness.geo import city_database, lookup, placed, random_addresses
 from harness.raw import RawConnection, request
 from harness.single import Single
 
-pytestmark = [pytest.mark.own, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.own, pytest.mark.threads, pytest.mark.timeout(120)]
 
 # Each site's director is an origin of the test, by this letter.
 SITES = {"BRUSSELS": ["A"], "BOSTON": ["B"], "TOKYO": ["C"]}

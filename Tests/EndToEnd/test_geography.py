@@ -78,5 +78,30 @@ def test_the_map_shows_sites_offices_and_people():
     assert "TOKYO goes to SINGAPORE" in titles and "Brazil: SAO-PAULO" in titles
 
 
+def test_the_map_in_the_documentation_is_that_of_the_file():
+    assert run("show", WORLD, "--format", "map").stdout == (REPOSITORY / "docs" / "world.svg").read_text()
+
+
+def test_clients_of_the_public_entry_are_drawn_in_ordinary_scenarios():
+    done = run("simulate", WORLD, "--scenario", "kill-FRANKFURT", "--per-user", "--format", "json")
+    scenario, = json.loads(done.stdout)["scenarios"]
+    public = [user for user in scenario["perUser"] if user["entry"] == "PUBLIC"]
+    assert len(public) == 300 and len({user["country"] for user in public}) > 40
+    assert not [user for user in scenario["perUser"] if user["entry"] != "PUBLIC" and "country" in user]
+    # Whoever moves was at Frankfurt, and has another next site in each part of the world.
+    moved = {(user["country"], user["moves"][0]["to"][:3]) for user in public if user["moves"]}
+    assert {site for _, site in moved} >= {"VIR", "SIN"}
+    assert all(user["moves"][0]["from"].startswith("FRA") for user in public if user["moves"])
+
+
+def test_the_clients_of_a_file_may_all_be_at_the_office(tmp_path):
+    file = tmp_path / "world.yaml"
+    file.write_text(WORLD.read_text() + "\ntraffic: {clients: office}\n")
+    done = run("simulate", file, "--scenario", "kill-SINGAPORE", "--format", "json")
+    series = json.loads(done.stdout)["scenarios"][0]["series"]
+    counts = dict(zip(series["sites"], map(sum, series["requestsBySite"])))
+    assert counts["SAO-PAULO"] == 0 and counts["FRANKFURT"] > counts["SINGAPORE"]
+
+
 def test_a_map_of_one_node_is_refused():
     assert "--node" in run("show", WORLD, "--format", "map", "--node", "FRA-D", code=USAGE).stderr

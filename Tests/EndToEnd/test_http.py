@@ -476,6 +476,7 @@ class TestProxyStatus:
         assert answer.status == 502 and answer.all("Set-Cookie") == ["SITE=HOME; path=/"]
 
 
+@pytest.mark.threads
 class TestKeptConnections:
     @staticmethod
     def _die_on_second(single):
@@ -521,6 +522,7 @@ class TestKeptConnections:
         assert plain.origin.connections < 20
 
 
+@pytest.mark.threads
 class TestStopping:
     def test_sigterm_finishes_what_is_in_flight_and_refuses_what_is_new(self, node):
         single = node(timeouts={"server": "10s"})

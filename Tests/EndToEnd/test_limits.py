@@ -3,14 +3,15 @@
 import contextlib
 import resource
 import socket
+import threading
 
 import pytest
 
 from harness import waiting
-from harness.raw import RawConnection, get
+from harness.raw import RawConnection, get, request
 from harness.single import Single
 
-pytestmark = [pytest.mark.own, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.own, pytest.mark.threads, pytest.mark.timeout(60)]
 
 
 @pytest.fixture
@@ -179,3 +180,43 @@ def cpu_ticks(pid: int) -> int:
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rsplit(")", 1)[1].split()
     return int(fields[11]) + int(fields[12])
+
+
+def test_the_bound_of_connections_is_exact_with_several_workers_and_nobody_is_turned_away(node):
+    """Many more clients than places, that come and go all the time: those that find no place wait, and never one too many is served."""
+    bound, most, now, lock = 6, 0, 0, threading.Lock()
+    single = node(prepare=lambda single: setattr(single, "workers", 3), timeouts=LONG | {"server": "20s"},
+                  limits={"connections": bound, "pooled-per-server": 0})
+
+    def counting(exchange):
+        nonlocal most, now
+        with lock:
+            now += 1
+            most = max(most, now)
+        # Long enough that those of all workers meet.
+        threading.Event().wait(0.03)
+        with lock:
+            now -= 1
+        exchange.answer()
+
+    single.origins["A"].handler = counting
+    wrong = []
+
+    def user():
+        for _ in range(8):
+            try:
+                with socket.create_connection(single.address, 20) as connection:
+                    connection.sendall(request())
+                    if not connection.recv(4096).startswith(b"HTTP/1.1 200"):
+                        wrong.append("no answer")
+            except OSError as error:
+                wrong.append(repr(error))
+
+    users = [threading.Thread(target=user) for _ in range(5 * bound)]
+    for thread in users:
+        thread.start()
+    for thread in users:
+        thread.join()
+    assert not wrong, f"{len(wrong)} of {len(users) * 8}: {wrong[0]}"
+    assert most == bound, f"{most} at one time"
+    must_serve_unharmed(single)

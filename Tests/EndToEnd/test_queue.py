@@ -1,6 +1,7 @@
 """The queue of a server that takes one request at a time: who goes first, and what becomes of those who wait in vain."""
 
 import contextlib
+import os
 import pathlib
 import queue
 import socket
@@ -11,7 +12,7 @@ from harness import waiting
 from harness.raw import RawConnection, elapsed, request
 from harness.single import Single
 
-pytestmark = [pytest.mark.own, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.own, pytest.mark.threads, pytest.mark.timeout(60)]
 
 PATIENT = {"request": "20s", "keep-alive": "20s", "client": "20s", "server": "20s", "queue": "20s"}
 
@@ -47,11 +48,12 @@ def full(request, tmp_path):
         pytest.skip("behaviour of ours, not of the reference")
     with contextlib.ExitStack() as stack:
 
-        def starter(options=None, **timeouts):
+        def starter(options=None, workers=1, **timeouts):
             single = stack.enter_context(
                 Single(tmp_path, names=("A",), session={"name": "SID", "mode": "prefix"}, timeouts=PATIENT | timeouts,
                        options=options or {}))
             single.data["sites"][0]["servers"][0]["max-connections"] = 1
+            single.workers = workers
             single.gate = single.origins["A"].handler = Gate()
             # The origin's threads may not outlive the test.
             stack.callback(lambda: [single.gate.permits.put(True) for _ in range(50)])
@@ -90,6 +92,43 @@ def wait_taken_up(single, connection):
         return False
 
     waiting.until(read_up, "the node taking the request up")
+
+
+def workers_of(single, connections):
+    """The worker that has taken each connection. None: one is not taken yet. Each worker has a descriptor table of its own."""
+    owners = {}
+    for task in pathlib.Path(f"/proc/{single.nodes['geodirector'].process.pid}/task").iterdir():
+        name = (task / "comm").read_text().strip()
+        if name.startswith("worker-"):
+            for entry in os.listdir(task / "fd"):
+                with contextlib.suppress(OSError):
+                    owners[os.readlink(task / "fd" / entry)] = name
+    host, at = single.address
+    packed = "{:08X}:{:04X}".format(int.from_bytes(socket.inet_aton(host), "little"), at)
+    sockets = {}
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1] == packed:
+            sockets[int(fields[2].split(":")[1], 16)] = f"socket:[{fields[9]}]"
+    found = [owners.get(sockets.get(connection.socket.getsockname()[1])) for connection in connections]
+    return None if None in found else found
+
+
+def spread(single, count):
+    """At least `count` open connections at each of several workers, in lists by worker: all workers, if the kernel makes it so."""
+    found = {}
+    for attempt in range(12):
+        # What comes while nobody takes it is shared out when they go on.
+        node = frozen(single)
+        opened = [single.connect() for _ in range(12 * single.workers)]
+        node.resume()
+        owners = waiting.until(lambda: workers_of(single, opened), "the workers taking the connections")  # noqa: B023
+        for worker, connection in zip(owners, opened, strict=True):
+            found.setdefault(worker, []).append(connection)
+        enough = [there for there in found.values() if len(there) >= count]
+        if len(enough) == single.workers or (len(enough) > 1 and attempt > 3):
+            return enough
+    raise AssertionError("the kernel gives all connections to one worker")
 
 
 def frozen(single):
@@ -201,3 +240,81 @@ def test_who_leaves_the_queue_gives_up_the_place(full):
     single.gate.let()
     assert stays.answer().status == 200
     assert single.gate.arrived == ["/holder", "/stays"]
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_the_queue_is_one_for_all_workers_sessions_first_and_then_who_came_first(full, workers):
+    single = full(workers=workers)
+    at = spread(single, 9)
+    # Each at another worker than the one before.
+    asked = [(f"/{'bound' if number % 3 == 2 else 'free'}-{number}", number % 3 == 2) for number in range(18)]
+    for number, (target, session) in enumerate(asked):
+        wait_taken_up(single, single.ask(target, session, at[number % len(at)].pop()))
+    for count in range(len(asked) + 1):
+        single.gate.wait_arrived(count + 1)
+        assert len(single.gate.arrived) == count + 1, "more than one at a time"
+        single.gate.let()
+    expected = [target for target, session in asked if session] + [target for target, session in asked if not session]
+    assert single.gate.arrived == ["/holder", *expected]
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_newcomers_at_other_workers_do_not_overtake_in_the_moment_in_which_the_slot_is_freed(full, workers):
+    single = full(workers=workers)
+    at = spread(single, 8)
+    rounds = 4
+    for number in range(rounds):
+        first = single.ask(f"/first-{number}", connection=at[number % len(at)].pop())
+        wait_taken_up(single, first)
+        node = frozen(single)
+        single.gate.let()
+        newcomers = [single.ask(f"/newcomer-{number}", connection=there.pop()) for there in at]
+        node.resume()
+        single.gate.wait_arrived(number * (len(at) + 1) + 2)
+        assert single.gate.arrived[-1] == f"/first-{number}", single.gate.arrived
+        for newcomer in newcomers:
+            wait_taken_up(single, newcomer)
+        # All but the last newcomer, which is the next round's holder.
+        for _ in newcomers:
+            before = len(single.gate.arrived)
+            single.gate.let()
+            single.gate.wait_arrived(before + 1)
+    single.gate.let()
+
+
+def test_the_bound_of_the_queue_counts_the_requests_of_all_workers(full):
+    single = full(options={"queue": 3}, workers=3)
+    at = spread(single, 5)
+    queued = [single.ask(f"/queued-{number}", connection=at[number % len(at)].pop()) for number in range(3)]
+    for connection in queued:
+        wait_taken_up(single, connection)
+    for there in at:
+        for session in (False, True):
+            seconds, answer = elapsed(lambda: single.ask("/too-many", session, there.pop()).answer())  # noqa: B023
+            assert answer.status == 503 and answer.all("Retry-After") and seconds < 5, answer
+    for count in range(4):
+        single.gate.wait_arrived(count + 1)
+        single.gate.let()
+    assert [connection.answer().status for connection in queued] == [200] * 3
+
+
+def test_who_waits_at_one_worker_is_served_when_those_of_others_leave(full):
+    single = full(workers=2)
+    at = spread(single, 4)
+    gone = [single.ask(f"/gone-{number}", connection=at[0].pop()) for number in range(3)]
+    for connection in gone:
+        wait_taken_up(single, connection)
+    stays = single.ask("/stays", connection=at[1].pop())
+    wait_taken_up(single, stays)
+    # Frozen, so that a slot is granted to clients that have gone already.
+    node = frozen(single)
+    single.gate.let()
+    for connection in gone:
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        connection.socket.close()
+    node.resume()
+    # One of them may be at the server already.
+    single.gate.permits.put(True)
+    waiting.until(lambda: "/stays" in single.gate.arrived, "the one that stays at the server")
+    single.gate.permits.put(True)
+    assert stays.answer().status == 200

@@ -1,14 +1,19 @@
 """What `topology simulate` says is what running nodes do: the same users, cookies, requests and faults in both."""
 
 import dataclasses
+import re
 
 import pytest
 
-from harness.population import population
-from harness.rehearsal import Fault, Play, modelled, simulate
+from harness.addresses import moved
+from harness.geo import placed
+from harness.population import Listed, Page, population
+from harness.rehearsal import LATENCY, Fault, Play, modelled, simulate, simulated_servers
+from harness.topology import Topology
 from harness.verdict import keep
 
-pytestmark = [pytest.mark.scenario, pytest.mark.own]
+pytestmark = [pytest.mark.scenario, pytest.mark.own,
+              pytest.mark.measures("when something happens is compared with the simulation, which knows no slower program")]
 
 SITE1 = ["W11", "W12", "W13", "W14"]
 SITE2 = ["W21", "W22", "W23", "W24"]
@@ -132,6 +137,57 @@ def test_an_outage_as_long_as_its_detection(start, two_sites, tmp_path):
     faults = [Fault("cut", ["SITE1", server], at, at + DETECTION) for at in (1.5, 5) for server in ("W11", "W12")]
     live, _ = agree(start, two_sites, tmp_path, "an outage as long as its detection", faults, 8, apart=["W11", "W12"])
     assert live.moved
+
+
+# Addresses by the place that the database has for them; of the last it knows nothing.
+CLIENTS = {"198.51.100.7": (48.8, 2.3), "192.0.2.7": (40.7, -74.0), "203.0.113.7": (37.5, 127.0), "100.64.0.7": (-34.6, -58.4),
+           "100.65.0.7": (25.2, 55.3), "10.1.2.3": None, "8.8.8.8": None}
+
+
+class IntoTheRange:
+    """Addresses of that file, 127.7.x.y and above, where a test's range of addresses begins."""
+
+    @staticmethod
+    def map(text: str) -> str:
+        return re.sub(r"^127\.(7|8|9|10|11)\.", lambda match: f"127.{int(match[1]) - 6}.", text)
+
+
+def public_entry(database) -> Topology:
+    """Four sites around the world behind an entry that believes a proxy before it."""
+    data = moved(Topology.read("world").scaled(0.1).data, IntoTheRange)
+    entry = next(office for office in data["offices"] if office["name"] == "PUBLIC")
+    entry["listen"] = entry["listen"][0]["address"]
+    entry["preference"] = {"by": "client-location", "sites": [site["name"] for site in data["sites"]]}
+    entry["forwarded"] = {"trusted": "127.0.0.0/8"}
+    data["offices"] = [entry]
+    data["geo"] |= {"database": str(database), "networks": {"10.0.0.0/8": ["SINGAPORE", "SAO-PAULO"]}}
+    names = ["PUBLIC", *(site["name"] for site in data["sites"])]
+    data["links"] = [{"between": [one, other], "latency": LATENCY} for number, one in enumerate(names) for other in names[:number]]
+    return modelled(Topology(data))
+
+
+def test_clients_of_a_public_entry_while_their_nearest_site_fails(start, tmp_path):
+    database = placed(tmp_path / "clients.mmdb", {f"{address}/32": place for address, place in CLIENTS.items() if place})
+    network = start(public_entry(database))
+    users = []
+    for number in range(3 * len(CLIENTS)):
+        # A third comes when the site is down; nobody comes after it is back, when chance decides who finds out first.
+        times = [3.0, 4.0, 6.0, 6.5] if number % 3 == 0 else [0.3, 1.2, 3.0, 4.0, 6.0]
+        pages = [Page(round(at + number * 0.02, 3)) for at in times]
+        users.append(Listed(f"u{number}", "PUBLIC", None, pages, client=list(CLIENTS)[number % len(CLIENTS)]))
+    down = ["FRA-D", "FRA-L", "FRA-W1", "FRA-W2"]
+    faults = [Fault("kill", down, 2, 5)]
+    play = Play(network, users, faults)
+    simulated = simulate(network, users, faults, 8, tmp_path)
+    site_of = {name: spec.site for name, spec in network.specs.items()}
+    live = {user.name: [site_of[record.server] for record in play.of(user.name) if record.good] for user in users}
+    told = {name: [site_of[server] for server in servers] for name, servers in simulated_servers(tmp_path).items()}
+    assert live == told
+    assert {sites[0] for sites in live.values()} == set(site_of.values()) - {None}, "every site was somebody's nearest"
+    assert play.outcome.moved == simulated.moved and play.outcome.lost == simulated.lost
+    # From Paris and from Dubai the next site is another.
+    second = {user.client: live[user.name][-1] for user in users if user.name in simulated.moved}
+    assert second["198.51.100.7"] == "VIRGINIA" and second["100.65.0.7"] == "SINGAPORE"
 
 
 @pytest.mark.long

@@ -11,12 +11,12 @@ from harness.soak import judge
 from harness.soak.load import Asked
 from harness.topology import REPOSITORY
 
-LINE = ('127.0.0.1:40820 [21/Nov/2026:05:20:50.355] OP1 shop/SD1 0/0/1/2/3 {status} 473 - - {end}-- 1/1/0/0/0 0/0 '
+LINE = ('127.0.0.1:40820 [21/Nov/2026:05:20:50.355] {node} shop/{server} 0/0/1/2/3 {status} 473 - - {end}-- 1/1/0/0/0 0/0 '
         '"GET /{name}?x HTTP/1.1" tier=0 site=EU why=new away=0')
 
 
-def line(name: str, status: int = 200, end: str = "--"):
-    return parse(LINE.format(name=name, status=status, end=end))
+def line(name: str, status: int = 200, end: str = "--", node: str = "OP1", server: str = "SD1"):
+    return parse(LINE.format(name=name, status=status, end=end, node=node, server=server))
 
 
 def test_a_request_with_its_line_is_accounted_for():
@@ -42,8 +42,50 @@ def test_a_request_without_an_answer_is_found(end):
     assert judge.answers([Asked("s1-1", "get", end)])
 
 
+class Always:
+    """A timeline on which something could always answer, or never, something failed, or not, and one node was silent."""
+
+    def __init__(self, servable, changed=False, silent=""):
+        self.fell_out = lambda names, *_: silent in names
+        self.servable = lambda *_: servable
+        self.changed = lambda *_: changed
+
+
+@pytest.mark.parametrize("asked, full, servable, changed, excuse", [
+    (Asked("s1-1", "get", "answered", 503), [], True, True, None),
+    (Asked("s1-1", "get", "answered", 502), [], False, False, "nobody there"),
+    (Asked("s1-1", "get", "answered", 503), [line("s1-1", 503, "sQ")], True, False, "full"),
+    (Asked("s1-1", "get", "answered", 503), [line("s1-1", 503, "SC"), line("s1-2", 503, "sQ")], True, False, None),
+    (Asked("s1-1", "post", "answered", 502), [], True, True, "POST at a failure"),
+    (Asked("s1-1", "post", "answered", 502), [], True, False, None)])
+def test_a_5xx_is_right_only_while_nobody_could_have_answered(asked, full, servable, changed, excuse):
+    wrong, excuses = judge.server_errors([asked], full, Always(servable, changed))
+    assert bool(wrong) == (excuse is None) and excuses == ({excuse: 1} if excuse else {})
+
+
+def test_a_line_that_a_killed_node_has_not_written_is_no_proof():
+    asked = [Asked("s1-1", "get", "answered", 503)]
+    # SD1 was asked last.
+    for nodes, written, changed, is_wrong in [({"SD1"}, False, True, False), ({"SD1"}, False, False, True),
+                                              ({"SD1"}, True, True, True), (set(), False, True, True)]:
+        lines = [line("s1-1", 503), *([line("s1-1", 503, node="SD1", server="S1L1")] if written else [])]
+        assert bool(judge.server_errors(asked, lines, Always(True, changed), nodes)[0]) == is_wrong, (nodes, written, changed)
+
+
+def test_a_504_is_right_only_when_a_node_that_was_asked_fell_silent():
+    for status, silent, is_wrong in [(504, "S1L1", False), (504, "S1L2", True), (503, "S1L1", True)]:
+        lines = [line("s1-1", status, "sH"), line("s1-1", status, "sH", node="SD1", server="S1L1")]
+        asked = [Asked("s1-1", "get", "answered", status)]
+        assert bool(judge.server_errors(asked, lines, Always(True, silent=silent), set())[0]) == is_wrong, (status, silent)
+
+
+def test_other_answers_are_no_server_errors():
+    asked = [Asked("s1-1", "get", "answered", 404), Asked("s1-2", "get", "cut", 503), Asked("s1-3", "get", "answered", 200)]
+    assert judge.server_errors(asked, [], Always(True)) == ([], {})
+
+
 def test_a_broken_log_line_is_found_unless_a_kill_cut_it():
-    whole = LINE.format(name="s1-1", status=200, end="--") + "\n"
+    whole = LINE.format(name="s1-1", status=200, end="--", node="OP1", server="SD1") + "\n"
     assert judge.complete_lines("OP1", whole * 2, 0) == []
     assert judge.complete_lines("OP1", whole + whole[:60], 0)
     assert judge.complete_lines("OP1", whole[:60] + whole, 0)

@@ -1,5 +1,6 @@
 import Foundation
 import Geo
+import TestRandom
 import Testing
 import Topology
 
@@ -7,7 +8,7 @@ import Topology
 
 /// A database of some ranges and records that share pieces.
 private func example(_ recordBits: Int) throws -> [UInt8] {
-  var random = Generator(state: 5)
+  var random = Generator(seed: 5)
   var writer = DatabaseWriter(recordBits: recordBits)
   for number in 0..<40 {
     let record = Value.city(
@@ -22,7 +23,7 @@ private func example(_ recordBits: Int) throws -> [UInt8] {
 /// Opens a file and, if that works, asks it everything.
 private func exercise(_ path: String) -> Bool {
   guard let database = try? GeoDatabase(path: path) else { return false }
-  var random = Generator(state: 6)
+  var random = Generator(seed: 6)
   for number in 0..<40 {
     let low = 0xFFFF_0000_0000 | UInt64(UInt32.random(in: 0...0x2FFF_FFFF, using: &random))
     _ = try? database.place(high: 0, low: low)
@@ -53,7 +54,7 @@ private func exercise(_ path: String) -> Bool {
   }
 
   @Test(arguments: 0..<10) func aChangedByteIsAnErrorOrARecordNeverACrash(seed: UInt64) throws {
-    var random = Generator(state: seed)
+    var random = Generator(seed: seed)
     let whole = try example([24, 28, 32][Int(seed) % 3])
     // Half of the changes hit the last 400 bytes: the metadata.
     let folder = try Folder()

@@ -1,5 +1,6 @@
 import Foundation
 import Geo
+import TestRandom
 import Testing
 import Topology
 
@@ -97,7 +98,7 @@ let tokyo = Value.city(35.68, 139.69, "AS", "JP")
   }
 
   @Test func theTableOfListsAnswersAsTheRulesDo() throws {
-    var random = Generator(state: 3)
+    var random = Generator(seed: 3)
     var writer = DatabaseWriter()
     for number in 0..<2000 {
       let (latitude, longitude) = (Double.random(in: -90...90, using: &random), Double(number % 360) - 180)
@@ -130,18 +131,5 @@ let tokyo = Value.city(35.68, 139.69, "AS", "JP")
     let alone = ClientSites(preference, database: nil)
     #expect(alone.list(high: 0, low: 0xFFFF_0800_0000) == .configured)
     #expect(alone.compiled.lists.sites(of: alone.list(high: 0, low: 0xFFFF_0700_0001)) == [1, 0, 2])
-  }
-}
-
-/// A small generator whose seed replays a failure (SplitMix64).
-struct Generator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Geo
 import Synchronization
+import TestRandom
 import Testing
 import Topology
 
@@ -48,6 +49,18 @@ private func country(_ watched: WatchedDatabase) throws -> String? {
     #expect(try country(watched) == "GB")
     #expect(isReplaced(watched.check()))
     #expect(try country(watched) == "JP")
+  }
+
+  @Test func aLookUpTakesNoLock() throws {
+    let folder = try Folder()
+    try folder.replace("db", try uniform(tokyo))
+    let source = ClientSitesSource(SitePreference(sites: sites, geo: GeoSettings()), path: folder.path("db"))
+    #expect(isReplaced(source.check()))
+    var reader = ClientSitesReader(source)
+    let (high, low) = try address("1.1.1.1")
+    // Who locks it a second time on a thread stops the program.
+    let list = source.published.withLock { _ in reader.list(high: high, low: low) }
+    #expect(reader.current.compiled.lists.sites(of: list) == [1, 0])
   }
 
   @Test func aBrokenFileIsRefusedOnceAndTheOldOneStays() throws {
@@ -153,7 +166,7 @@ private final class Crowd: Sendable {
 
   func lookUp(_ source: ClientSitesSource, seed: UInt64) {
     var reader = ClientSitesReader(source)
-    var random = Generator(state: seed)
+    var random = Generator(seed: seed)
     var last = -1
     while !done.load(ordering: .relaxed) {
       let low = 0xFFFF_0100_0000 | UInt64(UInt32.random(in: 0...0x00FF_FFFF, using: &random))

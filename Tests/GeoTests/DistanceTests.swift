@@ -1,4 +1,5 @@
 import Foundation
+import TestRandom
 import Testing
 import Topology
 
@@ -22,7 +23,7 @@ import Topology
   }
 
   @Test func distancesAreExactToAMillimetreAndSymmetric() {
-    var random = Generator(state: 1)
+    var random = Generator(seed: 1)
     for _ in 0..<20_000 {
       let a = Location(
         latitude: .random(in: -90...90, using: &random), longitude: .random(in: -180...180, using: &random))

@@ -1,3 +1,4 @@
+import TestRandom
 import Testing
 import Topology
 
@@ -131,7 +132,7 @@ private let tokyo = Location(latitude: 35.68, longitude: 139.69)
   }
 
   @Test(arguments: 0..<100) func everySiteIsInEveryOrderOnceAndTheGainHolds(seed: UInt64) {
-    var random = Generator(state: seed)
+    var random = Generator(seed: seed)
     func place() -> Location {
       Location(latitude: .random(in: -90...90, using: &random), longitude: .random(in: -180...180, using: &random))
     }
@@ -166,7 +167,7 @@ private let tokyo = Location(latitude: 35.68, longitude: 139.69)
     geo.networks = [try network("10.0.0.0/8", ["NEW-YORK"])]
     geo.regions = [region(.country, "JP", ["SINGAPORE", "NEW-YORK"])]
     let preference = SitePreference(sites: world, geo: geo)
-    var random = Generator(state: 7)
+    var random = Generator(seed: 7)
     var places: [UInt32: ClientPlace] = [:]
     for number in 0..<5000 {
       var place = ClientPlace(
@@ -193,7 +194,7 @@ private let tokyo = Location(latitude: 35.68, longitude: 139.69)
 
   @Test func listsKeepTheirNumbersInLaterDatabases() {
     let preference = SitePreference(sites: world, geo: GeoSettings())
-    var random = Generator(state: 8)
+    var random = Generator(seed: 8)
     var before = CompiledPreference(preference, records: []) { _ in nil }
     #expect(before.lists.count == 1)
     for _ in 0..<6 {

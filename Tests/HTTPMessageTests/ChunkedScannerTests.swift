@@ -1,4 +1,5 @@
 import HTTPMessage
+import TestRandom
 import Testing
 
 /// RFC 9112 7.1.
@@ -83,7 +84,7 @@ import Testing
   }
 
   @Test func anySplitGivesTheSameEnd() {
-    var generator = SeededGenerator(state: 7)
+    var generator = Generator(seed: 7)
     for _ in 0..<500 {
       var body = ""
       var data: UInt64 = 0

@@ -1,4 +1,5 @@
 import HTTPMessage
+import TestRandom
 import Testing
 
 /// RFC 6265 4.2, 5.2, 5.4.
@@ -63,7 +64,7 @@ import Testing
   }
 
   @Test func removalAtRandomLeavesAllOthersAndNoneOfTheName() {
-    var generator = SeededGenerator(state: 3)
+    var generator = Generator(seed: 3)
     for _ in 0..<2_000 {
       let names = (0..<Int.random(in: 1..<7, using: &generator)).map { _ in
         ["S", "a", "b"].randomElement(using: &generator)!

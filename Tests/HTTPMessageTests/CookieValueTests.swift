@@ -1,4 +1,5 @@
 import HTTPMessage
+import TestRandom
 import Testing
 
 @Suite struct CookieValueTests {
@@ -34,7 +35,7 @@ import Testing
   }
 
   @Test func datesSurviveWritingAndReadingRoundedUpToUnits() {
-    var generator = SeededGenerator(state: 11)
+    var generator = Generator(seed: 11)
     for _ in 0..<2_000 {
       let seconds = UInt32.random(in: 1...(.max - 3), using: &generator)
       let written = writtenBytes { $0.append(cookieDate: seconds) }

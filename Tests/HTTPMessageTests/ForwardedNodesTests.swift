@@ -1,3 +1,4 @@
+import TestRandom
 import Testing
 
 @testable import HTTPMessage
@@ -56,7 +57,7 @@ import Testing
   }
 
   @Test func anyBytesAreReadWithoutATrap() {
-    var random = SeededGenerator(state: 7)
+    var random = Generator(seed: 7)
     let alphabet = bytes("for=\"\\,; []:_.019afx\t")
     for _ in 0..<20_000 {
       let value = (0..<Int.random(in: 0...40, using: &random)).map { _ in alphabet.randomElement(using: &random)! }

@@ -1,3 +1,4 @@
+import TestRandom
 import Testing
 
 @testable import HTTPMessage
@@ -174,7 +175,7 @@ import Testing
   }
 
   @Test func anyBytesAreReadWithoutATrapAndNeverBeyondTheirEnd() {
-    var random = SeededGenerator(state: 11)
+    var random = Generator(seed: 11)
     for round in 0..<50_000 {
       var input =
         round % 2 == 0

@@ -21,6 +21,7 @@ import Testing
     let (result, head, _, _) = parseResponse(message)
     #expect(result == .complete)
     #expect(head.status == 200 && head.reason.isEmpty)
+    #expect(head.hasReasonSpace == message.contains("200 "), "only a line with the space may be copied")
   }
 
   @Test(arguments: [

@@ -1,3 +1,4 @@
+import TestRandom
 import Testing
 
 @testable import HTTPMessage
@@ -6,7 +7,7 @@ import Testing
 @Suite struct SplitTests {
   /// Messages of pieces that are well-formed, nearly so, or not at all.
   struct Maker {
-    var generator: SeededGenerator
+    var generator: Generator
 
     mutating func one(_ choices: [String]) -> String { choices.randomElement(using: &generator)! }
 
@@ -87,7 +88,7 @@ import Testing
 
   @Test(arguments: 0..<8)
   func requestHeadsDoNotDependOnTheReads(seed: Int) {
-    var maker = Maker(generator: SeededGenerator(state: UInt64(seed)))
+    var maker = Maker(generator: Generator(seed: UInt64(seed)))
     var taken = 0
     for _ in 0..<500 {
       let input = bytes(maker.request())
@@ -106,7 +107,7 @@ import Testing
 
   @Test(arguments: 0..<8)
   func responseHeadsDoNotDependOnTheReads(seed: Int) {
-    var maker = Maker(generator: SeededGenerator(state: UInt64(seed)))
+    var maker = Maker(generator: Generator(seed: UInt64(seed)))
     var taken = 0
     for round in 0..<500 {
       let input = bytes(maker.response())
@@ -126,7 +127,7 @@ import Testing
 
   @Test(arguments: 0..<8)
   func chunkedBodiesDoNotDependOnTheReads(seed: Int) {
-    var maker = Maker(generator: SeededGenerator(state: UInt64(seed)))
+    var maker = Maker(generator: Generator(seed: UInt64(seed)))
     var taken = 0
     for _ in 0..<500 {
       let input = bytes(maker.chunked())

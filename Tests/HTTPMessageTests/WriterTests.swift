@@ -20,6 +20,21 @@ func writtenBytes(capacity: Int = 256, _ body: (inout ByteWriter) -> Void) -> [U
     #expect(writtenBytes { $0.append(decimal: 7, digits: 3) } == bytes("007"))
   }
 
+  @Test(
+    arguments: [
+      (0, "0.0.0.0"), (0xFFFF_FFFF, "255.255.255.255"), (0x7F00_0001, "127.0.0.1"), (0x0A63_6409, "10.99.100.9"),
+      (0xC0A8_0164, "192.168.1.100"),
+    ] as [(UInt32, String)])
+  func addressesAreWrittenWholeOrNotAtAll(address: UInt32, expected: String) {
+    for capacity in 0...16 {
+      let written = writtenBytes(capacity: capacity) {
+        $0.append(dotted: address)
+        #expect($0.hasOverflowed == (capacity < expected.utf8.count))
+      }
+      #expect(written == (capacity < expected.utf8.count ? [] : bytes(expected)))
+    }
+  }
+
   @Test func whatDoesNotFitIsLeftOutAndTold() {
     for capacity in 0..<29 {
       let written = writtenBytes(capacity: capacity) {
@@ -33,7 +48,10 @@ func writtenBytes(capacity: Int = 256, _ body: (inout ByteWriter) -> Void) -> [U
       #expect(!$0.hasOverflowed && $0.remaining == 1)
       $0.append("de")
       $0.append(byte: 0x66)
-      #expect($0.hasOverflowed)
+      #expect($0.hasOverflowed && $0.remaining == 0)
+      $0.append("")
+      $0.append(byte: 0x67)
+      #expect($0.position == 3)
     }
     #expect(written == bytes("abc"))
   }

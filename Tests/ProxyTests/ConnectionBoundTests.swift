@@ -111,4 +111,15 @@ import Topology
     #expect(admitted == 5)
     #expect(counts.isFull(0))
   }
+
+  @Test func manyThreadsNeverExceedTheBoundOfTheProcessAndGiveBackWhatTheyTook() async {
+    let count = ConnectionCount(limit: 3)
+    let admitted = await withTaskGroup(of: Int.self) { group in
+      for _ in 0..<8 { group.addTask { (0..<1_000).count { _ in count.open() } } }
+      return await group.reduce(0, +)
+    }
+    #expect(admitted == 3 && count.isFull && count.count == 3)
+    count.close()
+    #expect(!count.isFull && count.open() && !count.open())
+  }
 }

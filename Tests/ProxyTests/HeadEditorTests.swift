@@ -35,5 +35,22 @@ import Testing
     #expect(edited("abcdef", [(1, 2, nil, nil), (2, 2, "X", nil)]) == "aXcdef")
   }
 
+  @Test func editsTakenBackLeaveTheOthers() {
+    let text = Array("abcdefgh".utf8)
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 20, alignment: 8)
+    defer { memory.deallocate() }
+    var editor = HeadEditor(capacity: 8)
+    editor.delete(ByteRange(0, 1))
+    let before = editor.count
+    editor.delete(ByteRange(3, 4))
+    editor.delete(ByteRange(5, 6))
+    editor.forget(behind: before)
+    editor.delete(ByteRange(2, 8))
+    var writer = ByteWriter(memory)
+    text.withUnsafeBytes { editor.write(ByteView($0), from: 0, to: 8, into: &writer) }
+    let written = Array(writer.written.rawBuffer)
+    #expect(written == Array("b".utf8))
+  }
+
   @Test func whatDoesNotFitIsSaid() { #expect(edited("abcdef", [], room: 3) == nil) }
 }

@@ -121,4 +121,35 @@ import Testing
       #expect(count == deadlines.filter { $0 != nil }.count)
     }
   }
+
+  @Test("the wait ends at the nearest tick that holds a timer, wherever on the wheel it is", arguments: 0..<20)
+  func theWaitAgainstAModel(seed: UInt64) {
+    var state = seed &+ 1
+    func below(_ bound: UInt64) -> UInt64 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return (state >> 33) % bound
+    }
+    let capacity = 6
+    var now: Int64 = Int64(below(10_000)) * Self.tick
+    var wheel = TimerWheel(capacity: capacity, now: now)
+    for _ in 0..<2_000 {
+      let key = Int(below(UInt64(capacity)))
+      switch below(4) {
+      case 0: wheel.cancel(key)
+      case 1: wheel.arm(key, at: now + Int64(below(300)) * Self.tick)
+      case 2: wheel.arm(key, at: now + Int64(below(9_000)) * Self.tick)
+      default: now += Int64(below(200)) * Self.tick
+      }
+      _ = expired(&wheel, now: now)
+      // The deadlines that are left, as ticks ahead on the wheel: one of a later round lets the wait end, too, not only its own.
+      let ahead = (0..<capacity).compactMap { key in
+        wheel.deadline(of: key).map { deadline in
+          let ticks = max(1, deadline / Self.tick - now / Self.tick)
+          return (ticks - 1) % 4096 + 1
+        }
+      }.min()
+      let wait = wheel.waitMilliseconds(now: now)
+      #expect(Int64(wait) == min(1_000, (ahead ?? 4096) * Self.tick / Self.millisecond))
+    }
+  }
 }

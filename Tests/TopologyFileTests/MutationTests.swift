@@ -1,20 +1,8 @@
 import Foundation
+import TestRandom
 import Testing
 import Topology
 import TopologyFile
-
-/// A small generator whose seed replays a failure (SplitMix64).
-private struct Generator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-}
 
 @Suite struct MutationTests {
   private static let pieces = [
@@ -23,7 +11,7 @@ private struct Generator: RandomNumberGenerator {
   ]
 
   @Test(arguments: 0..<8) func noMutationOfAFileCrashesTheLoader(seed: UInt64) throws {
-    var random = Generator(state: seed)
+    var random = Generator(seed: seed)
     let path = repository.appendingPathComponent("topologies/two-sites.yaml").path
     let original = Array(try String(contentsOfFile: path, encoding: .utf8).unicodeScalars)
     for _ in 0..<40 {

@@ -52,6 +52,23 @@ struct PopulationLoaderTests {
     #expect(users[2].application == 1 && users[2].server == "W1" && users[2].session == nil)
   }
 
+  @Test func aUserMayHaveAnAddress() throws {
+    let (roll, findings) = try load(
+      """
+      population: 1
+      users:
+        - {name: anna, entry: OFFICE, client: 198.51.100.7, requests: [0s]}
+        - {name: ben, entry: OFFICE, client: "2001:db8::7", requests: [0s]}
+        - {name: cleo, entry: OFFICE, requests: [0s]}
+      """)
+    #expect(findings == [])
+    #expect(
+      roll?.users.map { $0.client?.description } == ["198.51.100.7/32", "2001:db8::7/128", nil])
+    let (_, errors) = try load(
+      "population: 1\nusers: [{name: anna, entry: OFFICE, client: 10.0.0.0/8, requests: [0s]}]")
+    #expect(errors == ["2:45: error: client: \"10.0.0.0/8\" is not an IPv4 or IPv6 address"])
+  }
+
   @Test func jsonIsReadToo() throws {
     let (roll, findings) = try load(
       #"{"population": 1, "users": [{"name": "anna", "entry": "OFFICE", "requests": ["5s", {"at": "6s"}]}]}"#)

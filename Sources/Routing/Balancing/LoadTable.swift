@@ -5,14 +5,16 @@ import Synchronization
 /// A handle that is copied freely and costs no retain; the memory lives from `allocate` to `deallocate`, and whoever
 /// allocated it frees it once no worker uses it. Server indices outside `0..<serverCount` are programming errors.
 ///
-/// A worker whose request waits for a slot marks itself, then tries `reserve` once more; a worker that has released a
-/// slot then takes the marks and wakes those workers. As all four are sequentially consistent, no wake is lost.
+/// A request that waits for a slot is counted, then `reserve` is tried once more for the first in the queue; who has released
+/// a slot looks at the count and does the same. As all four are sequentially consistent, no slot stays free beside a queue.
+/// The queues themselves are in `SlotQueues`.
 public struct LoadTable: @unchecked Sendable {
   /// One cache line a server, so that workers busy with different servers do not slow each other down.
   private struct Cell: ~Copyable {
     let inFlight = Atomic<Int32>(0)
     let limit = Atomic<Int32>(0)
-    let waitingWorkers = Atomic<UInt64>(0)
+    /// Requests in its queue: those with a session in the upper half, the others in the lower.
+    let waiting = Atomic<UInt64>(0)
     private let padding = InlineArray<6, UInt64>(repeating: 0)
   }
 
@@ -26,7 +28,7 @@ public struct LoadTable: @unchecked Sendable {
   /// The number of servers.
   public let serverCount: Int
 
-  /// The most workers that can wait for a server: one bit each.
+  /// The most workers whose requests can wait for a server: one bit each.
   public static let workersMax = 64
 
   /// Several threads count: each change is one step that cannot be divided.
@@ -66,7 +68,16 @@ public struct LoadTable: @unchecked Sendable {
     UnsafeMutableRawPointer(header).deallocate()
   }
 
-  /// Takes a slot of a server for a request; false: the server is at its limit, and nothing was taken.
+  /// Takes a slot of a server for a request that comes new; false: the server is at its limit, or others wait for a slot who
+  /// come before it. A request with a session (`isBound`) waits only behind such.
+  @inline(__always)
+  func reserveForNewcomer(_ server: Int32, isBound: Bool) -> Bool {
+    let waiting = cells[checked(server)].waiting.load(ordering: .relaxed)
+    if waiting != 0 && (!isBound || waiting >> 32 != 0) { return false }
+    return reserve(server)
+  }
+
+  /// Takes a slot of a server; false: the server is at its limit, and nothing was taken.
   @inline(__always)
   public func reserve(_ server: Int32) -> Bool {
     let position = checked(server)
@@ -75,7 +86,7 @@ public struct LoadTable: @unchecked Sendable {
     while true {
       let limit = cells[position].limit.load(ordering: .relaxed)
       if limit > 0 && seen >= limit {
-        // The count may be an old one: look again in full order with `markWaiting` before turning the request away.
+        // The count may be an old one: look again in full order with `waits` before turning the request away.
         let now = cells[position].inFlight.load(ordering: .sequentiallyConsistent)
         if now >= limit { return false }
         seen = now
@@ -141,7 +152,7 @@ public struct LoadTable: @unchecked Sendable {
     cells[checked(server)].limit.load(ordering: .relaxed)
   }
 
-  /// Changes the limit; requests in flight above it stay. 0: unlimited.
+  /// Changes the limit; requests in flight above it stay. 0: unlimited. Those who wait are granted a slot by the next release.
   public func setLimit(_ server: Int32, to limit: Int32) {
     precondition(limit >= 0)
     let position = checked(server)
@@ -155,18 +166,22 @@ public struct LoadTable: @unchecked Sendable {
     header.pointee.inFlight.load(ordering: .relaxed)
   }
 
-  /// Marks that a request of the worker (0 to 63) waits for a slot of the server. Try `reserve` once more afterwards.
-  public func markWaiting(_ server: Int32, worker: Int) {
-    precondition(worker >= 0 && worker < Self.workersMax)
-    cells[checked(server)].waitingWorkers.bitwiseOr(1 << UInt64(worker), ordering: .sequentiallyConsistent)
+  /// Counts a request that waits for a slot (1), or no longer does (-1).
+  func waits(_ server: Int32, isBound: Bool, _ change: Int64) {
+    let step = UInt64(bitPattern: isBound ? change << 32 : change)
+    cells[checked(server)].waiting.wrappingAdd(step, ordering: .sequentiallyConsistent)
   }
 
-  /// Takes the marks of the server: the workers, by bit, to wake after a slot was released. Mostly 0.
+  /// Requests that wait for a slot of the server, at all workers.
+  public func waiting(_ server: Int32) -> Int32 {
+    let waiting = cells[checked(server)].waiting.load(ordering: .relaxed)
+    return Int32(truncatingIfNeeded: (waiting >> 32) &+ (waiting & 0xFFFF_FFFF))
+  }
+
+  /// Whether somebody waits for a slot of the server. To be asked after a slot was released.
   @inline(__always)
-  public func takeWaiting(_ server: Int32) -> UInt64 {
-    let position = checked(server)
-    if cells[position].waitingWorkers.load(ordering: .sequentiallyConsistent) == 0 { return 0 }
-    return cells[position].waitingWorkers.exchange(0, ordering: .sequentiallyConsistent)
+  func isAwaited(_ server: Int32) -> Bool {
+    cells[checked(server)].waiting.load(ordering: .sequentiallyConsistent) != 0
   }
 
   /// For the 64 servers from `64 * word`: a bit is set while that server has no free slot.
@@ -183,11 +198,12 @@ public struct LoadTable: @unchecked Sendable {
     return fullWords[summary].load(ordering: .relaxed)
   }
 
-  /// Whether the server has no free slot.
+  /// Whether the server has no slot for a newcomer: all are taken, or others wait for one.
   @inline(__always)
   func isFull(_ server: Int32) -> Bool {
     let limit = limit(server)
-    return limit > 0 && inFlight(server) >= limit
+    return limit > 0
+      && (inFlight(server) >= limit || cells[checked(server)].waiting.load(ordering: .relaxed) != 0)
   }
 
   /// Sets the bit to what the counter says, and again until the counter has not changed sides meanwhile: two workers

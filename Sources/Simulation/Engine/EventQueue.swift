@@ -23,11 +23,12 @@ struct EventQueue: ~Copyable {
   private var chunkCount = 0
   private var chunkCapacity = 1024
   private var freeChunk: Int32 = -1
+  // Those that are never set again are `var` as in `Run`.
   /// First chunk of each bucket, level by level; -1: empty.
-  private let buckets: UnsafeMutablePointer<Int32>
+  private var buckets: UnsafeMutablePointer<Int32>
   /// One bit for each bucket that is not empty, and one for each word of those.
-  private let used: UnsafeMutablePointer<UInt64>
-  private let summary: UnsafeMutablePointer<UInt64>
+  private var used: UnsafeMutablePointer<UInt64>
+  private var summary: UnsafeMutablePointer<UInt64>
   private var tick: Int64 = 0
   /// Events waiting.
   private(set) var count = 0

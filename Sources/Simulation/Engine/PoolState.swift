@@ -57,7 +57,6 @@ struct PoolState {
   var pooled: Int64
   var reuseWindow: Int64
   var pooledMax: Int32
-  var queueMax: Int32
   var attemptsMax: Int32
   var bodyBytesMax: Int32
   /// Requests that wait for a slot, a trial or the budget.

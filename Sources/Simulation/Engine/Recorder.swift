@@ -21,19 +21,20 @@ struct Recorder: ~Copyable {
   /// Buckets of a histogram: 32 for each doubling.
   private static let buckets = 1_024
 
-  let counts: UnsafeMutablePointer<Counts>
-  private let histogram: UnsafeMutablePointer<UInt32>
-  private let longest: UnsafeMutablePointer<Int64>
+  // Pointers are `var`, though never set again: as in `Run`.
+  var counts: UnsafeMutablePointer<Counts>
+  private var histogram: UnsafeMutablePointer<UInt32>
+  private var longest: UnsafeMutablePointer<Int64>
   let stepLength: Int64
   let stepCount: Int
   let siteCount: Int
   /// By step, then by site.
-  let bySite: UnsafeMutablePointer<UInt32>
+  var bySite: UnsafeMutablePointer<UInt32>
   /// By step: requests between sites, errors, sessions lost, moves.
-  let interSite: UnsafeMutablePointer<UInt32>
-  let errors: UnsafeMutablePointer<UInt32>
-  let sessionsLost: UnsafeMutablePointer<UInt32>
-  let moves: UnsafeMutablePointer<UInt32>
+  var interSite: UnsafeMutablePointer<UInt32>
+  var errors: UnsafeMutablePointer<UInt32>
+  var sessionsLost: UnsafeMutablePointer<UInt32>
+  var moves: UnsafeMutablePointer<UInt32>
   var marks: [FaultMark] = []
   private(set) var phase: PhaseIndex = .before
   private var phaseBegan: Int64 = 0
@@ -91,7 +92,7 @@ struct Recorder: ~Copyable {
   func step(_ time: Int64) -> Int { min(max(0, Int(time / stepLength)), stepCount - 1) }
 
   @inline(__always)
-  func measure(_ phase: Int, _ nanoseconds: Int64) {
+  mutating func measure(_ phase: Int, _ nanoseconds: Int64) {
     let value = UInt64(max(0, nanoseconds)) >> 10
     let bucket: Int
     if value < 32 {

@@ -14,7 +14,7 @@ extension Run {
     leg.pointee.flags.subtract([.wasKept, .delivered, .replied, .armed, .connecting, .watched])
     if leg.pointee.firstTier < 0 {
       leg.pointee.firstTier = candidate.pointee.tier
-    } else if behaviour.contains(.withoutRedispatch), staysInTier(leg, candidate) {
+    } else if behaviour.contains(.withoutRedispatch), staysInTier(leg, server) {
       return giveUp(index)
     }
     if leg.pointee.flags.contains(.traced) { traceChoice(index, server) }
@@ -133,14 +133,14 @@ extension Run {
   // MARK: Without redispatch
   /// Whether the attempt would go to a later tier than one that is believed to live.
   private mutating func staysInTier(
-    _ leg: UnsafeMutablePointer<Leg>, _ candidate: UnsafeMutablePointer<CandidateState>
+    _ leg: UnsafeMutablePointer<Leg>, _ server: Int32
   ) -> Bool {
-    guard candidate.pointee.tier > 0 else { return false }
-    let state = poolStates[Int(leg.pointee.pool)]
-    for server in 0..<state.candidateCount
-    where candidates[Int(state.firstCandidate + server)].tier < candidate.pointee.tier
-      && health[Int(state.firstCandidate + server)].takesOwnUsers
-    {
+    let (pool, order) = (Int(leg.pointee.pool), leg.pointee.exchange.order)
+    let rank = pools[pool].rank(of: server, in: order)
+    guard rank > 0 else { return false }
+    let state = poolStates[pool]
+    for other in 0..<state.candidateCount
+    where pools[pool].rank(of: other, in: order) < rank && health[Int(state.firstCandidate + other)].takesOwnUsers {
       return true
     }
     return false

@@ -23,7 +23,7 @@ extension Run {
           serverTimeout: model.serverTimeout, queueTimeout: model.queueTimeout, unacknowledged: model.unacknowledged,
           silence: model.silence,
           pooled: model.pooled, reuseWindow: model.reuseWindow, pooledMax: model.pooledMax,
-          queueMax: Int32(clamping: model.queueMax), attemptsMax: Int32(clamping: model.attemptsMax),
+          attemptsMax: Int32(clamping: model.attemptsMax),
           bodyBytesMax: Int32(clamping: model.bodyBytesMax)))
       for item in model.candidates {
         (candidates + candidate).initialize(
@@ -119,6 +119,7 @@ extension Run {
           application: planned, shared: shared[pool],
           timeScale: behaviour.contains(.withoutTrials) ? Self.never : network.pools[pool].timeScale, workers: 1,
           seed: nodeRandom[node].next(), now: now, firstMatch: behaviour.contains(.firstMatch)))
+      takeOrders(pool)
       let first = Int(poolStates[pool].firstCandidate)
       if !isFirst {
         for server in 0..<Int(poolStates[pool].candidateCount) {
@@ -139,6 +140,16 @@ extension Run {
       }
       if !isFirst && behaviour.contains(.sitesByName) { resolve(Int32(pool)) }
     }
+  }
+
+  /// The orders of sites that the office's users have.
+  private mutating func takeOrders(_ pool: Int) {
+    guard let geo = network.pools[pool].geo else { return }
+    let orders = population.orders(at: network.pools[pool].node, geo)
+    pools[pool].take(
+      TierOrders(network.pools[pool].plan.pool, sites: geo.sites.map(\.name), count: orders.count + 1) { rank, order in
+        orders[order - 1][rank]
+      })
   }
 
   /// Of time scales: a trial a second becomes one in more than a hundred years.

@@ -21,7 +21,7 @@ extension Run {
       site = siteOfElement[Int(result.server)]
       record.bySite[step * record.siteCount + Int(site)] &+= 1
     }
-    if !isError { record.measure(phase, done - leg.pointee.began + ModelTimes.local) }
+    if !isError { record.measure(phase, done - leg.pointee.began + accessTime(leg.pointee.user)) }
     if options.tellsUsers { accountForUser(leg, isError: isError) }
     let isOrdinary =
       !isError && !result.lostSession && leg.pointee.flags.isDisjoint(with: [.disturbed, .crossed])
@@ -33,6 +33,12 @@ extension Run {
     } else {
       examine(root, result, user, done, isCurrentVisit: isCurrentVisit, step: step)
     }
+  }
+
+  /// There and back between the user and the entry.
+  @inline(__always)
+  private func accessTime(_ user: Int32) -> Int64 {
+    hasPlaces ? ModelTimes.local + population.accessTimes[Int(user)] : ModelTimes.local
   }
 
   @inline(never)

@@ -54,12 +54,19 @@ extension Run {
       isIdempotent: !leg.pointee.flags.contains(.isPost), binding: binding,
       key: SelectionKey(
         clientHash: StableHash.avalanche(userHashes &+ UInt64(UInt32(bitPattern: leg.pointee.user))),
-        sessionHash: binding.sessionHash))
+        sessionHash: binding.sessionHash), order: order(leg))
     let action = leg.pointee.exchange.begin(
-      request, attemptsMax: Int(state.pointee.attemptsMax), pool: &pool.pointee, now: now)
+      request, attemptsMax: Int(state.pointee.attemptsMax), waiter: index, pool: &pool.pointee, now: now)
     if leg.pointee.requestBytes > state.pointee.bodyBytesMax { leg.pointee.exchange.replayLost() }
     perform(action, index)
     settle(Int32(pool - pools))
+  }
+
+  /// The order in which the request takes the tiers: at its entry the user's own (`TierOrders`).
+  @inline(__always)
+  private func order(_ leg: UnsafeMutablePointer<Leg>) -> Int32 {
+    guard hasPlaces, leg.pointee.parent < 0 else { return 0 }
+    return population.entries[entry(users + Int(leg.pointee.user))].order
   }
 
   /// Where the request's cookies say it belongs (rules B1 to B3): the numbers of a simulated jar stand for their text.

@@ -14,12 +14,6 @@ extension Run {
     switch action {
     case .queue(let server):
       traceOutcome(index, "waits for a slot of \(network.elements[Int(candidate(pool, server).pointee.element)].name)")
-      var queued = 0
-      for other in waitingLegs[Int(pool)] where isQueued(other, for: server) { queued += 1 }
-      if queued >= Int(state.pointee.queueMax) {
-        return perform(leg.pointee.exchange.waitedTooLong(pool: &pools[Int(pool)], now: now), index)
-      }
-      shared[Int(pool)].loads.markWaiting(server, worker: 0)
     case .awaitTrial(let server):
       traceOutcome(
         index, "waits for the trial of \(network.elements[Int(candidate(pool, server).pointee.element)].name)")
@@ -37,10 +31,6 @@ extension Run {
       schedule(.poll, pool, at: now + ModelTimes.waitingPoll)
     }
     armAncestors(index)
-  }
-
-  private mutating func isQueued(_ leg: Int32, for server: Int32) -> Bool {
-    legs[Int(leg)].exchange.state == .queued && legs[Int(leg)].exchange.server == server
   }
 
   mutating func poll(_ pool: Int32) {
@@ -95,7 +85,6 @@ extension Run {
         }
         if case .queue(let again) = action, again == server, rank < 2 {
           full.insert(server)
-          shared[Int(pool)].loads.markWaiting(server, worker: 0)
           continue
         }
         if action == .awaitBudget && rank == 3 { break }

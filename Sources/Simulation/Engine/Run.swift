@@ -12,6 +12,9 @@ enum EventKind: UInt8 {
 /// A value that nobody shares, so that runs may go on in parallel. Its functions are mutating also where they change nothing: for a
 /// borrow of a noncopyable value the compiler copies all of it at each call that is not inlined.
 ///
+/// Its pointers are `var`, though never set again: what is changed in place through a `let` does not compile under ThreadSanitizer
+/// (Swift 6.3.1).
+///
 /// The extensions hold the life of a request in its order:
 /// `+Users`, `+Requests`, `+Connections`, `+Attempts`, `+Servers`, `+Answers`, `+Cancelling`; then `+Health`, `+Faults` and `+Record`.
 struct Run: ~Copyable {
@@ -26,19 +29,19 @@ struct Run: ~Copyable {
   var world: World
 
   // Nodes
-  let pools: UnsafeMutablePointer<Pool>
-  let shared: UnsafeMutablePointer<PoolShared>
-  let poolStates: UnsafeMutablePointer<PoolState>
-  let candidates: UnsafeMutablePointer<CandidateState>
+  var pools: UnsafeMutablePointer<Pool>
+  var shared: UnsafeMutablePointer<PoolShared>
+  var poolStates: UnsafeMutablePointer<PoolState>
+  var candidates: UnsafeMutablePointer<CandidateState>
   let candidateCount: Int
-  let health: UnsafeMutablePointer<ServerHealth>
-  let probes: UnsafeMutablePointer<Probe>
+  var health: UnsafeMutablePointer<ServerHealth>
+  var probes: UnsafeMutablePointer<Probe>
   let probeCount: Int
   /// When the last hint against a site came, by candidate position of its first server.
-  let hintedAt: UnsafeMutablePointer<Int64>
-  let nodeRandom: UnsafeMutablePointer<RandomStream>
+  var hintedAt: UnsafeMutablePointer<Int64>
+  var nodeRandom: UnsafeMutablePointer<RandomStream>
   /// By node, then by application: the pool by the file that the node goes by; -1: none.
-  let nodePools: UnsafeMutablePointer<Int32>
+  var nodePools: UnsafeMutablePointer<Int32>
   var growing: [CandidateReference] = []
   var growthIsScheduled = false
   var waitingLegs: [[Int32]]
@@ -57,21 +60,23 @@ struct Run: ~Copyable {
   let isListed: Bool
   /// What each user met, if that is to be told.
   var userReports: [UserReport] = []
-  let users: UnsafeMutablePointer<User>
-  let pasts: UnsafeMutablePointer<UserPast>
+  var users: UnsafeMutablePointer<User>
+  var pasts: UnsafeMutablePointer<UserPast>
+  /// Some users have an order of sites of their own, and take a while to their office.
+  let hasPlaces: Bool
   /// Some application's site cookie has dates.
   let hasDates: Bool
   /// Habits and pools of the entries' users: by entry, then by application, of which there are so many.
   let applications: Int
-  let entryHabits: UnsafeMutablePointer<Habits>
-  let entryPools: UnsafeMutablePointer<Int32>
+  var entryHabits: UnsafeMutablePointer<Habits>
+  var entryPools: UnsafeMutablePointer<Int32>
   let userHashes: UInt64
 
   // Application servers
-  let servers: UnsafeMutablePointer<ServerState>
-  let siteOfElement: UnsafeMutablePointer<Int32>
+  var servers: UnsafeMutablePointer<ServerState>
+  var siteOfElement: UnsafeMutablePointer<Int32>
   /// By entry: the site of new users on an ordinary day.
-  let entrySites: UnsafeMutablePointer<Int32>
+  var entrySites: UnsafeMutablePointer<Int32>
   /// The user whose story is told; -1: nobody's.
   let tracedUser: Int32
 
@@ -123,12 +128,13 @@ struct Run: ~Copyable {
     }
     waitingLegs = Array(repeating: [], count: poolCount)
     legs = .allocate(capacity: legCapacity)
-    population = Population(network, scenario: scenario, users: options.users, roll: options.roll)
+    population = Population(network, scenario: scenario, options: options, seed: seed)
     isListed = options.roll != nil
     users = UnsafeMutableRawPointer.allocate(
       byteCount: max(1, population.total) * MemoryLayout<User>.stride, alignment: 64
     ).bindMemory(to: User.self, capacity: max(1, population.total))
     pasts = .allocate(capacity: max(1, population.total))
+    hasPlaces = !population.accessTimes.isEmpty
     hasDates = network.pools.contains { $0.hasDates }
     queue = EventQueue(eventsPerSecond: population.requestsPerSecond * Self.eventsPerRequest + Double(probeCount) / 2)
     userHashes = StableHash.combine(seed, StableHash.hash(literal: "users"))

@@ -105,10 +105,15 @@ extension Run {
       let candidate = candidate(pool, other)
       list.append(
         CandidateTrace(
-          name: network.elements[Int(candidate.pointee.element)].name, tier: Int(candidate.pointee.tier),
+          name: network.elements[Int(candidate.pointee.element)].name,
+          tier: Int(pools[Int(pool)].rank(of: other, in: leg.pointee.exchange.order)),
           isNamed: leg.pointee.exchange.binding.group >= 0
             && pools[Int(pool)].group(of: other) == leg.pointee.exchange.binding.group, belief: belief(pool, other),
           isReachable: isReachable(pool, other)))
+    }
+    if leg.pointee.exchange.order > 0 {
+      // As the user's own order has them; those of a tier stay as they stand in the file.
+      list = list.enumerated().sorted { ($0.element.tier, $0.offset) < ($1.element.tier, $1.offset) }.map(\.element)
     }
     let attempt = AttemptTrace(
       atNanoseconds: now, node: network.elements[Int(state.node)].name, depth: depth(index),

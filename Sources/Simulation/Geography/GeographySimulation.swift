@@ -63,48 +63,31 @@ public enum GeographySimulation {
   }
 }
 
-/// Every centre of the table with the site its clients get.
+/// Every centre of the world's people with the site its clients get.
 private struct Centres {
-  /// By centre: the number of the country.
-  private var country: [Int] = []
-  /// By centre: people up to and with it, in a millionth of a million, so that drawing is in whole numbers.
-  private var upTo: [UInt64] = []
+  private let people = WorldPeople.shared
   /// By centre: the number of the site that comes first.
   var sites: [Int] = []
   /// By centre and site.
   var kilometres: [[Double]] = []
 
   init(_ preference: SitePreference) {
-    var people: UInt64 = 0
-    for (number, country) in CountryTable.countries.enumerated() {
-      for centre in country.centres {
-        people += UInt64((centre.millions * 1e6).rounded())
-        upTo.append(people)
-        self.country.append(number)
-        sites.append(preference.decide(place: country.place(at: centre.location)).order[0])
-        kilometres.append(preference.distances(from: centre.location).map { $0 ?? 0 })
-      }
+    for place in people.places {
+      sites.append(preference.decide(place: place).order[0])
+      kilometres.append(place.location.map(preference.distances)?.map { $0 ?? 0 } ?? [])
     }
   }
 
-  /// A centre by its part of the world's people.
-  func draw(_ random: inout SplitMix64) -> Int {
-    let wanted = random.next().multipliedFullWidth(by: upTo[upTo.count - 1]).high
-    var (below, above) = (0, upTo.count - 1)
-    while below < above {
-      let middle = (below + above) / 2
-      if upTo[middle] <= wanted { below = middle + 1 } else { above = middle }
-    }
-    return below
-  }
+  func draw(_ random: inout SplitMix64) -> Int { people.draw(&random) }
 
   func countries(_ drawn: [Int], _ names: [String]) -> [GeographyReport.CountryRow] {
     let table = CountryTable.countries
     var counts = [[Int]](repeating: [Int](repeating: 0, count: names.count), count: table.count)
     var milliseconds = [Double](repeating: 0, count: table.count)
     for centre in drawn {
-      counts[country[centre]][sites[centre]] += 1
-      milliseconds[country[centre]] += PathModel.roundTripMilliseconds(kilometres: kilometres[centre][sites[centre]])
+      counts[people.countries[centre]][sites[centre]] += 1
+      milliseconds[people.countries[centre]] += PathModel.roundTripMilliseconds(
+        kilometres: kilometres[centre][sites[centre]])
     }
     let rows = table.indices.compactMap { number -> GeographyReport.CountryRow? in
       let clients = counts[number].reduce(0, +)

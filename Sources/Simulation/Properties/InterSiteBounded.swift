@@ -26,7 +26,9 @@ struct InterSiteBounded {
   private let intervals: [Int64]
   /// By entry: what nodes may need to learn.
   private let lessons: [Int64]
+  /// By the first entry of an office: what it has learned holds for all its users.
   private var waves: [Waves]
+  private let offices: [Int]
   private var changedAt: Int64 = -1
   var violations = Violations()
 
@@ -34,6 +36,7 @@ struct InterSiteBounded {
     recovery = allowances.recovery
     relearning = allowances.relearning
     intervals = allowances.interval
+    offices = allowances.office
     lessons = allowances.directors.map { Int64($0) + allowances.fall }
     waves = Array(repeating: Waves(), count: allowances.interval.count)
   }
@@ -52,9 +55,10 @@ struct InterSiteBounded {
       ? truth.isDirect(outcome.vantage, site: site, begin, outcome.end)
       : truth.admitsSomewhere(outcome.vantage, outcome.begin - relearning[outcome.entry], outcome.end)
     guard isAvoidable else { return false }
-    var wave = waves[outcome.entry]
+    let office = offices[outcome.entry]
+    var wave = waves[office]
     if wave.since != changedAt { wave = Waves(since: changedAt) }
-    defer { waves[outcome.entry] = wave }
+    defer { waves[office] = wave }
     if wave.count > 0 && outcome.begin < wave.end {
       if outcome.begin < wave.begin {
         wave.begin = outcome.begin

@@ -119,6 +119,8 @@ struct Allowances {
   var directors: [Int]
   /// Sites in the order in which an entry's new users go to them.
   var order: [[Int32]]
+  /// By entry: the first one of its office, whose nodes learn for all of them.
+  var office: [Int]
 
   init(_ network: NetworkModel, population: Population) {
     var recoveryByRole = [Int64](repeating: 0, count: 3)
@@ -140,6 +142,7 @@ struct Allowances {
     interval = []
     order = []
     directors = []
+    office = population.entries.map(\.office)
     for entry in population.entries {
       var longest: Int64 = 0
       var relearn: Int64 = 0
@@ -162,13 +165,22 @@ struct Allowances {
   static func order(_ entry: Entry, _ network: NetworkModel, _ pools: [Int]) -> [Int32] {
     var sites: [Int32] = entry.site >= 0 ? [entry.site] : []
     for pool in pools {
-      for site in network.pools[pool].sites where !sites.contains(site) { sites.append(site) }
+      for site in network.pools[pool].sites(for: entry, network) where !sites.contains(site) { sites.append(site) }
     }
     return sites
   }
 }
 
 extension PoolModel {
+  /// The sites of the pool, the first ones of an entry's own order first.
+  fileprivate func sites(for entry: Entry, _ network: NetworkModel) -> [Int32] {
+    guard let geo, let own = entry.orders.first(where: { $0.plan == geo }) else { return sites }
+    let first = own.sites.compactMap { number in
+      sites.first { network.topology.sites[Int($0)].name == geo.sites[number].name }
+    }
+    return first + sites.filter { !first.contains($0) }
+  }
+
   /// The longest time from the moment something is back until the pool's checks believe it, or a hint is over.
   var relearning: Int64 {
     checks.map { check in

@@ -1,3 +1,4 @@
+internal import Geo
 internal import Topology
 
 /// What one user met in a scenario.
@@ -18,6 +19,8 @@ public struct UserReport: Sendable, Equatable {
   public var name: String?
   /// The office, or the site of a local user.
   public var entry: String
+  /// The country, where the office goes by that; nil: it does not, or nobody knows.
+  public var country: String?
   /// Requests that were answered, or given up.
   public var requests: UInt64 = 0
   /// Requests whose answer was an error (status 500 and above), or none.
@@ -32,7 +35,8 @@ public struct UserReport: Sendable, Equatable {
   /// Something happened to the user that does not happen on an ordinary day.
   public var isConcerned: Bool { errors > 0 || interSite > 0 || !sessionsLostAtNanoseconds.isEmpty || !moves.isEmpty }
 
-  init(user: Int, name: String?, entry: String) {
+  init(user: Int, name: String?, entry: String, country: String? = nil) {
+    self.country = country
     self.user = user
     self.name = name
     self.entry = entry
@@ -44,7 +48,9 @@ extension Run {
   func emptyUserReports() -> [UserReport] {
     population.entries.flatMap { entry in
       (entry.firstUser..<entry.firstUser + entry.count).map {
-        UserReport(user: $0, name: roster?.users[$0].name, entry: entry.name)
+        UserReport(
+          user: $0, name: roster?.users[$0].name, entry: entry.name,
+          country: hasPlaces ? population.countries[$0]?.description : nil)
       }
     }
   }

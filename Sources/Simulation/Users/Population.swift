@@ -1,3 +1,4 @@
+internal import Geo
 internal import Routing
 internal import Topology
 
@@ -53,6 +54,14 @@ struct Entry: Sendable {
   var count: Int
   /// By application.
   var habits: [Habits]
+  /// The first entry of the same office: its users are an entry for each order of sites that they have.
+  var office: Int
+  /// The number of that order at the office's pools (`TierOrders`), from 1 on; 0: the plan's own.
+  var order: Int32 = 0
+  /// The order, for each plan that the office may go by.
+  var orders: [ClientOrder] = []
+  /// The users' numbers at the office; nil: from 0 on.
+  var numbers: [Int32]?
 }
 
 /// Who uses the network.
@@ -62,6 +71,10 @@ struct Population: Sendable {
 
   var entries: [Entry]
   var total: Int
+  /// By user: there and back between the client and the office, in nanoseconds; empty: nobody is anywhere.
+  private(set) var accessTimes: [Int64] = []
+  /// By user: the country; empty: nobody is anywhere.
+  private(set) var countries: [RegionCode?] = []
 
   /// Users of a scenario.
   ///
@@ -70,9 +83,13 @@ struct Population: Sendable {
   /// evenly over the offices. Without any number 140 users are spread evenly over the offices, or over the sites' own
   /// users where there is no office.
   ///
-  /// - Parameter roll: the users one by one; then nothing is counted out.
-  init(_ network: NetworkModel, scenario: Scenario, users: Int?, roll: UserRoll? = nil) {
+  /// Users of an office that orders sites for each client have a place: drawn by `seed`, or found for the address that the roll
+  /// gives. Who has which does not depend on how many there are.
+  ///
+  /// - Parameter options: `users`; `roll`: the users one by one, then nothing is counted out; `clientPlace`.
+  init(_ network: NetworkModel, scenario: Scenario, options: SimulationOptions, seed: UInt64) {
     let topology = network.topology
+    let (users, roll) = (options.users, options.roll)
     let base = scenario.traffic.over(topology.traffic)
     struct Place {
       var name: String
@@ -118,11 +135,60 @@ struct Population: Sendable {
     for (place, count) in zip(places, counts) {
       // A scenario's own settings stand above those of offices and sites, as it is the nearer word.
       let settings = scenario.traffic.over(place.traffic.over(base))
-      entries.append(
-        Entry(
-          name: place.name, elements: place.elements, site: place.site, firstUser: total, count: count,
-          habits: topology.applications.map { Habits(settings, application: $0) }))
-      total += count
+      let entry = Entry(
+        name: place.name, elements: place.elements, site: place.site, firstUser: total, count: count,
+        habits: topology.applications.map { Habits(settings, application: $0) }, office: entries.count)
+      let plans = place.site < 0 ? network.clientOrders(of: place.elements[0]) : []
+      if plans.isEmpty {
+        add(entry)
+      } else {
+        let office = topology.offices[Int(place.elements[0])]
+        let clients =
+          roll.map { Clients($0.users.filter { $0.entry == place.name }, options.clientPlace) }
+          ?? Clients(count, settings.clients?.value ?? .population, of: office, seed: seed)
+        add(entry, of: clients, at: office.place, plans)
+      }
+    }
+  }
+
+  private mutating func add(_ entry: Entry) {
+    if !accessTimes.isEmpty {
+      accessTimes += Array(repeating: 0, count: entry.count)
+      countries += Array(repeating: nil, count: entry.count)
+    }
+    entries.append(entry)
+    total += entry.count
+  }
+
+  /// An entry for each order that users of an office have; without users one.
+  private mutating func add(_ office: Entry, of clients: Clients, at place: Location?, _ plans: [GeoPlan]) {
+    if accessTimes.isEmpty {
+      accessTimes = Array(repeating: 0, count: total)
+      countries = Array(repeating: nil, count: total)
+    }
+    let groups = clients.grouped(by: plans)
+    if groups.isEmpty { add(office) }
+    for (index, group) in groups.enumerated() {
+      var entry = office
+      entry.firstUser = total
+      entry.count = group.numbers.count
+      entry.numbers = group.numbers
+      entry.order = Int32(index + 1)
+      entry.orders = group.orders
+      for number in group.numbers {
+        let client = clients.places[Int(number)]
+        accessTimes.append(place.flatMap { client?.accessTime(to: $0) } ?? 0)
+        countries.append(client?.country)
+      }
+      entries.append(entry)
+      total += entry.count
+    }
+  }
+
+  /// The orders of the users of an office, by number from 1 on, for a plan that it may go by.
+  func orders(at office: Int32, _ plan: GeoPlan) -> [[Int]] {
+    entries.filter { $0.order > 0 && $0.elements[0] == office }.map { entry in
+      entry.orders.first { $0.plan == plan }?.sites ?? Array(plan.sites.indices)
     }
   }
 

@@ -14,7 +14,10 @@ struct Roster {
   /// - Parameter entries: where the users enter, each with its users following each other in the order of the roll.
   init(_ roll: UserRoll, entries: [Entry], network: NetworkModel) {
     self.network = network
-    users = entries.flatMap { entry in roll.users.filter { $0.entry == entry.name } }
+    users = entries.flatMap { entry in
+      let listed = roll.users.filter { $0.entry == entry.name }
+      return entry.numbers.map { numbers in numbers.map { listed[Int($0)] } } ?? listed
+    }
     sessionHashes = users.map { user in
       guard let session = user.session else { return user.server == nil ? 0 : StableHash.hash(user.name) | 1 }
       return StableHash.hash(session) | 1

@@ -8,9 +8,10 @@ extension Run {
     for (index, entry) in population.entries.enumerated() {
       let nameHash = StableHash.combine(userHashes, StableHash.hash(entry.name))
       for position in 0..<entry.count {
-        let application = position % applications
+        let number = entry.numbers.map { Int($0[position]) } ?? position
+        let application = number % applications
         var user = User(
-          random: RandomStream(seed: nameHash, hash: UInt64(position)),
+          random: RandomStream(seed: nameHash, hash: UInt64(number)),
           place: Int32(index * applications + application),
           application: UInt8(truncatingIfNeeded: application))
         let habits = entryHabits + index * applications + application

@@ -129,9 +129,8 @@ public final class NetworkModel: Sendable {
             model.poolOf[id] = Int32(pools.count)
             pools.append(
               PoolModel(
-                application, node: Int32(index), role: plan.role, site: plan.site,
-                pooledMax: plan.limits.pooledPerServerMax, id: id, timeScale: plan.timeScale, elements: elements,
-                elementByName: elementByName, topology: topology,
+                application, of: plan, node: Int32(index), id: id, elements: elements, elementByName: elementByName,
+                topology: topology,
                 path: { builder.path(from: elements[index].place, to: $0) }))
           }
           model.pools.append(Int(model.poolOf[id]))
@@ -203,6 +202,11 @@ extension NetworkModel {
   }
 }
 
+extension NodePlan {
+  /// What the node orders sites by for each client; nil: all have the plan's order.
+  var clientOrder: GeoPlan? { geo?.use == .tiers ? geo : nil }
+}
+
 /// A candidate of a pool.
 struct CandidateReference: Sendable {
   var pool: Int32
@@ -240,7 +244,8 @@ struct NodeModel: Sendable {
   /// The pool that works as another plan of the same node says; nil: none does.
   fileprivate func pool(like application: ApplicationPlan, _ id: Int, _ other: NodePlan) -> Int32? {
     guard poolOf[id] >= 0, plan.timeScale == other.timeScale,
-      plan.limits.pooledPerServerMax == other.limits.pooledPerServerMax, plan.applications.contains(application)
+      plan.limits.pooledPerServerMax == other.limits.pooledPerServerMax, plan.clientOrder == other.clientOrder,
+      plan.applications.contains(application)
     else { return nil }
     return poolOf[id]
   }

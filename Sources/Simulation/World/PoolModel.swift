@@ -8,6 +8,8 @@ struct PoolModel: Sendable {
   var role: NodeRole
   /// The application's number in the topology.
   var application: Int
+  /// What its node orders sites by for each client; nil: all have the plan's order.
+  var geo: GeoPlan?
   var timeScale: Double
   var candidates: [CandidateModel]
   /// Sites as the pool numbers them, in order of first appearance: site of the topology.
@@ -31,18 +33,19 @@ struct PoolModel: Sendable {
   var reuseWindow: Int64
   var trialInterval: Int64
   var pooledMax: Int32
-  var queueMax: Int
   var attemptsMax: Int
   var bodyBytesMax: Int
   var checks: [CheckModel]
 
   init(
-    _ plan: ApplicationPlan, node: Int32, role: NodeRole, site: String?, pooledMax: Int, id: Int, timeScale: Double,
+    _ plan: ApplicationPlan, of nodePlan: NodePlan, node: Int32, id: Int,
     elements: [Element], elementByName: [String: Int32], topology: Topology, path: (Int32) -> Path
   ) {
     self.plan = plan
     self.node = node
+    let (role, site, timeScale) = (nodePlan.role, nodePlan.site, nodePlan.timeScale)
     self.role = role
+    geo = nodePlan.clientOrder
     application = id
     self.timeScale = timeScale
     mode = plan.cookie?.mode
@@ -59,8 +62,7 @@ struct PoolModel: Sendable {
     pooled = plan.timeouts.pooled.nanosecondsClamped
     reuseWindow = Int64(timeScale * 1_000_000_000)
     trialInterval = reuseWindow
-    self.pooledMax = Int32(clamping: pooledMax)
-    queueMax = plan.pool.queueMax
+    pooledMax = Int32(clamping: nodePlan.limits.pooledPerServerMax)
     attemptsMax = plan.retries.attemptsMax
     bodyBytesMax = plan.retries.bodyBytesMax
     candidates = []

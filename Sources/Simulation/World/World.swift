@@ -58,9 +58,10 @@ struct World: ~Copyable {
     var to: Int32
   }
 
-  let elements: UnsafeMutablePointer<ElementState>
+  // Pointers are `var`, though never set again: as in `Run`.
+  var elements: UnsafeMutablePointer<ElementState>
   let elementCount: Int
-  let links: UnsafeMutablePointer<LinkState>
+  var links: UnsafeMutablePointer<LinkState>
   let linkCount: Int
   /// Cuts between single elements; mostly none.
   var pairCuts: [PairCut] = []

@@ -139,10 +139,17 @@ struct WorldMapSVG {
   private func draw(_ office: Office, _ map: WorldProjection, in svg: inout SVGText) {
     guard let place = office.place else { return }
     let at = map.point(place)
-    let site = topology.siteOrder(of: office).first?.id ?? 0
-    circle("card line-\(colour(site))", at, 4.5, office.name, &svg)
-    let isBelow = topology.sites.contains { $0.place.map { $0.kilometres(to: place) < 500 } ?? false }
-    svg.text("note halo", x: at.x + (isBelow ? 12 : 8), y: at.y + (isBelow ? 20 : 4), office.name)
+    let site = topology.siteOrder(of: office).first
+    circle("card line-\(colour(site?.id ?? 0))", at, 4.5, office.name, &svg)
+    if topology.sites.contains(where: { $0.place.map { $0.kilometres(to: place) < 500 } ?? false }) {
+      // Beside the site's name there is no room.
+      return svg.text("note halo", x: at.x + 12, y: at.y + 20, office.name)
+    }
+    // On the side where its line does not leave.
+    let leavesToTheEast = office.order != .clientLocation && (site?.place).map { map.point($0).x > at.x } ?? false
+    let isAtTheEdge = at.x < map.x + 120
+    let isLeft = leavesToTheEast && !isAtTheEdge
+    svg.text("note halo", x: at.x + (isLeft ? -8 : 8), y: at.y + 4, office.name, anchor: isLeft ? .end : .start)
   }
 
   private func draw(_ site: Site, _ map: WorldProjection, in svg: inout SVGText) {

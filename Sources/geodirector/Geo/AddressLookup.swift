@@ -32,14 +32,6 @@ struct AddressLookup {
   let database: GeoDatabase?
   let preference: SitePreference?
 
-  /// Reads an IP address.
-  static func address(_ text: String) throws(TextError) -> Network {
-    guard !text.contains("/"), let address = try? Network(parsing: text) else {
-      throw TextError("\"\(text)\" is not an IPv4 or IPv6 address")
-    }
-    return address
-  }
-
   func answer(_ address: Network) -> LookupAnswer {
     var answer = LookupAnswer(address: bare(address))
     do throws(GeoDatabaseError) {

@@ -55,13 +55,7 @@ struct GeoLookup: ParsableCommand {
     guard stdin != !addresses.isEmpty else {
       throw ValidationError(stdin ? "Both --stdin and addresses: give one." : "No address: give some, or --stdin.")
     }
-    let database: GeoDatabase?
-    do throws(GeoDatabaseError) {
-      database = try path.map { path throws(GeoDatabaseError) in try GeoDatabase(path: path) }
-    } catch {
-      StandardError.write("Error: \(error)\n")
-      throw ExitCode.configuration
-    }
+    let database = try path.map(TopologyFiles.database)
     let lookup = AddressLookup(database: database, preference: preference)
     var writer = LookupWriter(format: format, sites: preference?.sites.map(\.name) ?? [])
     if stdin {
@@ -75,7 +69,7 @@ struct GeoLookup: ParsableCommand {
 
   private func checked(_ text: String) throws -> Network {
     do throws(TextError) {
-      return try AddressLookup.address(text)
+      return try Network(parsingAddress: text)
     } catch {
       throw ValidationError(error.message)
     }
@@ -87,7 +81,7 @@ struct GeoLookup: ParsableCommand {
       let text = line.trimmingCharacters(in: .whitespaces)
       if text.isEmpty || text.hasPrefix("#") { continue }
       do throws(TextError) {
-        writer.write(lookup.answer(try AddressLookup.address(text)))
+        writer.write(lookup.answer(try Network(parsingAddress: text)))
       } catch {
         failed = true
         writer.write(LookupAnswer(address: text, error: error.message))

@@ -32,7 +32,8 @@ struct ScenarioReportText {
       table.add(
         user.name ?? "\(user.user)",
         [
-          user.entry, Quantities.count(user.requests), Quantities.count(user.errors),
+          user.country.map { "\(user.entry) (\($0))" } ?? user.entry, Quantities.count(user.requests),
+          Quantities.count(user.errors),
           Quantities.count(UInt64(user.sessionsLostAtNanoseconds.count)), Quantities.count(user.interSite),
           (moves + (user.moves.count > 3 ? ["..."] : [])).joined(separator: ", "),
         ])

@@ -41,6 +41,7 @@ struct SimulationJSON: Encodable {
     var user: Int
     var name: String?
     var entry: String
+    var country: String?
     var requests, errors, interSiteRequests: UInt64
     var sessionsLostAtMilliseconds: [Double]
     var moves: [Move]
@@ -166,7 +167,8 @@ extension SimulationJSON.Scenario {
 extension SimulationJSON.User {
   init(_ report: UserReport) {
     self.init(
-      user: report.user, name: report.name, entry: report.entry, requests: report.requests, errors: report.errors,
+      user: report.user, name: report.name, entry: report.entry, country: report.country, requests: report.requests,
+      errors: report.errors,
       interSiteRequests: report.interSite,
       sessionsLostAtMilliseconds: report.sessionsLostAtNanoseconds.map(milliseconds),
       moves: report.moves.map {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import GeoDatabase
 import Simulation
 import Topology
 import TopologyFile
@@ -137,6 +138,7 @@ struct TopologySimulate: ParsableCommand {
     options.traceUser = trace
     options.tellsUsers = perUser
     if let population { options.roll = try Self.roll(population, topology) }
+    options.clientPlace = try Self.places(of: options.roll, topology)
     options.rollouts = try Rollouts.load(scenarios.filter { scenario == nil || $0.name == scenario }, of: topology)
     if let progress { options.progress = { progress.update($0) } }
     if compare { return try self.compare(topology, options, progress) }
@@ -166,6 +168,17 @@ struct TopologySimulate: ParsableCommand {
     TopologyFiles.print(diagnostics)
     guard let roll else { throw ExitCode.configuration }
     return roll
+  }
+
+  /// Where the addresses of listed users are, by the topology's database; nil: nobody asks, or there is none.
+  private static func places(of roll: UserRoll?, _ topology: Topology) throws -> SimulationOptions.ClientPlaces? {
+    guard let roll, roll.users.contains(where: { $0.client != nil }) else { return nil }
+    guard let database = try TopologyFiles.database(of: topology) else { return nil }
+    // An address that cannot be looked up gets the configured order, as at a node.
+    return { high, low in
+      guard let entry = try? database.find(high: high, low: low) else { return nil }
+      return try? database.place(of: entry.record)
+    }
   }
 
   private func compare(_ topology: Topology, _ options: SimulationOptions, _ progress: ProgressLine?) throws {

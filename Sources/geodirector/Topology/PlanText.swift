@@ -12,13 +12,7 @@ struct PlanText {
     field("digest", plan.digest)
     field(
       "listen",
-      plan.listeners.map {
-        $0.address.description + ($0.isPublic ? " (public)" : "")
-          + ($0.connectionsMax > 0 ? " (\($0.connectionsMax) connections)" : "")
-          + ($0.tls.map { " (\($0.summary))" } ?? "")
-          + ($0.strictTransport.map { " (hsts \($0.fieldValue))" } ?? "")
-          + ($0.secureRedirect.map { " (redirects to https, port \($0.port), \($0.status))" } ?? "")
-      }.joined(separator: ", "))
+      plan.listeners.map(listener).joined(separator: ", "))
     if plan.user != nil || plan.group != nil {
       field("runs as", "user \(plan.user ?? "unchanged"), group \(plan.group ?? "of the user")")
     }
@@ -30,7 +24,8 @@ struct PlanText {
         "sites",
         (geo.use == .tiers ? "each client's own order" : "the public is sent to a nearer one")
           + ", by \(geo.databasePath ?? "networks of the topology"); else "
-          + geo.sites.map(\.name).joined(separator: ", "))
+          + geo.sites.map(\.name).joined(separator: ", ")
+          + (geo.databasePath == nil ? "" : "; checked every \(geo.checkInterval.text)"))
     }
     field("limits", limits)
     if plan.timeScale != 1 { field("time scale", "\(plan.timeScale) (applied below)") }
@@ -38,11 +33,26 @@ struct PlanText {
     return lines.joined(separator: "\n")
   }
 
+  private func listener(_ plan: ListenerPlan) -> String {
+    var text = plan.address.description
+    func note(_ words: String) { text += " (\(words))" }
+    if plan.isPublic { note("public") }
+    if plan.connectionsMax > 0 { note("\(plan.connectionsMax) connections") }
+    if !plan.proxyProtocol.isEmpty { note("PROXY protocol from \(names(plan.proxyProtocol))") }
+    if let tls = plan.tls { note(tls.summary) }
+    if let hsts = plan.strictTransport { note("hsts \(hsts.fieldValue)") }
+    if let redirect = plan.secureRedirect { note("redirects to https, port \(redirect.port), \(redirect.status)") }
+    return text
+  }
+
   private func padded(_ name: String) -> String { name + String(repeating: " ", count: max(1, 12 - name.count)) }
 
   private var limits: String {
     let limits = plan.limits
-    let perSource = limits.connectionsPerSourceMax > 0 ? "\(limits.connectionsPerSourceMax) per source, " : ""
+    let perSource =
+      limits.connectionsPerSourceMax > 0
+      ? "\(limits.connectionsPerSourceMax) per source\(limits.sourcesExempt.isEmpty ? "" : " (but \(names(limits.sourcesExempt)))"), "
+      : ""
     return "\(limits.connectionsMax) connections, \(perSource)head \(formatSize(limits.headBytesMax)), "
       + "target \(formatSize(limits.targetBytesMax)), \(limits.fieldsMax) fields, "
       + "body \(limits.bodyBytesMax == 0 ? "unlimited" : formatSize(limits.bodyBytesMax)), "
@@ -143,15 +153,20 @@ struct PlanText {
     }
   }
 
+  private func names(_ networks: [Network]) -> String { networks.map(\.description).joined(separator: ", ") }
+
   private func forwarding(_ plan: ForwardingPlan) -> String {
     var words: [String] = []
     if plan.forwardedFor {
-      let except = plan.forwardedForExcept.map(\.description).joined(separator: ", ")
+      let except = names(plan.forwardedForExcept)
       words.append("for" + (except.isEmpty ? "" : " (except \(except))"))
     }
     if plan.forwardedProto { words.append("proto") }
     if plan.forwardedHost { words.append("host") }
-    if !plan.trusted.isEmpty { words.append("trusted \(plan.trusted.map(\.description).joined(separator: ", "))") }
+    if !plan.trusted.isEmpty {
+      let field = plan.clientField == .forwarded ? "Forwarded" : "X-Forwarded-For"
+      words.append("client by \(field) from \(names(plan.trusted))")
+    }
     return words.isEmpty ? "nothing added or believed" : words.joined(separator: "; ")
   }
 }

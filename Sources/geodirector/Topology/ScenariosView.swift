@@ -9,6 +9,7 @@ enum ScenariosView {
     var postShare: Double?
     var parallel: Int?
     var byHour: [Double]?
+    var clients: String?
   }
   struct Service: Encodable {
     var timeMilliseconds: Double?
@@ -49,7 +50,7 @@ extension ScenariosView.Traffic {
       sessionLengthMilliseconds: traffic.sessionLength?.inMilliseconds,
       idleExpiryMilliseconds: traffic.idleExpiry?.inMilliseconds, requestBytes: traffic.requestSize,
       responseBytes: traffic.responseSize, postShare: traffic.postShare, parallel: traffic.parallel,
-      byHour: traffic.byHour.isEmpty ? nil : traffic.byHour)
+      byHour: traffic.byHour.isEmpty ? nil : traffic.byHour, clients: traffic.clients?.value.rawValue)
   }
 }
 

@@ -59,7 +59,7 @@ struct TopologyExplain: ParsableCommand {
       request.method = method.uppercased()
       request.host = host
       request.cookie = cookie
-      request.client = try client.map(AddressLookup.address)
+      request.client = try client.map(Network.init(parsingAddress:))
       request.geography = try geography(topology, request.client)
       request.isFresh = fresh
       request.seconds = Int64(Date().timeIntervalSince1970)
@@ -85,13 +85,7 @@ struct TopologyExplain: ParsableCommand {
       return Explanation.Geography(
         client: nil, sites: names, why: "the configured order, as of a client of whom nothing is known (see --client)")
     }
-    let database: GeoDatabase?
-    do throws(GeoDatabaseError) {
-      database = try topology.databasePath.map { path throws(GeoDatabaseError) in try GeoDatabase(path: path) }
-    } catch {
-      StandardError.write("Error: \(error)\n")
-      throw ExitCode.configuration
-    }
+    let database = try TopologyFiles.database(of: topology)
     let answer = AddressLookup(database: database, preference: preference).answer(client)
     guard let decision = answer.decision else { return nil }
     return Explanation.Geography(

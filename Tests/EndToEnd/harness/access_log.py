@@ -8,7 +8,7 @@ _LINE = re.compile(
     r"^(?P<client>\S+) \[(?P<date>[^]]+)\] (?P<node>\S+) (?P<application>[^/ ]+)/(?P<server>\S+) "
     r"(?P<times>-?\d+/-?\d+/-?\d+/-?\d+/\+?-?\d+) (?P<status>-?\d+) (?P<bytes>\+?\d+) (?P<request_cookie>\S+) (?P<response_cookie>\S+) "
     r"(?P<termination>\S{2,4}) (?P<connections>[\d/+]+) (?P<queues>\d+/\d+) \"(?P<request>[^\"]*)\""
-    r"(?: tier=(?P<tier>-?\d+|-) site=(?P<site>\S+) why=(?P<why>\S+)(?: away=(?P<away>\d+))?)?")
+    r"(?: tier=(?P<tier>-?\d+|-) site=(?P<site>\S+) why=(?P<why>\S+)(?: away=(?P<away>\d+))?(?: peer=(?P<peer>\S+))?)?")
 
 REASONS = {"cookie", "new", "unknown-cookie", "failover", "trial", "last-resort", "hint", "draining", "failback", "redirect", "-"}
 
@@ -32,6 +32,8 @@ class Entry:
     away: int
     # When the request began: seconds since 1970, to the millisecond.
     begin: float
+    # Who connected, where that is another than the client.
+    peer: str | None = None
 
     @property
     def attempts(self) -> int:
@@ -52,7 +54,7 @@ def parse(line: str) -> Entry | None:
     retries = int(match["connections"].split("/")[-1].lstrip("+"))
     return Entry(match["client"], match["node"], match["application"], match["server"], times, int(match["status"]),
                  int(match["bytes"].lstrip("+")), match["termination"], retries, match["request"], match["tier"],
-                 match["site"], match["why"], int(match["away"] or 0), date.timestamp())
+                 match["site"], match["why"], int(match["away"] or 0), date.timestamp(), match["peer"])
 
 
 def entries(lines) -> list[Entry]:

@@ -1,6 +1,6 @@
 // Loaded before a node: counts what its threads allocate and free, and the retains and releases of Swift's run time, into the
-// file named by COUNTING_FILE, which others can read at any moment. Eight counters of 64 bits: malloc, calloc, realloc, free,
-// aligned allocations, swift_retain, swift_release, bridge object retains and releases.
+// file named by COUNTING_FILE, which others can read at any moment. Nine counters of 64 bits: malloc, calloc, realloc, free,
+// aligned allocations, swift_retain, swift_release, bridge object retains and releases, locks of pthreads.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -10,9 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MALLOC, CALLOC, REALLOC, FREE, ALIGNED, COUNTERS };
+enum { MALLOC, CALLOC, REALLOC, FREE, ALIGNED, LOCK = 8, COUNTERS };
 
-static uint64_t before[8];
+static uint64_t before[COUNTERS];
 // The retaining entries jump on through these; hidden, so that assembly can name them without a table.
 __attribute__((visibility("hidden"))) uint64_t *counting_counters = before;
 __attribute__((visibility("hidden"))) void *counting_targets[8];
@@ -38,6 +38,17 @@ int posix_memalign(void **result, size_t alignment, size_t size) {
   return *result ? 0 : 12;
 }
 
+typedef int locking(void *);
+static locking *locks[3];
+// Nobody locks before there are threads, and those begin when all libraries are there.
+static int counted(int which, void *lock) {
+  count(LOCK);
+  return locks[which] ? locks[which](lock) : 0;
+}
+int pthread_mutex_lock(void *lock) { return counted(0, lock); }
+int pthread_rwlock_rdlock(void *lock) { return counted(1, lock); }
+int pthread_rwlock_wrlock(void *lock) { return counted(2, lock); }
+
 // Swift calls these with a convention of its own that keeps more registers than C's: nothing but flags may be touched
 // (rax is no argument and no kept register, r11 neither).
 #define COUNTED(name, counter, target)                                                            \
@@ -59,6 +70,8 @@ __attribute__((constructor)) static void begin(int arguments, char **values, cha
   (void)arguments, (void)values;
   static const char *const names[] = {"swift_retain", "swift_release", "swift_retain_n", "swift_release_n",
                                       "swift_bridgeObjectRetain", "swift_bridgeObjectRelease"};
+  static const char *const lockNames[] = {"pthread_mutex_lock", "pthread_rwlock_rdlock", "pthread_rwlock_wrlock"};
+  for (int index = 0; index < 3; index++) locks[index] = (locking *)dlsym(RTLD_NEXT, lockNames[index]);
   for (int index = 0; index < 6; index++) counting_targets[index] = dlsym(RTLD_NEXT, names[index]);
   const char *path = NULL;
   for (; *environment; environment++)

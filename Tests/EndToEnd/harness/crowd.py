@@ -29,6 +29,8 @@ class User:
         self.keeps = number % 3 != 1
         self.connections = [Connection(address, PATIENCE) for _ in range(self.parallel)]
         self.answered = 0
+        # Fields that every request has, as lines.
+        self.fields = []
 
     async def live(self):
         await asyncio.sleep(self.random.uniform(0, THINK[1]))
@@ -51,6 +53,7 @@ class User:
         target = self.target(identity)
         cookies = self.jar.header(target)
         lines = [f"{method} {target} HTTP/1.1", f"Host: {HOST}", "Accept: application/json", f"X-Request-ID: {identity}"]
+        lines += self.fields
         if cookies:
             lines.append(f"Cookie: {cookies}")
         if method == "POST":

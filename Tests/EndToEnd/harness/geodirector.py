@@ -1,5 +1,6 @@
 """geodirector as the system under test."""
 
+import functools
 import os
 import pathlib
 
@@ -9,11 +10,17 @@ from .topology import REPOSITORY, NodeSpec, Topology
 
 def binary() -> pathlib.Path:
     kind = sanitizer.chosen()
-    default = f".build-{kind}/debug/geodirector" if kind else ".build/release/geodirector"
-    path = pathlib.Path(os.environ.get("GEODIRECTOR", REPOSITORY / default))
-    how = f"swift build --sanitize={kind} --scratch-path .build-{kind}" if kind else "swift build -c release"
+    path = pathlib.Path(os.environ.get("GEODIRECTOR", REPOSITORY / (f".build-{kind}" if kind else ".build") / "release/geodirector"))
+    how = f"Tests/sanitize {kind}" if kind else "swift build -c release"
     assert path.exists(), f"{path} is missing: run `{how}` first (Tests/run does)"
+    if kind:
+        _check_built_under(kind, path)
     return path
+
+
+@functools.cache
+def _check_built_under(kind: str, path: pathlib.Path):
+    assert sanitizer.is_built_under(kind, path), f"{path} was not built under the {kind} sanitizer: run `Tests/sanitize {kind}`"
 
 
 class Geodirector:
@@ -24,5 +31,6 @@ class Geodirector:
 
     def command(self, spec: NodeSpec, topology: Topology, folder: pathlib.Path) -> list[str]:
         command = [str(binary()), "deploy", spec.role, spec.name, "--topology", str(self.file)]
-        # One worker a node: a whole network shares this machine's few cores.
-        return command if spec.role == "demo-server" else [*command, "--workers", "1", "--access-log", "-"]
+        # One worker a node: a whole network shares this machine's few cores. What workers do to each other is seen only where there are two.
+        workers = "2" if sanitizer.chosen() == "thread" else "1"
+        return command if spec.role == "demo-server" else [*command, "--workers", workers, "--access-log", "-"]

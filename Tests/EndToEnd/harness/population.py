@@ -25,13 +25,15 @@ class Page:
 
 @dataclasses.dataclass
 class Listed:
-    """One user. `entry` is the node that is asked."""
+    """One user. `entry` is the node that is asked; `server` has the session, None: there is none; `client` is the address
+    that a proxy in front of the entry names."""
 
     name: str
     entry: str
-    server: str
+    server: str | None
     pages: list[Page]
     cookies: str = ""
+    client: str | None = None
 
 
 # After a failure the first pages come one by one, this many and so many seconds apart.
@@ -85,6 +87,8 @@ def assign_cookies(network: Network, users: list[Listed]):
 
     def begin():
         for user in users:
+            if user.server is None:
+                continue
             spec = network.specs[user.server]
             answer = get(spec.service, "/", headers=[("Host", "shop.example")])
             session = answer.first("Set-Cookie").split(";")[0].partition("=")[2]
@@ -104,8 +108,9 @@ def write(users: list[Listed], network: Network, path: pathlib.Path) -> pathlib.
             "at": at, "method": page.method, "parallel": page.parallel}
 
     path.write_text(yaml.safe_dump({"population": 1, "users": [
-        {"name": user.name, "entry": entry(user), "cookies": user.cookies,
-         "requests": [request(page) for page in user.pages]} for user in users]}, sort_keys=False))
+        {"name": user.name, "entry": entry(user), "requests": [request(page) for page in user.pages]}
+        | ({"cookies": user.cookies} if user.cookies else {}) | ({"client": user.client} if user.client else {})
+        for user in users]}, sort_keys=False))
     return path
 
 
@@ -117,7 +122,10 @@ class _Visitor(User):
         self.pages = listed.pages
         self.parallel = max(page.parallel for page in listed.pages)
         self.connections = [type(self.connections[0])(address, PATIENCE) for _ in range(self.parallel)]
-        self.jar.put(listed.cookies)
+        if listed.cookies:
+            self.jar.put(listed.cookies)
+        if listed.client:
+            self.fields = [f"X-Forwarded-For: {listed.client}"]
 
     def target(self, identity: str) -> str:
         # So that the access logs tell which request they speak of.

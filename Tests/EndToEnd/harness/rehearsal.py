@@ -145,6 +145,8 @@ class Play:
                 met.errors += 1
                 continue
             met.lost |= record.new and "JSESSIONID=" in (record.sent or "")
+            if at[name] is None:
+                at[name] = record.server
             if record.server != at[name]:
                 met.moves.append((at[name], record.server))
                 at[name] = record.server
@@ -155,15 +157,26 @@ def simulate(network: Network, users: list[Listed], faults: list[Fault], seconds
              seed: int = 1) -> Outcome:
     """In virtual time: the nodes' own file, with the scenario as it was played."""
     scenario = {"name": "played", "duration": f"{seconds:g}s", "seed": seed, "steps": [fault.step() for fault in faults]}
-    file = Topology(network.topology.data | {"scenarios": [scenario]}).write(folder / "played.yaml")
-    population = write(users, network, folder / "population.yaml")
-    done = subprocess.run(
-        [str(binary()), "topology", "simulate", str(file), "--population", str(population), "--per-user", "--format",
-         "json"], capture_output=True, text=True, timeout=60)
-    assert done.returncode in (0, 1), done.stderr
-    found = json.loads(done.stdout)["scenarios"][0]["perUser"]
+    Topology(network.topology.data | {"scenarios": [scenario]}).write(folder / "played.yaml")
+    write(users, network, folder / "population.yaml")
+    found = _simulated(folder)["perUser"]
     return Outcome({
         user["name"]: Met(
             requests=user["requests"], errors=user["errors"], crossed=user["interSiteRequests"],
             lost=bool(user["sessionsLostAtMilliseconds"]),
             moves=[(move["from"], move["to"]) for move in user["moves"]]) for user in found})
+
+
+def _simulated(folder: pathlib.Path, *arguments) -> dict:
+    """The scenario that `simulate` wrote into the folder."""
+    done = subprocess.run(
+        [str(binary()), "topology", "simulate", "played.yaml", "--population", "population.yaml", "--per-user", "--format",
+         "json", *arguments], capture_output=True, text=True, timeout=60, cwd=folder)
+    assert done.returncode in (0, 1), done.stderr
+    return json.loads(done.stdout)["scenarios"][0]
+
+
+def simulated_servers(folder: pathlib.Path) -> dict[str, list[str | None]]:
+    """The servers of each user's answers, of what `simulate` wrote into the folder: a run for each user."""
+    return {user["name"]: [asked.get("server") for asked in _simulated(folder, "--trace", str(user["user"]))["trace"]["requests"]]
+            for user in _simulated(folder)["perUser"]}

@@ -1,13 +1,15 @@
-"""Runs of the suite with a program built under a sanitizer: GEODIRECTOR_SANITIZER=address or thread chooses the build
-(.build-address, .build-thread), every process reports to files, and a test in which one reported fails."""
+"""Runs of the suite with a program built under a sanitizer (Tests/sanitize): GEODIRECTOR_SANITIZER=address or thread chooses the
+build (.build-address, .build-thread), every process reports to files, and a test in which one reported fails."""
 
 import os
 import pathlib
 import tempfile
 
 NAMES = ("address", "thread")
-# Time a sanitized debug build takes, compared with the release build, for waits that have a bound.
+# How much longer than with the release build a test may wait: every bound of the harness, and each test's own time, is multiplied.
 SLOWER = 5
+# A function of the sanitizer's own library that the program calls: it stands in every program built under it.
+_MARKS = {"address": b"__asan_init", "thread": b"__tsan_init"}
 _HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -21,11 +23,18 @@ def slower() -> float:
     return SLOWER if chosen() else 1
 
 
+def is_built_under(name: str, program: pathlib.Path) -> bool:
+    """Whether a program was built under the sanitizer: one that was not would report nothing, whatever it does."""
+    return _MARKS[name] in program.read_bytes()
+
+
 class Reports:
     """Where the processes of one run write what their sanitizer found; `new` tells each report once."""
 
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="geodirector-sanitizer-"))
+        # Programs of other users report here, too.
+        self.folder.chmod(0o777)
         self._told: dict[pathlib.Path, int] = {}
         common = f"log_path={self.folder}/report:exitcode=66"
         os.environ["ASAN_OPTIONS"] = f"{common}:detect_leaks=1:detect_stack_use_after_return=0:abort_on_error=0"

@@ -44,7 +44,10 @@ class Single(contextlib.AbstractContextManager):
         self.nodes: dict[str, Node] = {}
         # Put before the commands of the nodes, as `unshare` would be.
         self.wrapped_in: list[str] = []
-        self.workers = 1
+        # The network namespace of the nodes; None: the machine's own. The origins are wherever `start` is called.
+        self.namespace = None
+        # Of the node; None: as many as all nodes of a run have.
+        self.workers: int | None = None
 
     def _topology(self, cookies, timeouts, limits, options) -> dict:
         def address(name):
@@ -100,7 +103,8 @@ class Single(contextlib.AbstractContextManager):
         system = Geodirector()
         system.prepare(topology, self.folder)
         command = system.command(spec, topology, self.folder)
-        command[command.index("--workers") + 1] = str(self.workers)
+        if self.workers:
+            command[command.index("--workers") + 1] = str(self.workers)
         return self._run("geodirector", spec, command)
 
     def haproxy(self, backend: str) -> tuple[str, int]:
@@ -115,7 +119,7 @@ class Single(contextlib.AbstractContextManager):
         return self._run("haproxy", spec, [haproxy.program(), "-db", "-f", str(path)])
 
     def _run(self, name: str, spec: NodeSpec, command: list[str]) -> tuple[str, int]:
-        node = self.nodes[name] = Node(spec, [*self.wrapped_in, *command], self.folder)
+        node = self.nodes[name] = Node(spec, [*self.wrapped_in, *command], self.folder, self.namespace)
         node.start().wait_ready()
         return spec.service
 

@@ -55,6 +55,10 @@ class Timeline:
         first = max(0, bisect.bisect_right(self._times, begin) - 1)
         return self._states[first:bisect.bisect_right(self._times, end)]
 
+    def fell_out(self, names, begin: float, end: float) -> bool:
+        """Whether one of the nodes was down or silent at some moment of the interval."""
+        return any(set(names) & down for down, _ in self._during(begin, end))
+
     def _linked(self, one: str, other: str, cuts) -> bool:
         return frozenset((self.groups[one], self.groups[other])) not in cuts
 

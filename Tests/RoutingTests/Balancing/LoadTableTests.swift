@@ -32,16 +32,20 @@ struct LoadTableTests {
     #expect(loads.reserve(0) && loads.fullBits(word: 0) == 0)
   }
 
-  @Test func `waiting workers are taken once`() {
-    let loads = LoadTable.allocate(limits: [1, 1])
+  @Test(arguments: [true, false])
+  func `a newcomer takes no slot while somebody waits who comes before it`(isShared: Bool) {
+    let loads = LoadTable.allocate(limits: [3, 3], isShared: isShared)
     defer { loads.deallocate() }
-    #expect(loads.takeWaiting(0) == 0)
-    loads.markWaiting(0, worker: 0)
-    loads.markWaiting(0, worker: 63)
-    loads.markWaiting(1, worker: 5)
-    #expect(loads.takeWaiting(0) == 0x8000_0000_0000_0001)
-    #expect(loads.takeWaiting(0) == 0)
-    #expect(loads.takeWaiting(1) == 1 << 5)
+    loads.waits(0, isBound: false, 1)
+    #expect(!loads.reserveForNewcomer(0, isBound: false) && loads.isFull(0) && loads.inFlight(0) == 0)
+    #expect(loads.reserveForNewcomer(0, isBound: true), "a session waits only behind sessions")
+    loads.waits(0, isBound: true, 1)
+    #expect(!loads.reserveForNewcomer(0, isBound: true) && loads.waiting(0) == 2)
+    loads.waits(0, isBound: false, -1)
+    #expect(!loads.reserveForNewcomer(0, isBound: false) && loads.waiting(0) == 1)
+    #expect(loads.reserveForNewcomer(1, isBound: false), "other servers have queues of their own")
+    loads.waits(0, isBound: true, -1)
+    #expect(!loads.isAwaited(0) && loads.reserveForNewcomer(0, isBound: false) && !loads.isFull(0))
   }
 
   @Test func `many workers at once never exceed the limit, and the marks of full servers come out right`() async {

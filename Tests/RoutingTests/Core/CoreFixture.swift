@@ -46,7 +46,9 @@ final class CoreFixture {
     self.plan = plan
     ownsShared = other == nil
     shared = other?.shared ?? PoolShared(plan: plan.pool, workers: 2)
-    pool = Pool(application: plan, shared: shared, timeScale: 1, workers: workers, seed: seed, now: now)
+    pool = Pool(
+      application: plan, shared: shared, timeScale: 1, workers: workers, worker: other == nil ? 0 : 1, seed: seed,
+      now: now)
   }
 
   deinit { if ownsShared { shared.deallocate() } }
@@ -83,7 +85,7 @@ final class CoreFixture {
 
   func begin(
     _ exchange: inout Exchange, cookie: String? = nil, session: String? = nil, method: String = "GET",
-    client: UInt64 = 7, attemptsMax: Int = 16, order: Int32 = 0
+    client: UInt64 = 7, attemptsMax: Int = 16, order: Int32 = 0, waiter: Int32 = -1
   ) -> String {
     let binding = binding(cookie, session: session)
     return tell(
@@ -92,7 +94,7 @@ final class CoreFixture {
           isIdempotent: method != "POST", binding: binding,
           key: SelectionKey(clientHash: StableHash.avalanche(client), sessionHash: binding.sessionHash),
           order: order),
-        attemptsMax: attemptsMax, pool: &pool, now: now))
+        attemptsMax: attemptsMax, waiter: waiter, pool: &pool, now: now))
   }
 
   /// The connection is refused.
@@ -184,9 +186,9 @@ final class CoreFixture {
   func trialIsPending(_ name: String) -> Bool { pool.trialIsPending(server(name), now: now) }
   var hasFreed: Bool { pool.hasFreed }
 
-  /// Nothing is held any more: no slot, no place in the budget.
+  /// Nothing is held any more: no slot, no place in a queue or in the budget.
   var holdsNothing: Bool {
     pool.budget.inFlight == 0 && pool.budget.retries == 0 && shared.loads.totalInFlight == 0
-      && (0..<Int32(pool.serverCount)).allSatisfy { shared.loads.inFlight($0) == 0 }
+      && (0..<Int32(pool.serverCount)).allSatisfy { shared.loads.inFlight($0) == 0 && shared.loads.waiting($0) == 0 }
   }
 }

@@ -137,20 +137,6 @@ import Topology
     #expect(core.holdsNothing)
   }
 
-  @Test("G: a slot given back wakes the workers that wait for the server")
-  func wakesWaitingWorkers() {
-    let core = CoreFixture(PlanBuilder.balancer(max: 1))
-    var holder = Exchange()
-    _ = core.begin(&holder, cookie: "W11", session: "s")
-    core.shared.loads.markWaiting(core.server("W11"), worker: 3)
-    core.shared.loads.markWaiting(core.server("W12"), worker: 5)
-    #expect(!core.hasFreed)
-    core.finish(&holder)
-    let woken = core.pool.takeFreed()
-    #expect(woken == 1 << 3)
-    #expect(!core.hasFreed)
-  }
-
   @Test("G: limits hold for the process: a slot is taken before the connection is made")
   func limitsOfTheProcess() {
     let core = CoreFixture(PlanBuilder.balancer(max: 1))

@@ -3,10 +3,15 @@
 from collections import Counter
 
 from ..access_log import parse
+from ..judges.errors import DOUBT_SECONDS
 
 # Resident memory may grow by this from the end of the warm-up: allocators keep pages, the pools fill to their bounds.
 GROWTH, GROWTH_KIB = 0.20, 12 * 1024
-EMPTY = ("clients", "in-flight", "waiting", "buffers", "server-connections", "timers")
+# A killed node takes the lines with it that it has not yet written (they are written every 25 ms), and a busy machine is late.
+UNWRITTEN_SECONDS = 0.2
+# Habits of users (`load`) whose requests may not be repeated.
+POSTING = ("post", "stall-in-body", "vanish-in-body")
+EMPTY = ("clients", "counted-connections", "in-flight", "waiting", "buffers", "server-connections", "timers")
 
 
 def complete_lines(name: str, text: str, kills: int) -> list[str]:
@@ -28,8 +33,7 @@ def accounted(asked: list, entries: list) -> list[str]:
     """One line for each request, that tells how it ended; for who vanished, or met a connection that had ended, at most one; none for others."""
     lines: dict[str, list] = {}
     for entry in entries:
-        path = entry.request.split(" ")[1] if " " in entry.request else entry.request
-        lines.setdefault(path.lstrip("/").split("?")[0], []).append(entry)
+        lines.setdefault(_identity(entry), []).append(entry)
     known = {one.identity for one in asked}
     wrong = []
     for one in asked:
@@ -42,6 +46,57 @@ def accounted(asked: list, entries: list) -> list[str]:
             wrong.append(f"a complete answer in the line of {one}")
     wrong += [f"a line for {name}, which nobody asked" for name in lines if name.startswith("s") and name not in known]
     return [f"{len(wrong)} requests not accounted for: {wrong[0]}"] if wrong else []
+
+
+def shed(entries: list) -> set[str]:
+    """Requests that a node refused because its servers and their queues were full, by its own log."""
+    return {_identity(entry) for entry in entries if entry.termination.startswith("sQ")}
+
+
+def _identity(entry) -> str:
+    path = entry.request.split(" ")[1] if " " in entry.request else entry.request
+    return path.lstrip("/").split("?")[0]
+
+
+def excuse(one, lines: list, timeline, nodes: set[str]) -> str | None:
+    """Why a 5xx was right: the servers were full, all were down or out of reach at some moment of the request, or it was a POST and something
+    failed at the time (it may have been processed, so nobody repeats it); it was with a node that fell silent, for longer than answers are waited for (504); or the line
+    of the node of ours that was asked last (one of `nodes`) was lost in a kill. `lines`: what all nodes logged of it. None: a healthy server could have answered."""
+    if shed(lines):
+        return "full"
+    if not timeline.servable(one.entry, one.begin, one.over):
+        return "nobody there"
+    if one.status == 504 and timeline.fell_out({entry.server for entry in lines}, one.begin, one.over):
+        return "504 of a silent node"
+    silent = {entry.server for entry in lines} & nodes - {entry.node for entry in lines}
+    if silent and timeline.changed(one.over, one.over + UNWRITTEN_SECONDS):
+        return "line lost with a killed node"
+    if one.habit in POSTING and timeline.changed(one.begin - DOUBT_SECONDS, one.over):
+        return "POST at a failure"
+    return None
+
+
+def server_errors(asked: list, entries: list, timeline, nodes: set[str] = frozenset()) -> tuple[list[str], Counter]:
+    """What is wrong, by the log lines of all nodes, and how many answers 5xx there were by their excuse."""
+    logged: dict[str, list] = {}
+    for entry in entries:
+        logged.setdefault(_identity(entry), []).append(entry)
+    failed = [one for one in asked if one.end == "answered" and one.status >= 500]
+    wrong, excuses = [], Counter()
+    for one in failed:
+        why = excuse(one, logged.get(one.identity, []), timeline, set(nodes))
+        if why is None:
+            wrong.append(one)
+        else:
+            excuses[why] += 1
+    if not wrong:
+        return [], excuses
+    counts = Counter(one.status for one in wrong)
+    told = [f"{len(wrong)} answers 5xx that a healthy server could have given: {dict(counts)}, such as"]
+    for one in wrong[:4]:
+        told.append(f"  {one}")
+        told += [f"    {entry}" for entry in logged.get(one.identity, [])]
+    return ["\n".join(told)], excuses
 
 
 def released(name: str, usage: dict[str, int]) -> list[str]:

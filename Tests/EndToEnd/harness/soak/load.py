@@ -16,8 +16,9 @@ THINK = (2.0, 5.0)
 PATIENCE = 40.0
 BODY = 60_000
 
-# What a request does, and how often in 1,000. The last three are users who vanish.
-HABITS = {"get": 640, "keep-waiting": 120, "large": 60, "post": 120, "vanish-in-body": 20, "vanish-waiting": 20,
+# What a request does, and how often in 1,000. The last three are users who vanish; who stalls sends half a body, and then nothing
+# for as long as the connection lasts: only a node's own timer ends that.
+HABITS = {"get": 630, "stall-in-body": 10, "keep-waiting": 120, "large": 60, "post": 120, "vanish-in-body": 20, "vanish-waiting": 20,
           "vanish-in-answer": 20}
 VANISHING = tuple(habit for habit in HABITS if habit.startswith("vanish"))
 
@@ -31,11 +32,15 @@ class Asked:
     habit: str
     end: str
     status: int = 0
+    # The office asked, and from when to when, by the monotonic clock.
+    entry: str = ""
+    begin: float = 0.0
+    over: float = 0.0
 
 
 class User:
-    def __init__(self, address, name: str, seed: int, leave: float, asked: list[Asked]):
-        self.address, self.name, self.leave, self.asked = address, name, leave, asked
+    def __init__(self, entry, name: str, seed: int, leave: float, asked: list[Asked]):
+        (self.entry, self.address), self.name, self.leave, self.asked = entry, name, leave, asked
         self.random, self.jar = random.Random(seed), Jar(HOST)
         self.reader = self.writer = None
         self.keeps = self.random.random() < 0.6
@@ -62,7 +67,7 @@ class User:
         kept = self.writer is not None and not self.reader.at_eof()
         if not kept:
             self.close()
-        asked = Asked(identity, habit, "")
+        asked = Asked(identity, habit, "", entry=self.entry, begin=time.monotonic())
         try:
             async with asyncio.timeout(PATIENCE):
                 if not kept:
@@ -77,6 +82,7 @@ class User:
         except (asyncio.IncompleteReadError, ConnectionError, OSError):
             asked.end = "cut" if asked.status else "stale" if kept else "nothing"
         finally:
+            asked.over = time.monotonic()
             self.asked.append(asked)
             if asked.end != "answered" or not self.keeps:
                 self.close(reset=asked.end == "vanished" and self.random.random() < 0.5)
@@ -85,7 +91,7 @@ class User:
         query = {"keep-waiting": f"delay={self.random.randint(50, 800)}ms", "large": "bytes=300000",
                  "vanish-waiting": "delay=2s", "vanish-in-answer": "bytes=3000000"}.get(habit, "format=json")
         target = f"/{asked.identity}?{query}"
-        posts = habit in ("post", "vanish-in-body")
+        posts = habit in ("post", "stall-in-body", "vanish-in-body")
         cookies = self.jar.header(target)
         head = (f"{'POST' if posts else 'GET'} {target} HTTP/1.1\r\nHost: {HOST}\r\nAccept: application/json\r\n"
                 + (f"Cookie: {cookies}\r\n" if cookies else "") + (f"Content-Length: {BODY}\r\n" if posts else "")
@@ -97,7 +103,7 @@ class User:
             asked.end = "vanished"
             return
         if posts:
-            self.writer.write(b"b" * BODY)
+            self.writer.write(b"b" * (BODY // 2 if habit == "stall-in-body" else BODY))
         if habit == "vanish-waiting":
             await asyncio.sleep(self.random.uniform(0, 0.5))
             asked.end = "vanished"
@@ -138,7 +144,7 @@ def _process(path: pathlib.Path, entries: list, count: int, seed: int, leave: fl
 
 
 class Load:
-    """`users` users at the `entries`, in `processes` processes, until `leave` (seconds since 1970)."""
+    """`users` users at the `entries` (names and addresses), in `processes` processes, until `leave` (seconds since 1970)."""
 
     def __init__(self, folder: pathlib.Path, entries: list, users: int, processes: int, seed: int, leave: float):
         context = multiprocessing.get_context("fork")

@@ -58,13 +58,6 @@ extension ByteWriter {
     append("\r\n")
   }
 
-  private mutating func append(dotted address: UInt32) {
-    for shift in stride(from: 24, through: 0, by: -8) {
-      append(decimal: UInt64(address >> UInt32(shift) & 0xFF))
-      if shift > 0 { append(byte: 0x2E) }
-    }
-  }
-
   private mutating func append(groups address: AddressBits) {
     for position in 0..<8 {
       let half = position < 4 ? address.high : address.low
@@ -141,7 +134,8 @@ extension ByteWriter {
   }
 
   private func patch(short number: Int, at offset: Int) {
-    buffer[offset] = UInt8(truncatingIfNeeded: number >> 8)
-    buffer[offset + 1] = UInt8(truncatingIfNeeded: number)
+    precondition(offset >= 0 && offset + 2 <= position)
+    base.storeBytes(of: UInt8(truncatingIfNeeded: number >> 8), toByteOffset: offset, as: UInt8.self)
+    base.storeBytes(of: UInt8(truncatingIfNeeded: number), toByteOffset: offset + 1, as: UInt8.self)
   }
 }

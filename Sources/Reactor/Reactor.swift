@@ -295,6 +295,10 @@ public struct Reactor: ~Copyable {
   public mutating func send(_ socket: Socket, _ bytes: UnsafeRawPointer, count: Int) -> Int {
     guard isCurrent(socket) else { return -Int(EBADF) }
     let slot = slots + Int(socket.index)
+    if slot.pointee.transport != nil {
+      var part = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes), iov_len: count)
+      return sendParts(socket, &part, count: 1)
+    }
     if slot.pointee.flags.contains(.writable) {
       let result = cr_send_bytes(slot.pointee.descriptor, bytes, count)
       if result != Self.pending { return result }

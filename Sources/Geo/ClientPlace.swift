@@ -1,7 +1,7 @@
 public import Topology
 
 /// What is known of where a client is.
-public struct ClientPlace: Sendable, Equatable {
+public struct ClientPlace: Sendable, Hashable {
   /// Degrees. Nil: unknown.
   public var location: Location?
   /// The client is within so many kilometres of the location, very likely. Nil: unknown.

@@ -28,10 +28,19 @@ public struct CompiledPreference: Sendable {
     for number in preference.networks.indices {
       networkLists.append(lists.intern(preference.decide(network: number).order))
     }
+    // Several records have one place: they differ in what decides nothing.
+    var decided: [ClientPlace: SiteList] = [:]
     for record in records {
       // What cannot be read keeps the configured order, as what is not in the table does.
-      guard let place = place(record) else { continue }
-      self.records.insert(record, lists.intern(preference.decide(place: place).order))
+      guard var place = place(record) else { continue }
+      place.accuracyKilometres = nil
+      if let list = decided[place] {
+        self.records.insert(record, list)
+        continue
+      }
+      let list = lists.intern(preference.decide(place: place).order)
+      decided[place] = list
+      self.records.insert(record, list)
     }
   }
 

@@ -32,10 +32,7 @@ public final class GeoDatabase: @unchecked Sendable {
   public init(path: String) throws(GeoDatabaseError) {
     let copy = try PrivateCopy(of: path)
     // Before libmaxminddb sees them: metadata whose values contain each other would keep it busy for ever.
-    metadata = try copy.withBytes { bytes throws(GeoDatabaseError) in
-      var reader = try MetadataReader(bytes, path: path)
-      return try reader.read()
-    }
+    metadata = try Self.metadata(copy, path: path)
     let handle = UnsafeMutablePointer<MMDB_s>.allocate(capacity: 1)
     let opened = MMDB_open(copy.path, UInt32(MMDB_MODE_MMAP), handle)
     guard opened == MMDB_SUCCESS else {
@@ -52,6 +49,18 @@ public final class GeoDatabase: @unchecked Sendable {
     self.handle = handle
     self.path = path
     stamp = copy.stamp
+  }
+
+  /// What a file says about itself; no more of it is checked.
+  public static func metadata(path: String) throws(GeoDatabaseError) -> GeoMetadata {
+    try metadata(try PrivateCopy(of: path), path: path)
+  }
+
+  private static func metadata(_ copy: borrowing PrivateCopy, path: String) throws(GeoDatabaseError) -> GeoMetadata {
+    try copy.withBytes { bytes throws(GeoDatabaseError) in
+      var reader = try MetadataReader(bytes, path: path)
+      return try reader.read()
+    }
   }
 
   deinit {

@@ -17,6 +17,23 @@ public enum Via {
     return false
   }
 
+  /// Who sent the message, as the last member of the field value has it: its second word. Empty: there is none.
+  public static func last(_ value: ByteView) -> ByteView {
+    var last = value.slice(0, 0)
+    var index = 0
+    while index < value.count {
+      index = skip(value, index) { ASCII.isBlank($0) || $0 == ASCII.comma }
+      if index == value.count { break }
+      index = skip(value, index) { !ASCII.isBlank($0) && $0 != ASCII.comma }
+      index = skip(value, index) { ASCII.isBlank($0) }
+      let start = index
+      index = skip(value, index) { !ASCII.isBlank($0) && $0 != ASCII.comma && $0 != ASCII.openParenthesis }
+      last = value.slice(start, index)
+      index = memberEnd(value, index)
+    }
+    return last
+  }
+
   /// The comma or the end behind what is left of a member; nested comments and quoted pairs are stepped over.
   private static func memberEnd(_ value: ByteView, _ start: Int) -> Int {
     var depth = 0

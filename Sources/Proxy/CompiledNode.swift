@@ -147,12 +147,7 @@ final class CompiledApplications: @unchecked Sendable {
       compiled.append(CompiledApplication(application, firstServer: firstServer))
       firstServer += application.pool.servers.count
     }
-    let unlinked = compiled
-    for index in compiled.indices {
-      compiled[index].redirects = CompiledRedirects(plan, application: index) { host in
-        unlinked.firstIndex { $0.matches(host: immortal(host)) }
-      }
-    }
+    for index in compiled.indices { compiled[index].redirects = CompiledRedirects(plan, application: index) }
     count = compiled.count
     serverTotal = firstServer
     base = .allocate(capacity: max(1, count))

@@ -155,7 +155,12 @@ struct Control: ~Copyable {
       guard signal >= 0 else { return }
       switch signal {
       case SIGUSR1: softStop()
-      case SIGHUP: shared.geography?.reload()
+      case SIGHUP:
+        if let geography = shared.geography {
+          geography.reload()
+        } else {
+          logger.notice("\(shared.plan.name) goes on after SIGHUP: it has nothing to read again")
+        }
       default:
         if shared.phase == .stopping && shutdownEnds != nil {
           logger.warning("\(shared.plan.name) stops at once: a second signal came")

@@ -41,6 +41,8 @@ final class Geography: Sendable {
   private let generationValue = Atomic<Int>(1)
   private let waker = OnceWaker()
   private let isAsked = Atomic<Bool>(false)
+  /// That nothing could be read yet, as the file is being written to, was said.
+  private let isAwaited = Atomic<Bool>(false)
   private let logger: Logger
 
   /// Nil: the node has one order for all. Reads nothing yet.
@@ -71,14 +73,22 @@ final class Geography: Sendable {
 
   private func take(_ outcome: WatchedDatabase.Outcome) {
     switch outcome {
-    case .unchanged, .settling: break
+    case .unchanged: break
+    case .settling:
+      if source.current.database == nil, !isAwaited.exchange(true, ordering: .relaxed) {
+        logger.notice(
+          "\(plan.name): \(path ?? "-") is being written to, clients get the configured order until it is at rest")
+      }
     case .replaced(let database):
       let orders = ClientOrders(source.current, plan: plan)
       published.withLock { $0 = orders }
       generationValue.wrappingAdd(1, ordering: .releasing)
       logger.notice(
         "\(plan.name): clients are placed by \(path ?? "-")",
-        metadata: ["type": "\(database.metadata.type)", "orders": "\(source.current.compiled.lists.count)"])
+        metadata: [
+          "type": "\(database.metadata.type)", "built": "\(UTCDate(unixSeconds: database.metadata.buildSeconds))",
+          "orders": "\(source.current.compiled.lists.count)",
+        ])
     case .refused(let error):
       let use = source.current.database == nil ? "clients get the configured order" : "the one read before stays in use"
       logger.error("\(plan.name): the database of clients' places cannot be used, \(use): \(error)")
@@ -88,12 +98,15 @@ final class Geography: Sendable {
   // MARK: The thread
 
   /// Watches the file from now on.
-  func start() {
+  ///
+  /// - Parameter tell: called when there is something new: who sleeps holds the database before it, which is large.
+  func start(tell: @escaping @Sendable () -> Void) {
     guard path != nil else { return }
-    let unmanaged = Unmanaged.passRetained(self)
+    let unmanaged = Unmanaged.passRetained(Watch(geography: self, tell: tell))
     let status = cr_thread_start(
       { argument in
-        Unmanaged<Geography>.fromOpaque(argument!).takeRetainedValue().watch()
+        let watch = Unmanaged<Watch>.fromOpaque(argument!).takeRetainedValue()
+        watch.geography.watch(tell: watch.tell)
         return nil
       }, unmanaged.toOpaque(), "geography")
     if status < 0 {
@@ -102,7 +115,18 @@ final class Geography: Sendable {
     }
   }
 
-  private func watch() {
+  /// What the thread is started with.
+  private final class Watch: Sendable {
+    let geography: Geography
+    let tell: @Sendable () -> Void
+
+    init(geography: Geography, tell: @escaping @Sendable () -> Void) {
+      self.geography = geography
+      self.tell = tell
+    }
+  }
+
+  private func watch(tell: @Sendable () -> Void) {
     // Users come first: nobody waits for a new database.
     cr_thread_yield_to_others(10)
     do throws(SystemError) {
@@ -113,7 +137,9 @@ final class Geography: Sendable {
         if !isAsked.load(ordering: .acquiring) { reactor.wait(milliseconds: Int32(clamping: interval / 1_000_000)) }
         while reactor.next() != nil {}
         let isAsked = isAsked.exchange(false, ordering: .acquiringAndReleasing)
+        let before = generation
         take(isAsked ? source.reload() : source.check())
+        if generation != before { tell() }
       }
     } catch {
       logger.error("\(plan.name): \(path ?? "-") cannot be watched, changes of it are not seen: \(error)")

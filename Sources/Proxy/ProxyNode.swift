@@ -10,7 +10,7 @@ public import Topology
 /// monitor and handles signals.
 public enum ProxyNode {
   /// Runs the node until a signal stops it: SIGTERM and SIGINT finish what is in flight, SIGUSR1 stops softly (rule F3). At
-  /// SIGHUP a node that places clients reads its database again.
+  /// SIGHUP a node that places clients reads its database again; one that does not goes on, unless it stands on a terminal.
   ///
   /// Blocks the calling thread. Returns when the node has stopped cleanly. Signals are handled for the whole process.
   public static func run(plan: NodePlan, options: NodeOptions, logger: Logger = Logger(label: "geodirector"))
@@ -28,8 +28,8 @@ public enum ProxyNode {
     Resolver.resolveAll(plan, into: shared.addresses, logger: logger)
     // From the first moment somebody can connect, a signal has to stop the node in order.
     var watched: [Int32] = [SIGTERM, SIGINT, SIGUSR1]
-    // Where there is nothing to read again, it keeps its meaning: the terminal is gone.
-    if geography != nil { watched.append(SIGHUP) }
+    // Where there is nothing to read again, it keeps its meaning for a node on a terminal: that is gone.
+    if geography != nil || isatty(0) == 0 { watched.append(SIGHUP) }
     let signals = cr_signal_watch(watched, Int32(watched.count))
     guard signals >= 0 else {
       throw NodeError(kind: .system, description: "signals cannot be watched: \(SystemError(code: signals))")
@@ -60,7 +60,7 @@ public enum ProxyNode {
     }
     line.awaitAll()
     Resolver.start(plan, into: shared.addresses, logger: logger)
-    geography?.start()
+    geography?.start { shared.wakeWorkers() }
     logger.info(
       "\(plan.name) serves",
       metadata: [

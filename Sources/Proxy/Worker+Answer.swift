@@ -191,7 +191,9 @@ extension Worker {
     pointer.pointee.started = now
     pointer.pointee.headComplete = 0
     if pointer.pointee.input.count > 0 {
-      // The next request is here already; it is taken up after the other connections of this round.
+      // The next request is here already; it is taken up after the other connections of this round, and nothing is known of it.
+      endFlight(client)
+      beginFlight(client)
       pointer.pointee.state = .head
       setDeadline(client, .request, applications[Int(pointer.pointee.application)].timeouts.request)
       schedule(client)

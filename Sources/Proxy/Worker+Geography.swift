@@ -5,12 +5,12 @@ internal import Routing
 extension Worker {
   /// Takes over new orders, if there are any. Numbers remembered stay right, but what they were found by may be old.
   mutating func refreshGeography() {
-    guard let geography = shared.geography else { return }
-    let newest = geography.generation
+    guard let geography else { return }
+    let newest = geography._withUnsafeGuaranteedRef { $0.generation }
     guard newest != orderGeneration else { return }
     // The number first: what is published in between is taken over with the next round once more.
     orderGeneration = newest
-    let current = geography.current
+    let current = geography._withUnsafeGuaranteedRef { $0.current }
     clientOrders = current
     for application in 0..<applicationCount { pools[application].take(current.orders[application]) }
   }
@@ -25,8 +25,9 @@ extension Worker {
     {
       return pointer.pointee.order
     }
-    guard let clientOrders else { return 0 }
-    let order = clientOrders.order(address.high, address.low)
+    // Not by the owning reference, which would be retained for the call.
+    guard let orders = clientOrders.map(Unmanaged.passUnretained) else { return 0 }
+    let order = orders._withUnsafeGuaranteedRef { $0.order(address.high, address.low) }
     pointer.pointee.orderGeneration = orderGeneration
     pointer.pointee.orderHigh = address.high
     pointer.pointee.orderLow = address.low

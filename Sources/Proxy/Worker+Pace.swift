@@ -41,25 +41,44 @@ extension Worker {
     guard pointer.pointee.waitedSince > 0 else { return false }
     let taken = Int(pointer.pointee.untaken) - Int(reactor.unacknowledgedBytes(pointer.pointee.socket))
     guard taken > 0 else { return false }
+    let waited = now - pointer.pointee.waitedSince
     earnPatience(client, taken, perByte: downloadPatience)
-    // Less than this is not worth another look.
-    guard pointer.pointee.patience > applications[Int(pointer.pointee.application)].timeouts.client / 64 else {
-      return false
-    }
+    // Who took as much as the time was worth goes on, however short it was; else less than this is not worth another look.
+    let leastLook = applications[Int(pointer.pointee.application)].timeouts.client / 64
+    guard pointer.pointee.patience > min(leastLook, waited) else { return false }
+    pointer.pointee.patience = max(leastLook, pointer.pointee.patience)
     awaitTaking(client)
     return true
   }
 
-  /// Bytes came from the client, or went to it.
+  /// Bytes of a body came from the client. While it is waited for to take some of an answer, that alone counts.
   @inline(__always)
-  mutating func clientMoved(_ client: Int32, _ bytes: Int, perByte: Int64) {
-    if clients[Int(client)].waitedSince > 0 { earnPatience(client, bytes, perByte: perByte) }
+  mutating func clientMoved(_ client: Int32, _ bytes: Int) {
+    if clients[Int(client)].flags.contains(.sending) { return }
+    earnPatience(client, bytes, perByte: uploadPatience)
+  }
+
+  /// The kernel has taken bytes for the client.
+  @inline(__always)
+  mutating func clientTook(_ client: Int32, _ bytes: Int) {
+    if clients[Int(client)].waitedSince > 0 { tookAfterWait(client, bytes) }
+  }
+
+  private mutating func tookAfterWait(_ client: Int32, _ bytes: Int) {
+    let pointer = clients + Int(client)
+    let all = applications[Int(pointer.pointee.application)].timeouts.client
+    var taken = bytes
+    if downloadPatience > 0 && Int64(bytes) < all / downloadPatience {
+      // The kernel asks for more only when a good part of its buffer is free: what left meanwhile counts, not what it takes at a time.
+      taken += Int(pointer.pointee.untaken) - Int(reactor.unacknowledgedBytes(pointer.pointee.socket))
+    }
+    earnPatience(client, max(bytes, taken), perByte: downloadPatience)
   }
 
   private mutating func earnPatience(_ client: Int32, _ bytes: Int, perByte: Int64) {
     let pointer = clients + Int(client)
     let all = applications[Int(pointer.pointee.application)].timeouts.client
-    let waited = now - pointer.pointee.waitedSince
+    let waited = pointer.pointee.waitedSince > 0 ? now - pointer.pointee.waitedSince : 0
     pointer.pointee.waitedSince = 0
     guard perByte > 0, Int64(bytes) < all / perByte else {
       pointer.pointee.patience = all

@@ -12,21 +12,16 @@ struct CompiledRedirects {
   /// The tier of the director's own site; -1: it does not serve the application.
   var home: Int
 
+  /// The nodes that may stand in front: their users stay with them.
+  var inFront: [ByteView]
+
   /// Nil: this node sends nobody anywhere.
-  init?(_ plan: NodePlan, application: Int, matches: (_ host: String) -> Int?) {
-    guard let geo = plan.geo, geo.use == .redirects else { return nil }
-    let pool = plan.applications[application].pool
-    var tierSites = [String](repeating: "", count: pool.tierCount)
-    for server in pool.servers where tierSites[server.tier].isEmpty { tierSites[server.tier] = server.site }
-    home = tierSites.firstIndex { $0 == plan.site } ?? -1
-    sites = tierSites.map(immortal)
-    urls = tierSites.map { site in
-      guard site != plan.site, let found = geo.sites.first(where: { $0.name == site }), let url = found.url else {
-        return nil
-      }
-      // Where the site's own name leads to another application, its users would be lost.
-      return matches(found.urlHost ?? "") == application ? immortal(url) : nil
-    }
+  init?(_ plan: NodePlan, application: Int) {
+    guard let redirects = plan.redirects(application: application) else { return nil }
+    home = redirects.home ?? -1
+    sites = redirects.sites.map(immortal)
+    urls = redirects.urls.map { $0.map(immortal) }
+    inFront = plan.downstreamNodes.map(immortal)
   }
 }
 
@@ -57,11 +52,23 @@ extension Worker {
   ) -> Int? {
     guard order > 0, redirects(client, app), binding.presence == .none, head.method == .get || head.method == .head,
       head.minorVersion == 1, !head.upgrade, case .none = head.framing,
-      unmarked(view[head.path], client, app).count == head.path.count
+      unmarked(view[head.path], client, app).count == head.path.count, !isFromNode(view, head, app)
     else { return nil }
     return pools[app - applications].firstAdmitting(of: order, before: app.pointee.redirects!.home) { tier in
       app.pointee.redirects!.urls[tier] != nil
     }
+  }
+
+  /// Whether a node of the network sent the request: an office's users stay in their office (rule H). By the last of Via: nodes
+  /// need not come from where they listen, and whoever claims to be one is only served.
+  private func isFromNode(_ view: ByteView, _ head: RequestHead, _ app: UnsafeMutablePointer<CompiledApplication>)
+    -> Bool
+  {
+    guard var last = head.firstVia else { return false }
+    while let next = fields.firstIndex(of: .via, from: last + 1) { last = next }
+    let sender = Via.last(view[fields[last].value])
+    for node in app.pointee.redirects!.inFront where sender.equalsIgnoringCase(node) { return true }
+    return false
   }
 
   /// Sends the user to another site's own address (RFC 9110 section 15.4.8). No cache may keep what was meant for one client.

@@ -138,8 +138,6 @@ extension Worker {
       return answerError(client, status: 413, termination: "PR")
     }
     guard takeBodyFromInput(client) else { return answerError(client, status: 400, termination: "PR") }
-    // The next connection's bytes come into the same memory, which the processor still has at hand.
-    if pointer.pointee.input.count == 0 { buffers.giveBack(&pointer.pointee.input) }
     pointer.pointee.state = .exchange
     let from = clientAddress(client, view, app)
     pointer.pointee.fromHigh = from.high
@@ -150,6 +148,8 @@ extension Worker {
     if redirectsPublic, let tier = redirectTier(client, view, head, binding, order: order, app) {
       return answerRedirect(client, view, head, to: tier, app)
     }
+    // The head is not read any more. The next connection's bytes come into the same memory, which the processor still has at hand.
+    if pointer.pointee.input.count == 0 { buffers.giveBack(&pointer.pointee.input) }
     let request = Exchange.Request(
       isIdempotent: head.method.isIdempotent, binding: binding, key: key, order: redirectsPublic ? 0 : order)
     let action = pointer.pointee.exchange.begin(
@@ -330,7 +330,7 @@ extension Worker {
       setDeadline(client, .tunnel, applications[Int(pointer.pointee.application)].timeouts.tunnel)
       return true
     }
-    clientMoved(client, result, perByte: uploadPatience)
+    clientMoved(client, result)
     let bytes = pointer.pointee.request.free
     switch pointer.pointee.requestBody.take(bytes, count: result) {
     case .taken(let used):
@@ -363,6 +363,8 @@ extension Worker {
 
   /// The client has done its part for now: the server's time runs, unless the exchange waits for something else.
   private mutating func serverIsNext(_ client: Int32) {
+    // It is the client's turn as long as it has to take some of the answer.
+    if clients[Int(client)].flags.contains(.sending) { return }
     switch clients[Int(client)].exchange.state {
     case .awaitingResponse, .relaying:
       setDeadline(client, .server, applications[Int(clients[Int(client)].application)].timeouts.server)

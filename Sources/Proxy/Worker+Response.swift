@@ -349,6 +349,11 @@ extension Worker {
     let sent = max(0, result)
     pointer.pointee.bytesOut += UInt64(sent)
     if sent < count {
+      guard count - sent <= Buffer.Size.large.capacity else {
+        // A head of a great many fields made longer, and a client that takes nothing of it.
+        abort(client, termination: "PH")
+        return false
+      }
       pointer.pointee.stash = buffers.take(for: count - sent)
       pointer.pointee.stash.free.copyMemory(from: scratch + sent, byteCount: count - sent)
       pointer.pointee.stash.end = count - sent
@@ -418,7 +423,7 @@ extension Worker {
       return false
     }
     pointer.pointee.bytesOut += UInt64(result)
-    clientMoved(client, result, perByte: downloadPatience)
+    clientTook(client, result)
     let fromStash = min(result, pointer.pointee.stash.count)
     pointer.pointee.stash.start += fromStash
     if pointer.pointee.stash.isHeld && pointer.pointee.stash.count == 0 { buffers.giveBack(&pointer.pointee.stash) }
@@ -446,8 +451,9 @@ extension Worker {
       }
       if pointer.pointee.flags.contains(.responseBegun) {
         pumpResponse(client)
-      } else {
-        _ = sendOutput(client)
+      } else if sendOutput(client) && pointer.pointee.state == .exchange {
+        // An interim response had to wait for the client; from here the server is waited for.
+        setDeadline(client, .server, applications[application].timeouts.server)
       }
     case .answering: if sendOutput(client) { answerSent(client) }
     case .free, .idle, .head, .lingering: break

@@ -90,6 +90,8 @@ struct Worker: ~Copyable {
   var readyCount = 0
   let clientsMax: Int
   var learnedCopies: [LearnedCopy]
+  /// Where clients' orders come from: the node's, which outlives its workers; asked once a round, so without a retain. Nil: nowhere.
+  let geography: Unmanaged<Geography>?
   /// Orders of sites by clients' addresses, and as of which generation. Nil and 0: one order for all.
   var clientOrders: ClientOrders?
   var orderGeneration = 0
@@ -160,6 +162,7 @@ struct Worker: ~Copyable {
     lastLine10 = immortal("Via: 1.0 \(plan.name)\r\n\r\n")
     nodeName = immortal(plan.name)
     roleIsOffice = plan.role == .officeProxy
+    geography = shared.geography.map(Unmanaged.passUnretained)
     redirectsPublic = plan.geo?.use == .redirects
     isOutermost = .allocate(capacity: max(1, plan.listeners.count))
     proxyNetworks = .allocate(capacity: max(1, plan.listeners.count))
@@ -296,7 +299,11 @@ struct Worker: ~Copyable {
       }
       if pools[application].hasFreed { wakeWaiting(application) }
     }
-    if waitingTotal > 0 { retryWaiting() }
+    if waitingTotal > 0 {
+      retryWaiting()
+      // Who was given up just now may have left a slot to another worker's request.
+      for application in 0..<applicationCount where pools[application].hasFreed { wakeWaiting(application) }
+    }
   }
 
   /// A slot given back goes to who waits for it before the next connection is looked at: a request that comes in the same

@@ -20,7 +20,8 @@ public struct TimerWheel: ~Copyable {
   private let entries: UnsafeMutablePointer<Entry>
   private let heads: UnsafeMutablePointer<Int32>
   /// A bit for each slot that holds a timer, and one for each word of these: what comes next is found without a walk.
-  private let occupied: UnsafeMutablePointer<UInt64>
+  /// Never set again; but what is changed in place through a `let` does not compile under ThreadSanitizer (Swift 6.3.1).
+  private var occupied: UnsafeMutablePointer<UInt64>
   private var occupiedWords: UInt64 = 0
   private let capacity: Int
   /// Keys below this were used: memory beyond them is not touched.

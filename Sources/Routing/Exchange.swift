@@ -182,12 +182,17 @@ public struct Exchange: Sendable {
   /// A slot of the awaited server may have been granted, or the server may have died or been taken out meanwhile.
   public mutating func slotFreed(pool: inout Pool, now: Int64) -> Action {
     guard state == .queued else { return .nothing }
-    guard pool.servesOwnUsers(server) || (isAgainstBelief && !pool.isInMaintenance(server)) else {
+    guard isStillWanted(pool) else {
       leaveQueue(&pool)
       endTrial(reached: false, &pool)
       return choose(&pool, now)
     }
     return takeUpSlot(isAgainstBelief ? .none : .any, &pool)
+  }
+
+  /// The awaited server is one that the request may go to, also now.
+  private func isStillWanted(_ pool: borrowing Pool) -> Bool {
+    pool.servesOwnUsers(server) || (isAgainstBelief && !pool.isInMaintenance(server))
   }
 
   /// The awaited trial has an outcome, or took too long.
@@ -207,6 +212,11 @@ public struct Exchange: Sendable {
     switch state {
     case .awaitingTrial: return choose(&pool, now)
     case .queued:
+      // A slot may have been granted in this very moment.
+      if isStillWanted(pool) && pool.shared.queues.take(place) {
+        place = -1
+        return attemptWithSlot(isAgainstBelief ? .none : .any, &pool)
+      }
       limitReached = true
       return end(.connectionLimitReached, &pool)
     case .awaitingBudget: return end(failureOfAttempts, &pool)

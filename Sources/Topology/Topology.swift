@@ -94,7 +94,7 @@ public struct NodeReference: Sendable, Equatable {
 }
 
 /// A place on the Earth, in degrees.
-public struct Location: Sendable, Equatable {
+public struct Location: Sendable, Hashable {
   /// -90 to 90, north positive.
   public var latitude: Double
   /// -180 to 180, east positive.

@@ -125,10 +125,27 @@ extension Topology {
         "list the networks that it does not know, or has wrong")
     }
     guard let redirect = geo.redirect, redirect.value else { return found }
-    if !sites.contains(where: { $0.directors.contains { $0.listen.contains(where: \.isPublic) } }) {
+    func isPublic(_ site: Site) -> Bool { site.directors.contains { $0.listen.contains(where: \.isPublic) } }
+    let isEntered = sites.contains(where: isPublic)
+    if !isEntered {
       warn(
         redirect.location, "redirect has no effect: no director has a public listener",
         "write \"listen: {address: ..., public: true}\" where the public comes in")
+    }
+    for site in sites where isEntered && !isPublic(site) {
+      guard let url = site.url else { continue }
+      warn(
+        url.location,
+        "site \"\(site.name)\" has a url, but none of its directors a public listener: the mark of whoever is sent there stays in the query",
+        "write \"listen: {address: ..., public: true}\" where the url leads")
+    }
+    let hosts = Set(sites.compactMap { $0.url?.value }.compactMap { GeoPlan.Candidate(name: "", url: $0).urlHost })
+    for application in applications where hosts.count > 1 {
+      guard let cookie = application.siteCookie, cookie.plan.domain == nil else { continue }
+      warn(
+        cookie.location == .none ? redirect.location : cookie.location,
+        "the sites' urls have different hosts, and the site cookie of \"\(application.name)\" is for one host: a user sent on is a new one under the other name",
+        "add \"domain:\" to the cookie, and to the application's own session cookie")
     }
     for site in sites where site.url == nil {
       warn(

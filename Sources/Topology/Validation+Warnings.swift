@@ -62,6 +62,18 @@ extension Topology {
           "\"\(only.name)\" is the only director: when it stops, no office reaches anything",
           mend: "add a second director"))
     }
+    // rule H: what an office says of its users is removed there.
+    for director in directors where !offices.isEmpty {
+      guard let reached = director.serviceAddress,
+        director.listen.first(where: { $0.address.value == reached })?.isPublic
+          ?? director.listen.allSatisfy(\.isPublic), !director.listen.isEmpty
+      else { continue }
+      found.append(
+        Diagnostic(
+          .warning, at: director.advertise?.location ?? director.listen[0].address.location,
+          "offices reach \"\(director.name)\" at a public listener, which removes what they say of their users: X-Forwarded-For is lost",
+          mend: "add a listener that is not public, and put it first or into \"advertise\""))
+    }
     for site in sites where sites.count > 1 {
       for node in site.directors + site.balancers where node.monitor == nil {
         found.append(

@@ -1,6 +1,7 @@
 """An office with `preference: {by: client-location}`: every client to the site nearest to it, by a MaxMind database."""
 
 import contextlib
+import datetime
 import json
 import os
 import signal
@@ -83,6 +84,8 @@ def test_each_client_goes_to_the_nearest_site_and_the_unknown_ones_to_the_first(
     logged = entries(office.node.log_lines())[-8:]
     assert {(line.tier, line.why, line.away) for line in logged} == {("0", "new", 0)}, "each has its first site"
     assert "not available" not in office.node.tail(100)
+    built = datetime.datetime.now(datetime.UTC).date()
+    assert any(f"built={day}" in office.node.tail(100) for day in (built, built - datetime.timedelta(days=1)))
 
 
 def test_clients_of_one_connection_are_told_apart(entry):
@@ -132,6 +135,19 @@ def test_without_a_readable_database_the_configured_order_serves_until_there_is_
     placed(tmp_path / "clients.mmdb", CLIENTS)
     office.node.send(signal.SIGHUP)
     waiting.until(lambda: office.ask(PARIS) == "A", "the database taken over")
+
+
+def test_without_anything_to_read_a_node_that_is_a_service_goes_on_after_sighup(pytestconfig, tmp_path):
+    if pytestconfig.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    with Single(tmp_path) as single:
+        address = single.geodirector()
+        node = single.nodes["geodirector"]
+        node.send(signal.SIGHUP)
+        waiting.until(lambda: "goes on after SIGHUP" in node.tail(100), "the log")
+        with RawConnection(address) as connection:
+            connection.send(request("GET", "/"))
+            assert connection.answer().status == 200
 
 
 def test_a_new_file_is_seen_by_itself_and_holds_for_connections_that_are_open(entry, tmp_path):

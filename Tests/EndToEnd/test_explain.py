@@ -98,6 +98,65 @@ class TestExplain:
         assert done.returncode == CONFIGURATION and f"{path}:2:1" in done.stderr
 
 
+REDIRECTING = """
+geodirector: 1
+applications: [{name: shop, hosts: ["*.shop.test"]}, {name: mail, hosts: ["*.mail.test"]}]
+geo: {redirect: true, networks: {192.0.2.0/24: [BOSTON, TOKYO], 198.51.100.0/24: BRUSSELS, 203.0.113.0/24: TOKYO}}
+sites:
+  - name: BRUSSELS
+    directors: [{name: SD1, listen: {address: "127.0.1.1:8080", public: true}, monitor: "127.0.1.1:8081"}]
+    balancers: [{name: L1, listen: "127.0.1.2:8080", monitor: "127.0.1.2:8081"}]
+    servers: [{name: W1, address: "127.0.1.3:8080"}]
+  - name: BOSTON
+    url: "https://us.shop.test"
+    directors: [{name: SD2, listen: "127.0.2.1:8080", monitor: "127.0.2.1:8081"}]
+    balancers: [{name: L2, listen: "127.0.2.2:8080", monitor: "127.0.2.2:8081"}]
+    servers: [{name: W2, address: "127.0.2.3:8080"}]
+  - name: TOKYO
+    directors: [{name: SD3, listen: "127.0.3.1:8080", monitor: "127.0.3.1:8081"}]
+    balancers: [{name: L3, listen: "127.0.3.2:8080", monitor: "127.0.3.2:8081"}]
+    servers: [{name: W3, address: "127.0.3.3:8080"}]
+offices: [{name: OP, listen: "127.0.9.1:8080", preference: [BRUSSELS]}]
+"""
+
+
+class TestRedirects:
+    @pytest.fixture
+    def says(self, tmp_path):
+        file = tmp_path / "network.yaml"
+        file.write_text(REDIRECTING)
+
+        def ask(*arguments, at="SD1", client="192.0.2.7") -> dict | str:
+            client = ["--client", client] if client else []
+            done = run("explain", file, "--at", at, *client, *arguments)
+            assert done.returncode == 0, done
+            return json.loads(done.stdout) if "json" in arguments else done.stdout
+
+        return ask
+
+    def test_a_new_user_is_sent_to_the_nearer_site(self, says):
+        text = says()
+        assert "BOSTON comes before BRUSSELS for this client" in text
+        assert "answer    307 to https://us.shop.test\n" in text
+        found = says("--format", "json", "--method", "head")
+        assert found["result"]["status"] == 307 and found["result"]["path"] == ["SD1"]
+        assert found["result"]["redirect"] == found["visit"]["redirect"] == "https://us.shop.test"
+        assert found["geography"]["sites"][0] == "BOSTON" and "others" not in found
+
+    @pytest.mark.parametrize("more", [
+        {"client": "198.51.100.7"}, {"client": "203.0.113.7"}, {"client": "8.8.8.8"}, {"client": None}, {"at": "OP"}])
+    def test_others_are_served(self, says, more):
+        found = says("--format", "json", **more)
+        assert found["result"]["status"] == 200 and "redirect" not in found["result"]
+        assert found["result"]["server"] == "W1"
+
+    @pytest.mark.parametrize("arguments, server", [
+        (["--method", "POST"], "W1"), (["--cookie", "SITE=BRUSSELS"], "W1"), (["--cookie", "SITE=TOKYO"], "W3"),
+        (["--host", "www.mail.test"], "W1"), (["--down", "BOSTON"], "W1"), (["--down", "L2"], "W1")])
+    def test_what_is_not_sent_on_is_served_in_the_configured_order(self, says, arguments, server):
+        assert says("--format", "json", *arguments)["result"]["server"] == server
+
+
 def sites(path: list[str]) -> list[str]:
     """A path in which balancers and servers are told by their site only: which of them is taken is a matter of turn."""
     return [name[:2] + ("x" if name[0] in "SW" and name[1].isdigit() else name[2:]) for name in path]

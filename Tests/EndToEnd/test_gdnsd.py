@@ -11,7 +11,7 @@ import pytest
 
 from harness import waiting
 from harness.addresses import LoopbackRange
-from harness.geo import city_database, lookup, random_addresses
+from harness.geo import city_database, lookup, placed, random_addresses
 from harness.geodirector import binary
 
 NETWORK = """
@@ -125,6 +125,67 @@ def test_gdnsd_answers_as_geo_lookup_says(folder, range_of_addresses):
         waiting.until(lambda: addresses_by_dig(server, [near]) != [brussels], "gdnsd seeing the site down", seconds=60)
         for client, order, answer in zip(clients, orders, addresses_by_dig(server, clients)):
             assert director[answer] == next(name for name in order if name != "BRUSSELS"), (client, order)
+
+
+def rendered(folder) -> subprocess.CompletedProcess:
+    """The configuration of `network.yaml` in a folder, by its name alone; and what gdnsd says of it."""
+    done = subprocess.run([str(binary()), "topology", "render", "gdnsd", "network.yaml"], capture_output=True, text=True,
+                          timeout=30, check=True, cwd=folder)
+    (folder / "zones").mkdir(exist_ok=True)
+    (folder / "zones" / "example.com").write_text(ZONE)
+    own = f'options => {{ run_dir => "{folder}", state_dir => "{folder}" }}\n'
+    (folder / "config").write_text(own + done.stdout)
+    return done
+
+
+def takes(folder):
+    """gdnsd takes the configuration; asked elsewhere than the file is."""
+    done = subprocess.run(["gdnsd", "-c", str(folder), "checkconf"], capture_output=True, text=True, timeout=60, cwd="/")
+    assert done.returncode == 0, done.stderr
+
+
+needs_gdnsd = pytest.mark.skipif(not shutil.which("gdnsd"), reason="needs gdnsd")
+
+
+@needs_gdnsd
+@pytest.mark.own
+def test_the_database_is_found_from_anywhere_and_one_without_cities_is_not_asked_for_distances(tmp_path):
+    # Of the type "Test": with locations, but no City database.
+    placed(tmp_path / "clients.mmdb", {"198.51.100.0/24": (48.8, 2.3)})
+    (tmp_path / "network.yaml").write_text(NETWORK.format(database="clients.mmdb", range="127.1"))
+    done = rendered(tmp_path)
+    assert f'geoip2_db => "{tmp_path}/clients.mmdb"' in done.stdout
+    assert "auto" not in done.stdout and "City database only, and this is Test" in done.stderr
+    takes(tmp_path)
+
+
+@needs_gdnsd
+@pytest.mark.own
+@pytest.mark.parametrize("network", ["2002::/16", "2002:a00::/24", "64:ff9b::/96", "2001:0::/32", "::ffff:0:0:0/96"])
+def test_networks_that_stand_for_ipv4_are_left_out(tmp_path, network):
+    placed(tmp_path / "clients.mmdb", {"198.51.100.0/24": (48.8, 2.3)})
+    text = NETWORK.format(database="clients.mmdb", range="127.1")
+    (tmp_path / "network.yaml").write_text(text.replace("networks: {", f'networks: {{"{network}": TOKYO, '))
+    done = rendered(tmp_path)
+    assert "is left out" in done.stderr and "10.0.0.0/8 =>" in done.stdout
+    takes(tmp_path)
+
+
+@needs_gdnsd
+@pytest.mark.own
+def test_ipv4_and_ipv6_stand_apart_and_each_director_is_checked_at_its_own_port(tmp_path):
+    text = NETWORK.format(database=city_database(), range="127.1")
+    text = text.replace('directors: [{name: SD1,', 'directors: [{name: SD6, listen: "[2001:db8::6]:8080", '
+                        'monitor: "[2001:db8::6]:8081"}, {name: SD1,')
+    text = text.replace('directors: [{name: SD2,', 'directors: [{name: SD7, listen: "127.1.2.7:8080"}, {name: SD2,')
+    (tmp_path / "network.yaml").write_text(text)
+    done = rendered(tmp_path)
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if "plugin => m" in line}
+    assert "addrs_v4 => { SD1 => 127.1.1.1 }, addrs_v6 => { SD6 => 2001:db8::6 }" in lines["BRUSSELS"]
+    assert "SD7 => { service_types => connect-8080" in lines["BOSTON"]
+    assert "SD2 => { service_types => monitor-8081" in lines["BOSTON"]
+    assert "directors of site BOSTON" in done.stderr and "BRUSSELS are" not in done.stderr
+    takes(tmp_path)
 
 
 def test_a_site_without_an_ip_address_is_named(tmp_path):

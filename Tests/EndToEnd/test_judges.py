@@ -133,6 +133,19 @@ class TestReturns:
         assert not returns([*page, record(3, "W11", sent=bound("W11"), after=bound("W11"))], timeline)
         assert returns([*page, record(3, "W12", sent=bound("W11"))], timeline)
 
+    def test_the_page_s_last_answer_may_be_one_without_a_page(self, timeline):
+        page = [record(1, "W11"), record(2, "W12", end=2.4, after=bound("W12")),
+                record(2, None, end=2.5, sent=bound("W11"), after=bound("W11"), method="HEAD")]
+        assert not returns([*page, record(3, "W11", sent=bound("W11"), after=bound("W11"))], timeline)
+        assert returns([*page, record(3, "W12", sent=bound("W11"))], timeline)
+
+    def test_an_answer_without_a_page_can_be_the_return(self, timeline):
+        moved = [record(1, "W11"), record(2, "W12", after=bound("W12"))]
+        back = record(3, None, sent=bound("W12"), after=bound("W11"), method="HEAD")
+        assert returns([*moved, back], timeline) == [back]
+        stays = record(3, None, sent=bound("W12"), after=bound("W12"), method="HEAD")
+        assert not returns([*moved, stays, record(4, "W12", sent=bound("W12"))], timeline)
+
     def test_users_are_told_apart(self, timeline):
         assert not returns([record(1, "W11", user=1), record(2, "W12", user=2), record(3, "W11", user=1)], timeline)
 

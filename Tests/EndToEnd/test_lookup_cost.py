@@ -9,7 +9,8 @@ from harness.counting import ALLOCATIONS, Counting
 from harness.geo import city_database, random_addresses
 from harness.geodirector import binary
 
-pytestmark = [pytest.mark.own, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.own, pytest.mark.timeout(400),
+              pytest.mark.measures("it counts allocations and locks, and a sanitizer makes its own")]
 
 ADDRESSES, SITES, NETWORKS = 20_000, 20, 200
 

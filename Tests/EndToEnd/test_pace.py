@@ -173,6 +173,14 @@ def test_a_reader_that_is_slow_but_not_too_slow_is_served_although_the_kernels_b
         assert not is_reset and taken > 50_000, taken
 
 
+def test_a_reader_above_a_high_least_rate_is_served_however_little_the_kernel_takes_at_a_time(node):
+    single = node(**{"download-rate": "256KiB"})
+    with RawConnection(single.address, 10) as connection:
+        connection.send(b"GET /large HTTP/1.1\r\nHost: a\r\nAccept: a\r\n\r\n")
+        taken, is_reset = take(connection, int(1_500_000 * STEP_SECONDS), 8 * CLIENT_SECONDS)
+        assert not is_reset and taken > 8 * CLIENT_SECONDS * 300_000, taken
+
+
 def test_a_reader_that_takes_nothing_is_reset_after_the_time_out(node):
     single = node(**{"download-rate": 0})
     with reader(single) as connection:

@@ -46,9 +46,9 @@ def few_ports(request, tmp_path):
         numbers = iter(range(1, 250))
 
         def user() -> RawConnection:
-            # Each from an address of its own: their own ports are not what is scarce.
+            # Each from an address of its own and a port that is not scarce: one that is bound by itself is given to no connection.
             return stack.enter_context(space.call(
-                lambda: RawConnection(single.address, 10, source=f"127.250.0.{next(numbers)}")))
+                lambda: RawConnection(single.address, 10, source=f"127.250.0.{next(numbers)}", source_port=50_000)))
 
         single.user = user
         yield single
@@ -86,8 +86,8 @@ def fill(single, gate) -> list[RawConnection]:
     held = []
     for _ in range(3 * PORTS):
         connection = single.user()
-        connection.send(request())
         before = gate.arrived
+        connection.send(request())
         waiting.until(lambda: gate.arrived > before or readable(connection), "the request at the origin, or answered")  # noqa: B023
         if gate.arrived == before:
             assert connection.answer().status == 503

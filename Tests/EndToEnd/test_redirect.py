@@ -7,8 +7,10 @@ import pytest
 from harness import waiting
 from harness.access_log import entries
 from harness.geo import placed
+from harness.geodirector import Geodirector
 from harness.raw import RawConnection, get, request
 from harness.single import Single
+from harness.topology import NodeSpec, Topology
 
 pytestmark = [pytest.mark.own, pytest.mark.timeout(60)]
 
@@ -19,9 +21,10 @@ PLACES = {"BRUSSELS": [50.85, 4.35], "BOSTON": [42.36, -71.06], "TOKYO": [35.68,
 
 
 class Director(Single):
-    """The director of BRUSSELS, whose public listener learns of clients by the PROXY protocol."""
+    """The director of BRUSSELS, whose public listener learns of clients by the PROXY protocol, or with `office` has the
+    office OP in front of it."""
 
-    def __init__(self, folder, public=True, urls=None, applications=None):
+    def __init__(self, folder, public=True, urls=None, applications=None, office=None):
         super().__init__(folder, role="site-director", tiers={"BRUSSELS": ["A"], "BOSTON": ["B"], "TOKYO": ["C"]}, site="SITE")
         placed(folder / "clients.mmdb", CLIENTS)
         urls = urls or {"BOSTON": "https://us.shop.test", "TOKYO": "http://asia.shop.test:8080"}
@@ -31,12 +34,25 @@ class Director(Single):
             if site["name"] in urls:
                 site["url"] = urls[site["name"]]
         entry = self.data["sites"][0]["directors"][0]
-        entry["listen"] = [{"address": entry["listen"], "public": public, "proxy-protocol": "127.0.0.0/8"}]
+        entry["listen"] = [{"address": entry["listen"], "public": public}]
+        if office:
+            # Everybody here is near BOSTON.
+            self.data["geo"]["networks"] = {"127.0.0.0/8": "BOSTON"}
+            self.data["offices"] = [{"name": "OP", "listen": self.range.map(office), "preference": ["BRUSSELS"]}]
+        else:
+            entry["listen"][0]["proxy-protocol"] = "127.0.0.0/8"
         self.monitor = (self.range.map("127.0.1.1"), 8081)
         entry["monitor"] = "{}:{}".format(*self.monitor)
         if applications:
             self.data["applications"] = applications
         self.address = self.geodirector()
+
+    def office(self):
+        """Starts the office OP and returns where it serves."""
+        topology, system = Topology(self.data), Geodirector()
+        spec = NodeSpec("OP", "office-proxy", None, (self.range.map("127.0.1.3"), 8080), None)
+        system.prepare(topology, self.folder)
+        return self._run("office", spec, system.command(spec, topology, self.folder))
 
     def ask(self, client, target="/", method="GET", headers=(), body=b"", host="shop.test", raw=None):
         with RawConnection(self.address) as connection:
@@ -133,6 +149,38 @@ def test_the_other_address_must_lead_to_the_same_application(director):
     assert single.ask(SEOUL, host="www.mail.test").status == 307
     # For the shop BOSTON is the next nearest with an address, but from Seoul BRUSSELS comes first.
     assert single.served(SEOUL, host="www.shop.test") == "A"
+
+
+def test_users_of_offices_are_not_sent_out_of_them(director):
+    single = director(office="127.0.1.3:8080")
+    with RawConnection(single.address) as connection:
+        connection.send(request("GET", "/", [], b"", "shop.test"))
+        assert connection.answer().status == 307, "who comes by himself is sent on"
+    at = single.office()
+    with RawConnection(at) as connection:
+        for _ in range(3):
+            connection.send(request("GET", "/", [], b"", "shop.test"))
+            answer = connection.answer()
+            assert (answer.status, answer.first("X-Origin")) == (200, "A")
+    # Whoever claims to be an office is only served here.
+    with RawConnection(single.address) as connection:
+        for via, status in [("1.1 OP", 200), ("1.0 proxy, 1.1 OP", 200), ("1.1 OP, 1.1 proxy", 307), ("1.1 OPERA", 307)]:
+            connection.send(request("GET", "/", [("Via", via)], b"", "shop.test"))
+            assert connection.answer().status == status, via
+
+
+def test_a_site_known_by_an_ipv6_address_is_sent_to(director):
+    single = director(urls={"BOSTON": "https://[2001:DB8::1]:8443", "TOKYO": "http://[2001:db8::2]"})
+    assert single.sent_to(NEW_YORK, "/x") == f"https://[2001:db8::1]:8443/x?{MARK}"
+    assert single.sent_to(SEOUL, "/x") == f"http://[2001:db8::2]/x?{MARK}"
+
+
+def test_connections_of_which_the_load_balancer_tells_no_client_are_served(director):
+    single = director()
+    for header in (b"PROXY UNKNOWN\r\n", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"):
+        with RawConnection(single.address) as connection:
+            connection.send(header + request("GET", "/", [], b"", "shop.test"))
+            assert connection.answer().first("X-Origin") == "A"
 
 
 def test_redirects_are_counted_and_the_connection_goes_on(director):

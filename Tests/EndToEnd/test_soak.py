@@ -84,6 +84,11 @@ def test_other_answers_are_no_server_errors():
     assert judge.server_errors(asked, [], Always(True)) == ([], {})
 
 
+def test_a_kept_connection_that_swallows_a_request_is_found():
+    assert judge.answers([Asked("s1-1", "get", "stale", begin=5.0, over=5.1)]) == []
+    assert judge.answers([Asked("s1-1", "get", "stale", begin=5.0, over=11.0)])
+
+
 def test_a_broken_log_line_is_found_unless_a_kill_cut_it():
     whole = LINE.format(name="s1-1", status=200, end="--", node="OP1", server="SD1") + "\n"
     assert judge.complete_lines("OP1", whole * 2, 0) == []

@@ -35,6 +35,19 @@ import Testing
     #expect(withView(bytes(value)) { Via.contains($0, pseudonym: ByteView("SD1")) } == found, "\(value)")
   }
 
+  @Test(arguments: [
+    ("1.1 SD1", "SD1"), ("1.0 a, 1.1 SD1", "SD1"), ("1.1 SD1, 1.1 b (x, 1.1 SD1)", "b"), ("1.1 SD1(c)", "SD1"),
+    ("", ""),
+    (" , ", ""), ("1.1 SD1,", "SD1"), ("1.1", ""), ("1.1 a (\\), b", "a"),
+  ])
+  func theLastOfViaIsWhoSentTheMessage(value: String, expected: String) {
+    let input = bytes(value)
+    withView(input) { view in
+      let last = Via.last(view)
+      #expect((0..<last.count).map { last[$0] } == bytes(expected), "\(value)")
+    }
+  }
+
   @Test func viaLinesAreWritten() {
     #expect(writtenBytes { $0.appendViaLine(minorVersion: 1, pseudonym: ByteView("SD1")) } == bytes("Via: 1.1 SD1\r\n"))
     #expect(writtenBytes { $0.appendViaLine(minorVersion: 0, pseudonym: ByteView("SD1")) } == bytes("Via: 1.0 SD1\r\n"))

@@ -89,6 +89,63 @@ private func load(_ geo: String, sites: String = "") -> (topology: Topology?, di
     }
   }
 
+  private func warnings(_ geo: String, _ sites: String) -> [String] {
+    load(geo, sites: sites).diagnostics.filter { $0.severity == .warning }.map(\.message)
+  }
+
+  private func redirecting(isPublic: Bool, cookie: String = "SITE") -> String {
+    """
+        url: "https://eu.shop.example"
+      - name: SITE2
+        url: "https://us.shop.example"
+        directors: [{name: SD2, listen: {address: "127.0.0.1:8003", public: \(isPublic)}, monitor: "127.0.0.1:8013"}]
+        balancers: [{name: L2, listen: "127.0.0.1:8004", monitor: "127.0.0.1:8014"}]
+        servers: [{name: W2, address: "127.0.0.1:9002"}]
+    applications: [{name: shop, cookies: {site: \(cookie)}}]
+    """
+  }
+
+  @Test func aUrlThatLeadsToNoPublicListenerIsWarnedOf() {
+    let text = "has a url, but none of its directors a public listener"
+    let found = warnings("database: City.mmdb\nredirect: true", redirecting(isPublic: true))
+    #expect(found.filter { $0.contains(text) }.count == 1)
+    #expect(found.contains { $0.contains("site \"SITE1\" \(text)") })
+    #expect(
+      !warnings("database: City.mmdb\nredirect: false", redirecting(isPublic: true)).contains { $0.contains(text) })
+  }
+
+  @Test func aSiteCookieForOneHostIsWarnedOfWhereUsersAreSentToOthers() {
+    let text = "the site cookie of \"shop\" is for one host"
+    for (cookie, isWarned) in [("SITE", true), ("{name: SITE, domain: shop.example}", false), ("none", false)] {
+      let found = warnings("database: City.mmdb\nredirect: true", redirecting(isPublic: true, cookie: cookie))
+      #expect(found.contains { $0.contains(text) } == isWarned, "\(cookie)")
+    }
+  }
+
+  @Test func officesThatReachAPublicListenerAreWarnedOf() {
+    let text = "offices reach \"SD2\" at a public listener"
+    for (listen, isWarned) in [
+      ("listen: {address: \"127.0.0.1:8003\", public: true}", true), ("listen: \"127.0.0.1:8003\"", false),
+      ("listen: [{address: \"127.0.0.1:8003\", public: true}, \"127.0.0.1:8005\"]", true),
+      ("listen: [\"127.0.0.1:8005\", {address: \"127.0.0.1:8003\", public: true}]", false),
+      (
+        "listen: [{address: \"127.0.0.1:8003\", public: true}, \"127.0.0.1:8005\"], advertise: \"127.0.0.1:8005\"",
+        false
+      ),
+      (
+        "listen: [\"127.0.0.1:8005\", {address: \"127.0.0.1:8003\", public: true}], advertise: \"127.0.0.1:8003\"", true
+      ),
+    ] {
+      let sites = redirecting(isPublic: true)
+        .replacing("listen: {address: \"127.0.0.1:8003\", public: true}", with: listen)
+      let found = warnings("networks: {10.0.0.0/8: SITE1}", sites)
+      #expect(!found.contains { $0.contains(text) })
+      let withOffice = warnings(
+        "networks: {10.0.0.0/8: SITE1}", sites + "\noffices: [{name: OP, listen: \"127.0.0.1:8101\"}]")
+      #expect(withOffice.contains { $0.contains(text) } == isWarned, "\(listen)")
+    }
+  }
+
   @Test func nothingIsTheDefault() throws {
     let geo = try #require(load("redirect: false").topology?.geo)
     #expect(geo.database == nil && geo.networks.isEmpty && geo.regions.isEmpty && geo.minimumGainKilometres == 0)

@@ -7,7 +7,8 @@ extension Explainer {
     for field in answer.setCookies { after.store(field) }
     let crossings = self.crossings(answer.path)
     return Explanation.Outcome(
-      status: answer.visit.status, server: answer.server, path: answer.path, links: crossings,
+      status: answer.visit.status, redirect: answer.visit.redirect, server: answer.server, path: answer.path,
+      links: crossings,
       latencyMilliseconds: crossings.reduce(0) { $0 + ($1.latencyMilliseconds ?? 0) },
       waitedMilliseconds: Self.waited(answer.visit), session: session(answer), cookieAfter: after.text)
   }
@@ -27,6 +28,7 @@ extension Explainer {
   }
 
   private func session(_ answer: Answer) -> String {
+    if let url = answer.visit.redirect { return "begins at \(url)" }
     guard let reached = answer.server else { return "no server answered" }
     let named = holders()
     if named.isEmpty { return "none was named: \(reached) begins one" }

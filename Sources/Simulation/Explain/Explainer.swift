@@ -17,7 +17,7 @@ public struct Explainer: Sendable {
     public var cookie = ""
     /// The user's address, for algorithms that hash it; nil: 192.0.2.1.
     public var client: Network?
-    /// The user's own order of sites, for an entry that goes by it; nil: the entry's.
+    /// The user's own order of sites, for an entry that goes by it or sends users on by it; nil: the entry's.
     public var geography: Explanation.Geography?
     /// Nobody has noticed yet what is broken; else every checker has.
     public var isFresh = false
@@ -99,6 +99,13 @@ public struct Explainer: Sendable {
       clientHash: peer.map { StableHash.hash(high: $0.high, low: $0.low) } ?? StableHash.hash(high: 0, low: 1),
       sessionHash: reading.binding.sessionHash)
     let order = takeOrder(of: plan, application, &pool)
+    if let (site, url) = redirect(of: plan, index, reading, &pool) {
+      visit.status = 307
+      visit.redirect = url
+      visit.notes.append(
+        "\(site) comes before \(plan.site ?? name) for this client, who enters by a public listener: sent on to \(url)")
+      return Answer(visit: visit, failure: nil, server: nil, path: [name], setCookies: [])
+    }
     if !trialsAreDue { takeTrials(shared.trials, count: application.pool.servers.count) }
     var exchange = Exchange()
     var before = pool.standings(reading.binding, order: order, excluding: exchange.exclusions, now: way.now)
@@ -177,6 +184,24 @@ public struct Explainer: Sendable {
     guard plan.name == request.entry, plan.geo?.use == .tiers, let sites = request.geography?.sites else { return 0 }
     pool.take(TierOrders(application.pool, sites: sites, count: 2) { rank, _ in rank })
     return 1
+  }
+
+  /// The site to whose own address the entry sends the user on, and that address; nil: the user is served.
+  private func redirect(
+    of plan: NodePlan, _ application: Int, _ reading: CookieReading, _ pool: inout Pool
+  ) -> (site: String, url: String)? {
+    guard plan.name == request.entry, let redirects = plan.redirects(application: application), let geo = plan.geo,
+      let sites = request.geography?.sites, reading.binding.presence == .none,
+      request.method == "GET" || request.method == "HEAD"
+    else { return nil }
+    // The first order stays the configured one, by which the user is served if not sent on.
+    let configured = geo.sites.compactMap { site in sites.firstIndex(of: site.name) }
+    pool.take(
+      TierOrders(plan.applications[application].pool, sites: sites, count: 2) { rank, order in
+        order == 0 ? configured[rank] : rank
+      })
+    return pool.firstAdmitting(of: 1, before: redirects.home ?? -1) { redirects.urls[$0] != nil }
+      .flatMap { tier in redirects.urls[tier].map { (redirects.sites[tier], $0) } }
   }
 
   /// Other requests have just tried everybody, in vain.

@@ -60,6 +60,8 @@ public struct Explanation: Sendable, Equatable, Encodable {
     public var attempts: [Attempt]
     /// The status it answered.
     public var status: Int
+    /// The address of another site that the user was sent on to; nil: not sent on.
+    public var redirect: String?
     /// The error type of RFC 9209 when the answer is its own; nil: it passed an answer on.
     public var error: String?
     /// The field values of `Set-Cookie` that it added or changed.
@@ -108,6 +110,8 @@ public struct Explanation: Sendable, Equatable, Encodable {
   public struct Outcome: Sendable, Equatable, Encodable {
     /// The status.
     public var status: Int
+    /// The address of another site that the user is sent on to; nil: not sent on.
+    public var redirect: String?
     /// The application server that answered; nil: a node answered.
     public var server: String?
     /// The elements on the way, from the first node to the one that answered.

@@ -75,7 +75,9 @@ public struct ExplanationText {
   }
 
   private mutating func add(_ result: Explanation.Outcome) {
-    lines.append("answer    \(result.status)\(result.server.map { " from \($0)" } ?? "")")
+    lines.append(
+      "answer    \(result.status)\(result.redirect.map { " to \($0)" } ?? "")\(result.server.map { " from \($0)" } ?? "")"
+    )
     lines.append("path      \(result.path.joined(separator: " > "))")
     let links = result.links.map { link in
       "\(link.from) > \(link.to)"

@@ -11,9 +11,10 @@
 /// Those that began before the last change of the network were in flight. The others are grouped by entry into waves: requests that
 /// began before the wave's first one ended, as nothing could have told a node until then. Each node on the way learns from its own
 /// first answer (the office of each director, and directors of their balancers), or from the `fall`th connection in a row that fails
-/// (rule C4). So the property is violated by the first request of a wave beyond directors + fall + t / interval: one for each
-/// director of the entry's sites, the largest `fall` of all checks, and one for each check interval that is over, t being the time since the
-/// last change, and interval the longest check interval of the entry.
+/// (rule C4). So the property is violated by the first request of a wave beyond directors + fall x seconds + t / interval: one for each
+/// director of the entry's sites, the largest `fall` of all checks at each site that is the second one of some of the office's
+/// users (one, unless each client has an order of its own), and one for each check interval that is over, t being the time since
+/// the last change, and interval the longest check interval of the entry.
 struct InterSiteBounded {
   private struct Waves {
     var since: Int64 = -1
@@ -37,7 +38,9 @@ struct InterSiteBounded {
     relearning = allowances.relearning
     intervals = allowances.interval
     offices = allowances.office
-    lessons = allowances.directors.map { Int64($0) + allowances.fall }
+    lessons = zip(allowances.directors, allowances.seconds).map { directors, seconds in
+      Int64(directors) + allowances.fall * Int64(seconds)
+    }
     waves = Array(repeating: Waves(), count: allowances.interval.count)
   }
 

@@ -121,6 +121,8 @@ struct Allowances {
   var order: [[Int32]]
   /// By entry: the first one of its office, whose nodes learn for all of them.
   var office: [Int]
+  /// By entry: how many sites are the second one of some user of its office, at least one.
+  var seconds: [Int]
 
   init(_ network: NetworkModel, population: Population) {
     var recoveryByRole = [Int64](repeating: 0, count: 3)
@@ -142,6 +144,7 @@ struct Allowances {
     interval = []
     order = []
     directors = []
+    seconds = []
     office = population.entries.map(\.office)
     for entry in population.entries {
       var longest: Int64 = 0
@@ -158,6 +161,11 @@ struct Allowances {
       interval.append(max(1, longest))
       order.append(Self.order(entry, network, entry.elements.flatMap { network.nodes[Int($0)].pools }))
       directors.append(asked)
+    }
+    let (order, office) = (order, office)
+    seconds = order.indices.map { entry in
+      let seconds = order.indices.filter { office[$0] == office[entry] && order[$0].count > 1 }.map { order[$0][1] }
+      return max(1, Set(seconds).count)
     }
   }
 

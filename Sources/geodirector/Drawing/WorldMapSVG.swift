@@ -103,7 +103,8 @@ struct WorldMapSVG {
   private var footnote: String {
     let lines = "Squares are sites, rings are offices; lines go from an office to its first site."
     guard let entry else { return lines }
-    return "\(lines) Dots are the world's people, in the colour of the site that \(entry.name) gives them."
+    return
+      "\(lines) Dots are the world's people, in the colour of the site that \(entry.name) gives them (GeoNames, CC BY 4.0)."
   }
 
   private var legend: [(site: Int, text: String)] {

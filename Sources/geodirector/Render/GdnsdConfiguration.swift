@@ -9,8 +9,11 @@ struct GdnsdConfiguration {
   /// What gdnsd does otherwise than geodirector, a sentence each.
   let differences: [String]
 
+  /// - Parameters:
+  ///   - directory: where a relative path of the database starts.
+  ///   - databaseType: as the database says. Nil: there is none, or it cannot be read here.
   /// - Throws: when a site cannot be told by addresses.
-  init(_ topology: Topology, _ preference: SitePreference) throws(TextError) {
+  init(_ topology: Topology, _ preference: SitePreference, directory: String, databaseType: String?) throws(TextError) {
     let geo = topology.geo ?? GeoSettings()
     let names = preference.sites.map(\.name)
     let sites = names.compactMap(topology.site(named:))
@@ -19,14 +22,19 @@ struct GdnsdConfiguration {
     var lines = ["# Written by geodirector from the network \(topology.name), digest \(topology.digest)."]
     lines += ["service_types => {"]
     var checks: [GdnsdSite.Check] = []
-    for entry in entries where !checks.contains(entry.check) { checks.append(entry.check) }
+    for check in entries.flatMap(\.checks) where !checks.contains(check) { checks.append(check) }
     lines += checks.map { "  " + $0.text } + ["}", "plugins => { geoip => {", "  maps => { entry => {"]
     lines.append("    datacenters => [ \(names.joined(separator: ", ")) ]")
     if let database = topology.databasePath {
-      lines.append("    geoip2_db => \(Self.quoted(database))")
-      let places = preference.sites.compactMap { site in
-        site.place.map { "\(site.name) => [ \($0.latitude), \($0.longitude) ]" }
-      }
+      let path = database.hasPrefix("/") ? database : directory + (directory.hasSuffix("/") ? "" : "/") + database
+      lines.append("    geoip2_db => \(Self.quoted(path))")
+      // Of other databases gdnsd does not ask for locations, and refuses to start if it should.
+      let places =
+        databaseType?.contains("City") == false
+        ? []
+        : preference.sites.compactMap { site in
+          site.place.map { "\(site.name) => [ \($0.latitude), \($0.longitude) ]" }
+        }
       if !places.isEmpty {
         lines.append("    auto_dc_coords => { \(places.joined(separator: ", ")) }")
         lines.append("    auto_dc_limit => 0")
@@ -34,7 +42,7 @@ struct GdnsdConfiguration {
       let map = GdnsdMap(geo.regions, sites: names, isAutomatic: !places.isEmpty)
       if !map.lines.isEmpty { lines += ["    map => {"] + map.lines.map { "      " + $0 } + ["    }"] }
     }
-    let networks = preference.networkOrders
+    let networks = preference.networkOrders.filter { !Self.isRefused($0.network) }
     if !networks.isEmpty {
       lines.append("    nets => {")
       for (network, order) in networks {
@@ -44,16 +52,43 @@ struct GdnsdConfiguration {
     }
     lines += ["  } }", "  resources => { entry => {", "    map => entry", "    dcmap => {"]
     for (name, entry) in zip(names, entries) {
-      let addresses = entry.addresses.map { "\($0.name) => \($0.address)" }.joined(separator: ", ")
-      lines.append("      \(name) => { service_types => \(entry.check.name), plugin => multifo, \(addresses) }")
+      lines.append("      \(name) => \(entry.text)")
     }
     lines += ["    }", "  } }", "} }"]
     text = lines.joined(separator: "\n")
-    differences = Self.differences(geo, preference)
+    differences =
+      Self.differences(geo, preference, databaseType)
+      + zip(names, entries).filter { $0.1.isParted }.map { name, _ in
+        "directors of site \(name) are checked at different ports: those of the first check are given while one of them is up, then the others."
+      }
   }
 
-  private static func differences(_ geo: GeoSettings, _ preference: SitePreference) -> [String] {
+  /// Networks within IPv6 that stand for IPv4 addresses, which gdnsd looks up as such: SIIT, NAT64 (RFC 6052), Teredo (RFC 4380),
+  /// 6to4 (RFC 3056).
+  private static let standIns = ["::ffff:0:0:0/96", "64:ff9b::/96", "2001::/32", "2002::/16"].compactMap {
+    try? Network(parsing: $0)
+  }
+
+  private static func isRefused(_ network: Network) -> Bool {
+    standIns.contains {
+      network.prefixLength >= $0.prefixLength && $0.contains(high: network.high, low: network.low)
+    }
+  }
+
+  private static func differences(_ geo: GeoSettings, _ preference: SitePreference, _ databaseType: String?) -> [String]
+  {
     var found: [String] = []
+    for (network, _) in preference.networkOrders where isRefused(network) {
+      found.append("network \(network) is left out: gdnsd goes by the IPv4 addresses within its addresses.")
+    }
+    let isPlaced = preference.sites.contains { $0.place != nil }
+    if let type = databaseType, !type.contains("City"), isPlaced {
+      found.append(
+        "gdnsd goes by distance with a City database only, and this is \(type): regions and networks decide, else the configured order."
+      )
+    } else if geo.database != nil, databaseType == nil, isPlaced {
+      found.append("the database cannot be read here; gdnsd must find a City database, or it will not start.")
+    }
     if geo.minimumGainKilometres > 0 {
       found.append("gdnsd knows no minimum gain: it goes by distance alone.")
     }
@@ -68,54 +103,6 @@ struct GdnsdConfiguration {
 
   private static func quoted(_ text: String) -> String {
     "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
-  }
-}
-
-/// A site's addresses and how they are checked.
-struct GdnsdSite {
-  /// How gdnsd finds out whether a director serves.
-  struct Check: Equatable {
-    /// The monitor's answer counts; else that a connection is accepted.
-    var isMonitor: Bool
-    var port: UInt16
-
-    var name: String { isMonitor ? "monitor-\(port)" : "connect-\(port)" }
-    var text: String {
-      let kind = isMonitor ? "http_status, url_path => /" : "tcp_connect"
-      return
-        "\(name) => { plugin => \(kind), port => \(port), interval => 4, timeout => 2, up_thresh => 2, ok_thresh => 2, down_thresh => 3 }"
-    }
-  }
-
-  var addresses: [(name: String, address: String)] = []
-  var check: Check
-
-  init(_ site: Site) throws(TextError) {
-    var checks: [Check] = []
-    var port: UInt16 = 0
-    for director in site.directors {
-      // Where the public comes in, if there is such a place.
-      let shown = director.listen.first { $0.isPublic && !$0.address.value.isWildcard }?.address.value
-      guard let service = shown ?? director.serviceAddress, let text = Self.bare(service), !service.isWildcard else {
-        throw TextError(
-          "director \"\(director.name)\" has no IP address that a name server could give",
-          mend: "write \"listen:\" or \"advertise:\" with one")
-      }
-      addresses.append((director.name, text))
-      port = service.port ?? 0
-      if let monitor = director.monitorAddress, Self.bare(monitor) == text, let port = monitor.port {
-        checks.append(Check(isMonitor: true, port: port))
-      } else {
-        checks.append(Check(isMonitor: false, port: port))
-      }
-    }
-    // All addresses of a site are checked alike: by their monitors if these have one port.
-    let first = checks.first ?? Check(isMonitor: false, port: port)
-    check = checks.allSatisfy { $0 == first } ? first : Check(isMonitor: false, port: port)
-  }
-
-  private static func bare(_ address: Address) -> String? {
-    Network(of: address).map { String($0.description.prefix { $0 != "/" }) }
   }
 }
 

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Foundation
 import Geo
+import GeoDatabase
 import Topology
 
 /// `geodirector topology render ...`
@@ -35,7 +37,9 @@ struct RenderGdnsd: ParsableCommand {
     let topology = try TopologyFiles.load(self.topology.path(), warnings: false)
     let preference = try SitePreference(topology, at: at)
     do throws(TextError) {
-      let configuration = try GdnsdConfiguration(topology, preference)
+      let configuration = try GdnsdConfiguration(
+        topology, preference, directory: FileManager.default.currentDirectoryPath,
+        databaseType: topology.databasePath.flatMap { try? GeoDatabase.metadata(path: $0).type })
       for difference in configuration.differences { StandardError.write("Warning: \(difference)\n") }
       print(configuration.text)
     } catch {

@@ -24,6 +24,7 @@ struct TopologyExplain: ParsableCommand {
         geodirector topology explain topologies/two-sites.yaml --at OP1 --cookie 'SITE=SITE1; JSESSIONID=W14~1' --cut OP1:SITE1
         geodirector topology explain topologies/two-sites.yaml --at OP1 --down SITE1 --fresh --format json
         geodirector topology explain public.yaml --at ENTRY --client 81.2.69.160
+        geodirector topology explain redirecting.yaml --at SD1 --client 81.2.69.160
       """)
 
   @OptionGroup var topology: TopologyFileArgument
@@ -31,8 +32,10 @@ struct TopologyExplain: ParsableCommand {
   @Option(help: "The host asked for. Default: that of the first application.") var host: String?
   @Option(help: "The request's field Cookie.") var cookie = ""
   @Option(help: "The method.") var method = "GET"
-  @Option(help: "The user's IP address, for offices with client-location and algorithms that hash it.") var client:
-    String?
+  @Option(
+    help:
+      "The user's IP address, for offices with client-location, directors that redirect, and algorithms that hash it.")
+  var client: String?
   @Option(
     help: ArgumentHelp(
       "What is down: elements, or sites with everything at them, with commas between.", valueName: "name,..."))
@@ -76,10 +79,10 @@ struct TopologyExplain: ParsableCommand {
     print(format == .json ? try explanation.json() : ExplanationText(explanation).text)
   }
 
-  /// The client's order of sites at an office that goes by it; nil at any other node.
+  /// The client's order of sites at a node that goes by it; nil at any other.
   private func geography(_ topology: Topology, _ client: Network?) throws -> Explanation.Geography? {
-    guard let office = topology.office(named: at), office.order == .clientLocation else { return nil }
-    let preference = SitePreference(topology, office: office)
+    guard let geo = try topology.plan(for: at).geo else { return nil }
+    let preference = SitePreference(geo)
     let names = preference.sites.map(\.name)
     guard let client else {
       return Explanation.Geography(

@@ -37,8 +37,9 @@ class Answer:
 class RawConnection(contextlib.AbstractContextManager):
     """A client's side of one connection."""
 
-    def __init__(self, address: tuple[str, int], seconds: float = 10.0, source: str | None = None):
-        self.socket = socket.create_connection(address, timeout=seconds, source_address=(source, 0) if source else None)
+    def __init__(self, address: tuple[str, int], seconds: float = 10.0, source: str | None = None,
+                 source_port: int = 0):
+        self.socket = socket.create_connection(address, timeout=seconds, source_address=(source, source_port) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 

@@ -107,7 +107,18 @@ import Topology
     #expect(pair.isEmpty)
   }
 
-  enum Departure: CaseIterable { case finishes, waitsTooLong, serverGone }
+  enum Departure: CaseIterable { case finishes, serverGone }
+
+  @Test("who has waited too long in the moment in which a slot is granted is served")
+  func grantedAtTheLastMoment() {
+    var pair = Pair()
+    var waits = Exchange()
+    _ = pair.core.begin(&waits, cookie: "W11", session: "s", waiter: 1)
+    pair.core.finish(&pair.holder)
+    #expect(pair.core.waitedTooLong(&waits) == "connect W11")
+    pair.core.finish(&waits)
+    #expect(pair.isEmpty)
+  }
 
   @Test("who leaves although a slot was just granted passes it on", arguments: Departure.allCases)
   func grantedAndGone(departure: Departure) {
@@ -119,7 +130,6 @@ import Topology
     pair.core.finish(&pair.holder)
     switch departure {
     case .finishes: pair.core.finish(&leaves)
-    case .waitsTooLong: #expect(pair.core.waitedTooLong(&leaves) == "answer connectionLimitReached")
     case .serverGone:
       pair.core.believe(.maintenance, of: "W11")
       #expect(pair.core.slotFreed(&leaves).hasPrefix("connect W1"))

@@ -9,6 +9,8 @@ from ..judges.errors import DOUBT_SECONDS
 GROWTH, GROWTH_KIB = 0.20, 12 * 1024
 # A killed node takes the lines with it that it has not yet written (they are written every 25 ms), and a busy machine is late.
 UNWRITTEN_SECONDS = 0.2
+# A connection that had ended shows it at once; one that ends later had swallowed the request.
+STALE_SECONDS = 2.0
 # Habits of users (`load`) whose requests may not be repeated.
 POSTING = ("post", "stall-in-body", "vanish-in-body")
 EMPTY = ("clients", "counted-connections", "in-flight", "waiting", "buffers", "server-connections", "timers")
@@ -23,8 +25,9 @@ def complete_lines(name: str, text: str, kills: int) -> list[str]:
 
 
 def answers(asked: list) -> list[str]:
-    """Every request got an answer, or its user went away."""
-    lost = [one for one in asked if one.end not in ("answered", "vanished", "stale", "cut")]
+    """Every request got an answer, or its user went away, or met a kept connection in the moment of its end."""
+    lost = [one for one in asked if one.end not in ("answered", "vanished", "stale", "cut")
+            or (one.end == "stale" and one.over - one.begin > STALE_SECONDS)]
     counts = Counter(one.end for one in lost)
     return [f"{len(lost)} of {len(asked)} requests without an answer: {dict(counts)}, such as {lost[0]}"] if lost else []
 

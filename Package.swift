@@ -40,7 +40,7 @@ let package = Package(
     .target(
       name: "Proxy",
       dependencies: [
-        "CReactor", "Reactor", "Routing", "HTTPMessage", "Topology", "Geo", "GeoDatabase",
+        "CReactor", "Reactor", "Routing", "HTTPMessage", "TLS", "Topology", "Geo", "GeoDatabase",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

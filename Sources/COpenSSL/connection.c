@@ -24,9 +24,17 @@ typedef struct {
 } workspace;
 
 static __thread workspace *own;
+static pthread_key_t ownKey;
+static pthread_once_t ownOnce = PTHREAD_ONCE_INIT;
+
+static void make_own_key(void) { pthread_key_create(&ownKey, free); }
 
 static workspace *work(void) {
-  if (!own) own = malloc(sizeof *own);
+  if (own) return own;
+  pthread_once(&ownOnce, make_own_key);
+  own = malloc(sizeof *own);
+  // Freed with its thread.
+  if (own) pthread_setspecific(ownKey, own);
   return own;
 }
 
@@ -98,6 +106,13 @@ static int bio_write(BIO *bio, const char *bytes, int count) {
   return count;
 }
 
+static void note_first(co_connection *connection, const char *bytes) {
+  if (connection->hasRead) return;
+  connection->hasRead = 1;
+  // A method in the place of a record's type and version.
+  connection->isPlain = connection->isServer && bytes[0] >= 'A' && bytes[0] <= 'Z';
+}
+
 static int bio_read(BIO *bio, char *bytes, int count) {
   co_connection *connection = BIO_get_data(bio);
   BIO_clear_retry_flags(bio);
@@ -106,6 +121,19 @@ static int bio_read(BIO *bio, char *bytes, int count) {
     return -1;
   }
   ssize_t result;
+  if (connection->early) {
+    size_t left = connection->earlyEnd - connection->earlyStart;
+    result = left < (size_t)count ? (ssize_t)left : count;
+    memcpy(bytes, connection->early + connection->earlyStart, (size_t)result);
+    connection->earlyStart += (size_t)result;
+    if (connection->earlyStart == connection->earlyEnd) {
+      free(connection->early);
+      connection->early = NULL;
+    }
+    connection->isDrained = 0;
+    note_first(connection, bytes);
+    return (int)result;
+  }
   do result = cr_receive(connection->fd, bytes, (size_t)count);
   while (result == -EINTR);
   // Fewer than asked for: the socket is empty.
@@ -119,11 +147,7 @@ static int bio_read(BIO *bio, char *bytes, int count) {
     return -1;
   }
   if (result == 0) connection->sawEnd = 1;
-  if (result > 0 && !connection->hasRead) {
-    connection->hasRead = 1;
-    // A method in the place of a record's type and version.
-    connection->isPlain = connection->isServer && bytes[0] >= 'A' && bytes[0] <= 'Z';
-  }
+  if (result > 0) note_first(connection, bytes);
   return (int)result;
 }
 
@@ -371,6 +395,7 @@ static void transport_release(cr_transport *self) {
   co_context_free(connection->context);
   co_peer_free(connection->peer);
   free(connection->waiting);
+  free(connection->early);
   free(connection);
 }
 
@@ -431,6 +456,16 @@ cr_transport *co_connect(co_peer *peer, int fd) {
   SSL_SESSION_free(session);
   ERR_clear_error();
   return &connection->base;
+}
+
+int co_feed(cr_transport *self, const void *bytes, size_t count) {
+  co_connection *connection = (co_connection *)self;
+  if (count == 0) return 1;
+  connection->early = malloc(count);
+  if (!connection->early) return 0;
+  memcpy(connection->early, bytes, count);
+  connection->earlyEnd = count;
+  return 1;
 }
 
 // What is known of a connection
@@ -498,5 +533,9 @@ int co_error(cr_transport *self, char *out, size_t size) {
   out[length] = 0;
   return (int)length;
 }
+
+int co_failure(cr_transport *self) { return ((co_connection *)self)->failed; }
+
+int co_has_read(cr_transport *self) { return ((co_connection *)self)->hasRead; }
 
 int co_is_plain_http(cr_transport *self) { return ((co_connection *)self)->isPlain; }

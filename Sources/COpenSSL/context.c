@@ -237,8 +237,11 @@ void co_server_seal(co_context *root, int strict) {
 static int keep_session(SSL *ssl, SSL_SESSION *session) {
   co_connection *connection = SSL_get_app_data(ssl);
   if (!connection || !connection->peer) return 0;
-  co_peer_keep(connection->peer, session);
-  return 1;
+  // A copy: OpenSSL spoils the connection's own when that ends without a close_notify, as connections kept by many servers do.
+  SSL_SESSION *copy = SSL_SESSION_dup(session);
+  if (copy) co_peer_keep(connection->peer, copy);
+  ERR_clear_error();
+  return 0;
 }
 
 co_context *co_client_new(int minimum, int verify) {

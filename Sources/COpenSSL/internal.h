@@ -57,6 +57,9 @@ typedef struct {
   /// Encrypted bytes that the kernel had no room for.
   uint8_t *waiting;
   size_t waitingStart, waitingEnd, waitingRoom;
+  /// Bytes that were received before the connection was there; they come before those of the socket.
+  uint8_t *early;
+  size_t earlyStart, earlyEnd;
   uint8_t isEstablished, isDrained, isHeld, isDry, isEnded, sawEnd, isGathering, isServer, isPlain, hasRead;
 } co_connection;
 

@@ -149,6 +149,8 @@ struct Client {
     static let cookieSet = Flags(rawValue: 65536)
     /// The connection must begin with a PROXY protocol header, which is not complete yet.
     static let awaitsProxyHeader = Flags(rawValue: 131072)
+    /// The user speaks https, be it with us or with a node in front.
+    static let https = Flags(rawValue: 262144)
   }
 
   /// Bytes received and not yet used.
@@ -196,6 +198,8 @@ struct Upstream {
   var wasKept = false
   var isSending = false
   var isAwaiting = false
+  /// TLS was put in place, its handshake begun.
+  var isSecured = false
   /// Addresses of the server tried in this attempt, this one included, and since when.
   var tries: UInt8 = 1
   var triedSince: Int64 = 0

@@ -22,6 +22,9 @@ final class NodeShared: Sendable {
   let learned: [LearnedAttributes]
   /// Nil: one order of sites for all clients.
   let geography: Geography?
+  /// Nil: no TLS anywhere.
+  let tls: NodeTLS?
+  let tlsTroubles = TLSTroubles()
   let counters = NodeCounters()
   /// One a worker.
   let usage: [WorkerUsage]
@@ -44,8 +47,9 @@ final class NodeShared: Sendable {
   /// Evidence kept at most until the prober takes it.
   private static let evidenceMax = 16_384
 
-  init(plan: NodePlan, workers: Int, geography: Geography? = nil) {
+  init(plan: NodePlan, workers: Int, geography: Geography? = nil, tls: NodeTLS? = nil) {
     self.plan = plan
+    self.tls = tls
     self.geography = geography
     connections = ConnectionCount(limit: plan.limits.connectionsMax)
     listenerConnections = ListenerCounts(plan.listeners.map(\.connectionsMax))

@@ -3,15 +3,18 @@ internal import HTTPMessage
 internal import Logging
 internal import Reactor
 internal import Routing
+internal import TLS
 internal import Topology
 
 /// One check of one server.
 struct Probe {
-  enum Phase: UInt8 { case waiting, connecting, sending, receiving }
+  enum Phase: UInt8 { case waiting, connecting, securing, sending, receiving }
   let application: Int
   let server: Int
   let check: HealthCheck
   let plan: CheckPlan
+  /// The check is made over TLS. Nil: plain.
+  let tls: ServerTLS?
   /// The check's own rise and fall, for the time of the next one.
   var state: CheckState
   var phase: Phase = .waiting
@@ -34,7 +37,8 @@ extension Control {
     if probes[index].phase == .waiting {
       begin(index)
     } else {
-      finish(index, success: false, "no answer within \(probes[index].plan.timeout)")
+      let what = probes[index].phase == .securing ? "no end of the TLS handshake" : "no answer"
+      finish(index, success: false, "\(what) within \(probes[index].plan.timeout)")
     }
   }
 
@@ -82,20 +86,49 @@ extension Control {
         return finish(index, success: false, SystemError(code: Int32(completion.result)).description)
       }
       if case .tcp = probes[index].plan.kind { return finish(index, success: true, "connected") }
-      probes[index].request = request(index)
-      probes[index].sent = 0
-      probes[index].received = 0
-      probes[index].memory = .allocate(byteCount: Probe.answerBytesMax, alignment: 8)
-      probes[index].phase = .sending
-      send(index)
+      if probes[index].tls != nil { secure(index) } else { ask(index) }
+    case (.securing, .connect): secured(index, completion.result)
     case (.sending, .send):
-      guard completion.result > 0 else { return finish(index, success: false, "the connection broke") }
+      guard completion.result > 0 else { return finish(index, success: false, broken(index)) }
       probes[index].sent += completion.result
       send(index)
     case (.receiving, .receive): received(index, completion.result)
-    case (.sending, .hangup), (.receiving, .hangup): finish(index, success: false, "the connection broke")
+    case (.sending, .hangup), (.receiving, .hangup): finish(index, success: false, broken(index))
     default: break
     }
+  }
+
+  /// Begins the handshake.
+  private mutating func secure(_ index: Int) {
+    let descriptor = reactor.descriptor(of: probes[index].socket)
+    guard let connection = probes[index].tls?.connect(descriptor) else {
+      return finish(index, success: false, "no memory for TLS")
+    }
+    reactor.attach(probes[index].socket, connection.release())
+    probes[index].phase = .securing
+    let result = reactor.establish(probes[index].socket)
+    if result != Reactor.pending { secured(index, result) }
+  }
+
+  private mutating func secured(_ index: Int, _ result: Int) {
+    if result == 0 { ask(index) } else { finish(index, success: false, broken(index)) }
+  }
+
+  /// Why a connection broke, as far as it is known.
+  private mutating func broken(_ index: Int) -> String {
+    guard let transport = reactor.transport(of: probes[index].socket), let failure = TLSFacts(transport).failure else {
+      return "the connection broke"
+    }
+    return "TLS failed: \(failure)"
+  }
+
+  private mutating func ask(_ index: Int) {
+    probes[index].request = request(index)
+    probes[index].sent = 0
+    probes[index].received = 0
+    probes[index].memory = .allocate(byteCount: Probe.answerBytesMax, alignment: 8)
+    probes[index].phase = .sending
+    send(index)
   }
 
   private mutating func request(_ index: Int) -> [UInt8] {
@@ -131,7 +164,7 @@ extension Control {
       let result = probes[index].request.withUnsafeBytes {
         reactor.send(probes[index].socket, $0.baseAddress! + offset, count: $0.count - offset)
       }
-      guard result > 0 else { return finish(index, success: false, "the connection broke") }
+      guard result > 0 else { return finish(index, success: false, broken(index)) }
       probes[index].sent += result
     }
     probes[index].phase = .receiving
@@ -156,7 +189,8 @@ extension Control {
   /// Takes received bytes in. False: the check is over.
   private mutating func take(_ index: Int, _ result: Int) -> Bool {
     guard result > 0 else {
-      finish(index, success: false, "the connection was closed before an answer")
+      let isEnd = result == 0 || result == TLSFacts.truncation
+      finish(index, success: false, isEnd ? "the connection was closed before an answer" : broken(index))
       return false
     }
     probes[index].received += result

@@ -32,6 +32,12 @@ extension Worker {
         pointer.pointee.fromHigh = source.high
         pointer.pointee.fromLow = source.low
       }
+      if listenerTraits[Int(pointer.pointee.listener)].isSecure {
+        let early = ByteView(
+          UnsafeRawBufferPointer(start: pointer.pointee.input.first, count: pointer.pointee.input.count))
+        guard secure(client, early: early) else { return false }
+        pointer.pointee.input.start = pointer.pointee.input.end
+      }
       if pointer.pointee.input.count > 0 { return true }
       receiveHead(client)
       return false

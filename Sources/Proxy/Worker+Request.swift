@@ -48,7 +48,7 @@ extension Worker {
     let pointer = clients + Int(client)
     guard result > 0 else {
       // The client left; in the middle of a head nobody waits for an answer.
-      closeClient(client)
+      if isSecure(client) { secureClientLost(client) } else { closeClient(client) }
       return
     }
     beginFlight(client)
@@ -138,6 +138,9 @@ extension Worker {
       return answerError(client, status: 413, termination: "PR")
     }
     guard takeBodyFromInput(client) else { return answerError(client, status: 400, termination: "PR") }
+    if listenerTraits[Int(pointer.pointee.listener)].redirectPort != nil {
+      return answerSecureRedirect(client, view, head)
+    }
     pointer.pointee.state = .exchange
     let from = clientAddress(client, view, app)
     pointer.pointee.fromHigh = from.high

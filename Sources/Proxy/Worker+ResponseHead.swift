@@ -40,6 +40,7 @@ extension Worker {
     editor.write(view, from: isVerbatim ? 0 : head.fieldsStart, to: head.length - 2, into: &writer)
     appendCookie(client, head, app, serverSet: serverSet, into: &writer)
     if !head.hasDate { appendDate(into: &writer) }
+    appendStrictTransport(client, into: &writer)
     if isTunnel {
       writer.append("Connection: upgrade\r\n")
     } else {
@@ -75,7 +76,7 @@ extension Worker {
     let server = pointer.pointee.exchange.server
     for index in 0..<fields.count {
       let field = fields[index]
-      if field.isDropped {
+      if field.isDropped || isOverruled(field, view, client) {
         editor.delete(field.line)
         continue
       }
@@ -143,7 +144,7 @@ extension Worker {
       writer.append(byte: 0x3D)
       writer.append(value)
       if cookie.hasDates { appendDates(client, isNews: isNews, cookie, into: &writer) }
-      writer.append(cookie.attributes)
+      writer.append(pointer.pointee.flags.contains(.https) ? cookie.secureAttributes : cookie.attributes)
       writer.append("\r\n")
     case .prefix:
       guard
@@ -151,7 +152,7 @@ extension Worker {
           pointer.pointee.exchange.binding, server: server, hasSession: pointer.pointee.sessionLength > 0),
         let value = app.pointee.servers[Int(server)].cookieValue
       else { return }
-      guard let attributes = sessionAttributes(cookie, Int(pointer.pointee.application)) else {
+      guard let attributes = sessionAttributes(client, cookie) else {
         shared.counters.cookieNotWritten.wrappingAdd(1, ordering: .relaxed)
         return
       }
@@ -193,8 +194,11 @@ extension Worker {
 
   // MARK: Attributes of the application's session cookie
 
-  private mutating func sessionAttributes(_ cookie: CompiledCookie, _ application: Int) -> ByteView? {
-    if cookie.hasPath { return cookie.attributes }
+  private mutating func sessionAttributes(_ client: Int32, _ cookie: CompiledCookie) -> ByteView? {
+    let application = Int(clients[Int(client)].application)
+    if cookie.hasPath {
+      return clients[Int(client)].flags.contains(.https) ? cookie.secureAttributes : cookie.attributes
+    }
     let learned = shared.learned[application]
     if learned.generation != learnedCopies[application].generation {
       learnedCopies[application].generation = learned.generation

@@ -214,14 +214,30 @@ extension Worker {
       writer.append("\r\n")
     }
     // What a node before us said of the client's side stands; not what is removed, be it by the client's own Connection.
-    if app.pointee.forwardedProto && !fields.keeps(.xForwardedProto) {
-      writer.append("X-Forwarded-Proto: http\r\n")
+    if fields.keeps(.xForwardedProto) {
+      if saysHTTPS(view) { pointer.pointee.flags.insert(.https) }
+    } else {
+      let isSecure = listenerTraits[Int(pointer.pointee.listener)].isSecure
+      if isSecure { pointer.pointee.flags.insert(.https) }
+      if app.pointee.forwardedProto {
+        if isSecure {
+          writer.append("X-Forwarded-Proto: https\r\n")
+        } else {
+          writer.append("X-Forwarded-Proto: http\r\n")
+        }
+      }
     }
     if app.pointee.forwardedHost && !fields.keeps(.xForwardedHost) && !head.host.isEmpty {
       writer.append("X-Forwarded-Host: ")
       writer.append(view[head.host])
       writer.append("\r\n")
     }
+  }
+
+  /// What the node in front said of the user's side. Who lies gets a cookie that the browser does not send, or over http, too.
+  private func saysHTTPS(_ view: ByteView) -> Bool {
+    guard let index = fields.firstIndex(of: .xForwardedProto) else { return false }
+    return view[fields[index].value].equalsIgnoringCase(ByteView("https"))
   }
 
   /// Where the request comes from, for algorithms and orders of sites that go by it, and for the log: the last address in X-Forwarded-For, or

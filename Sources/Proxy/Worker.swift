@@ -74,6 +74,9 @@ struct Worker: ~Copyable {
   let isOutermost: UnsafeMutablePointer<Bool>
   /// Of each listener: the networks whose connections begin with a PROXY protocol header.
   let proxyNetworks: UnsafeMutablePointer<[Network]>
+  var listenerTraits: UnsafeMutablePointer<ListenerTraits>
+  /// The node's, which outlives its workers. Nil: no TLS anywhere.
+  let tls: Unmanaged<NodeTLS>?
   let reuseWindow: Int64
 
   let listeners: [Int32]
@@ -166,8 +169,11 @@ struct Worker: ~Copyable {
     redirectsPublic = plan.geo?.use == .redirects
     isOutermost = .allocate(capacity: max(1, plan.listeners.count))
     proxyNetworks = .allocate(capacity: max(1, plan.listeners.count))
+    listenerTraits = .allocate(capacity: max(1, plan.listeners.count))
+    tls = shared.tls.map(Unmanaged.passUnretained)
     for (position, listener) in plan.listeners.enumerated() {
       (proxyNetworks + position).initialize(to: listener.proxyProtocol)
+      (listenerTraits + position).initialize(to: ListenerTraits(listener))
       isOutermost[position] = listener.isPublic || plan.role == .officeProxy
     }
     reuseWindow = Int64(plan.timeScale * 1_000_000_000)
@@ -192,6 +198,7 @@ struct Worker: ~Copyable {
     isOutermost.deallocate()
     proxyNetworks.deinitialize(count: shared.plan.listeners.count)
     proxyNetworks.deallocate()
+    listenerTraits.deallocate()
     ready.deallocate()
   }
 

@@ -15,6 +15,24 @@ extension Reactor {
       return
     }
     slots[Int(socket.index)].transport = transport
+    // It may hold bytes that were received before.
+    slots[Int(socket.index)].flags.insert(.readable)
+  }
+
+  /// Takes the transport away, without a word to the peer: what comes and goes from now on are the socket's own bytes.
+  public mutating func detach(_ socket: Socket) {
+    guard isCurrent(socket) else { return }
+    release(slots + Int(socket.index), saying: false)
+    slots[Int(socket.index)].flags.insert([.readable, .writable])
+  }
+
+  /// Receives without regard to what was reported so far: that something can be read may be among the events not yet taken up.
+  /// As `receive`, but it never stays submitted.
+  public mutating func receiveAtOnce(_ socket: Socket, into bytes: UnsafeMutableRawPointer, count: Int) -> Int {
+    guard isCurrent(socket) else { return Self.closedSocket }
+    let slot = slots + Int(socket.index)
+    if let transport = slot.pointee.transport { return receiveNow(slot, through: transport, bytes, count) }
+    return cr_receive(slot.pointee.descriptor, bytes, count)
   }
 
   /// Brings the transport up: 0, -errno, or `pending`; then a `connect` completion tells. Not needed before the first receive

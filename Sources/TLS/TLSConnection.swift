@@ -21,6 +21,13 @@ public struct TLSConnection: ~Copyable {
     return transport
   }
 
+  /// Hands in bytes that were received from the socket before the connection was made: they come first. Once, and before anything
+  /// else. False: no memory.
+  public func feed(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard let start = bytes.baseAddress else { return true }
+    return co_feed(transport, start, bytes.count) == 1
+  }
+
   /// What is known of the connection.
   public var facts: TLSFacts { TLSFacts(transport) }
 
@@ -59,6 +66,10 @@ public struct TLSFacts {
 
   /// The handshake is done.
   public var isEstablished: Bool { co_is_established(transport) != 0 }
+  /// The peer has sent something, be it TLS or not.
+  public var hasReceived: Bool { co_has_read(transport) != 0 }
+  /// TLS itself failed, by what the peer sent or by its alert.
+  public var hasProtocolFailure: Bool { Int(co_failure(transport)) == Self.protocolFailure }
   /// A session was resumed.
   public var isResumed: Bool { co_is_resumed(transport) != 0 }
   /// The client's first bytes were those of an HTTP request.

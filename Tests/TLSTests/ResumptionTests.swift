@@ -1,4 +1,5 @@
 import COpenSSL
+import Glibc
 import TLS
 import Testing
 import Topology
@@ -18,6 +19,24 @@ import Topology
     #expect(exchange(client, first).isResumed)
     client.context.forgetSession()
     #expect(!exchange(client, first).isResumed)
+  }
+
+  /// Many servers end kept connections without a close_notify.
+  @Test(arguments: TLSVersion.allCases)
+  func aSessionOutlivesAConnectionThatWasCutOff(minimum: TLSVersion) throws {
+    let workshop = try Workshop()
+    let server = try workshop.server([workshop.issue("1.pem", hosts: ["shop.example"])])
+    let client = try workshop.client("shop.example") { $0.minimum = minimum }
+    do {
+      let wire = Wire()
+      let ours = try opened(client, wire.client)
+      let theirs = try opened(server, wire.server)
+      #expect(handshake(ours, theirs) == .done)
+      #expect(carried("answer", from: theirs, to: ours) == "answer")
+      shutdown(wire.server, Int32(SHUT_RDWR))
+      #expect(receiveResult(ours) == TLSFacts.truncation)
+    }
+    #expect(exchange(client, server).isResumed)
   }
 
   @Test func keysOfTheirOwnResumeNothingOfOthers() throws {

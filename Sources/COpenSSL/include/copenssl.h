@@ -96,6 +96,8 @@ void co_peer_forget(co_peer *peer);
 /// A connection over a socket, which stays the caller's. Null: no memory.
 cr_transport *co_accept(co_context *server, int fd);
 cr_transport *co_connect(co_peer *peer, int fd);
+/// Bytes that were received from the socket before, to be read first; to be called once, before anything else. 1: done.
+int co_feed(cr_transport *connection, const void *bytes, size_t count);
 
 /// What a connection broke with, beside errors of the socket.
 enum {
@@ -118,6 +120,10 @@ int co_peer_name(cr_transport *connection, char *out, size_t size);
 int co_peer_common_name(cr_transport *connection, char *out, size_t size);
 /// Why the connection broke, for people: its length; 0: it did not.
 int co_error(cr_transport *connection, char *out, size_t size);
+/// -errno, or minus one of the codes above, once the connection is broken; 0: it is not.
+int co_failure(cr_transport *connection);
+/// Whether the peer has sent anything at all.
+int co_has_read(cr_transport *connection);
 /// The first bytes of the client's first record were no TLS: it may have spoken plain HTTP.
 int co_is_plain_http(cr_transport *connection);
 

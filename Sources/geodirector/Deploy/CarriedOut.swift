@@ -7,13 +7,6 @@ enum CarriedOut {
   static func missing(in plan: NodePlan) -> [String] {
     var found: [String] = []
     func note(_ what: String, _ isAsked: Bool) { if isAsked { found.append(what) } }
-    note("tls of listeners", plan.listeners.contains { $0.tls != nil })
-    note("hsts", plan.listeners.contains { $0.strictTransport != nil })
-    note("redirect of listeners", plan.listeners.contains { $0.secureRedirect != nil })
-    let servers = plan.applications.flatMap(\.pool.servers)
-    note("tls to servers", servers.contains { $0.tls != nil })
-    let checks = servers.flatMap { [$0.liveness, $0.admission].compactMap { $0 } }
-    note("checks over tls", checks.contains { $0.tls != nil })
     note("signing of cookies", plan.applications.contains { $0.cookie?.signing != nil })
     note("user and group", plan.user != nil || plan.group != nil)
     return found

@@ -61,6 +61,8 @@ struct DeployProxyNode<Role: DeployedRole>: AsyncParsableCommand {
       try CarriedOut.require(plan)
       do {
         try ProxyNode.run(plan: plan, options: node.nodeOptions)
+      } catch let error as NodeError where error.kind == .configuration {
+        throw DeployFailure.configuration("\(name): \(error.description)")
       } catch let error as NodeError {
         throw DeployFailure.runtime("\(name): \(error.description)")
       }

@@ -1,0 +1,157 @@
+internal import CReactor
+internal import Logging
+internal import Reactor
+internal import Routing
+internal import Synchronization
+internal import TLS
+internal import Topology
+
+/// The TLS of a node: what its listeners show, and what it expects of servers. Files are read when the node starts, and anew when
+/// they change or a SIGHUP asks for it, on a thread of its own; who has begun a handshake ends it with what it began with.
+final class NodeTLS: Sendable {
+  /// By listener; nil: plain.
+  let listeners: [ListenerTLS?]
+  /// By application and server; nil: plain. The same server of several applications is one, and so are its sessions.
+  let servers: [[ServerTLS?]]
+  /// Those of checks, likewise; a check by TLS of a server without it has its own.
+  private let liveness: [[ServerTLS?]]
+  private let admission: [[ServerTLS?]]
+  private let towards: [Towards]
+  private let plan: NodePlan
+  private let logger: Logger
+  private let waker = OnceWaker()
+  private let isAsked = Atomic<Bool>(false)
+
+  /// Between two looks at the files, in milliseconds.
+  private static let interval: Int32 = 1_000
+
+  /// One place that connections are made to, and how.
+  private struct Towards: Sendable {
+    let name: String
+    let address: Address
+    let tls: ServerTLS
+  }
+
+  /// Reads the files; nil: the node speaks no TLS.
+  init?(plan: NodePlan, logger: Logger) throws(NodeError) {
+    self.plan = plan
+    self.logger = logger
+    let now = Self.seconds
+    let clock = Self.clock
+    var towards: [Towards] = []
+    func find(_ wanted: ServerTLSPlan?, _ name: String, _ address: Address) throws(TLSError) -> ServerTLS? {
+      guard let wanted else { return nil }
+      if let known = towards.first(where: { $0.address == address && $0.tls.plan == wanted }) { return known.tls }
+      let tls = try ServerTLS(wanted, now: now)
+      towards.append(Towards(name: name, address: address, tls: tls))
+      return tls
+    }
+    do throws(TLSError) {
+      listeners = try plan.listeners.map { (listener) throws(TLSError) in
+        guard let wanted = listener.tls else { return nil }
+        return try ListenerTLS(wanted, now: now, clock: clock)
+      }
+      servers = try plan.applications.map { (application) throws(TLSError) in
+        try application.pool.servers.map { (server) throws(TLSError) in
+          try find(server.tls, server.name, server.address)
+        }
+      }
+      // By the server's address: its certificate and its sessions are the same at every port it is asked at.
+      liveness = try plan.applications.map { (application) throws(TLSError) in
+        try application.pool.servers.map { (server) throws(TLSError) in
+          try find(server.liveness?.tls, server.name, server.address)
+        }
+      }
+      admission = try plan.applications.map { (application) throws(TLSError) in
+        try application.pool.servers.map { (server) throws(TLSError) in
+          try find(server.admission?.tls, server.name, server.address)
+        }
+      }
+    } catch {
+      throw NodeError(kind: .configuration, description: "\(error)")
+    }
+    self.towards = towards
+    guard !towards.isEmpty || listeners.contains(where: { $0 != nil }) else { return nil }
+    var said: Set<String> = []
+    for warning in listeners.compactMap({ $0?.context.warnings }).joined() { tell(warning, &said) }
+    for place in towards { for warning in place.tls.context.warnings { tell(warning, &said) } }
+  }
+
+  /// What a check of a server goes through; nil: nothing.
+  func check(_ check: HealthCheck, application: Int, server: Int) -> ServerTLS? {
+    switch check {
+    case .liveness: liveness[application][server]
+    case .admission: admission[application][server]
+    }
+  }
+
+  private func tell(_ warning: TLSWarning, _ said: inout Set<String>) {
+    let text = "\(warning)"
+    if said.insert(text).inserted { logger.warning("\(plan.name): \(text)") }
+  }
+
+  private static var seconds: Int64 { cr_realtime() / 1_000_000_000 }
+  private static var clock: Duration { .nanoseconds(cr_monotonic()) }
+
+  // MARK: Files that change
+
+  /// Has all files read again, changed or not; it takes effect a moment later.
+  func reload() {
+    isAsked.store(true, ordering: .releasing)
+    waker.wake()
+  }
+
+  /// Watches the files from now on.
+  func start() {
+    let unmanaged = Unmanaged.passRetained(self)
+    let status = cr_thread_start(
+      { argument in
+        Unmanaged<NodeTLS>.fromOpaque(argument!).takeRetainedValue().watch()
+        return nil
+      }, unmanaged.toOpaque(), "certificates")
+    if status < 0 {
+      unmanaged.release()
+      logger.error("\(plan.name): no thread could be started to watch certificates: changes of them are not seen")
+    }
+  }
+
+  private func watch() {
+    // Users come first: nobody waits for a new certificate.
+    cr_thread_yield_to_others(10)
+    do throws(SystemError) {
+      var reactor = try Reactor(capacity: 1)
+      waker.set(reactor.waker)
+      while true {
+        // Asked before the waker was known: not to be missed.
+        if !isAsked.load(ordering: .acquiring) { reactor.wait(milliseconds: Self.interval) }
+        while reactor.next() != nil {}
+        look(force: isAsked.exchange(false, ordering: .acquiringAndReleasing))
+      }
+    } catch {
+      logger.error("\(plan.name): certificates cannot be watched, changes of them are not seen: \(error)")
+    }
+  }
+
+  private func look(force: Bool) {
+    var said: Set<String> = []
+    for (position, listener) in listeners.enumerated() {
+      guard let listener else { continue }
+      let outcome = listener.reload(force: force, now: Self.seconds, clock: Self.clock)
+      take(outcome, "listener \(plan.listeners[position].address)", &said)
+    }
+    for place in towards {
+      take(place.tls.reload(force: force, now: Self.seconds), "connections to \(place.name)", &said)
+    }
+  }
+
+  private func take(_ outcome: ReloadOutcome, _ what: String, _ said: inout Set<String>) {
+    switch outcome {
+    case .unchanged: break
+    case .reloaded(let warnings):
+      logger.notice("\(plan.name): \(what): certificates were read again")
+      for warning in warnings { tell(warning, &said) }
+    case .failed(let error):
+      logger.error("\(plan.name): \(what): certificates stay as they were: \(error)")
+    }
+  }
+}

@@ -61,6 +61,7 @@ static int keep(co_connection *connection, const uint8_t *bytes, size_t count) {
 }
 
 static int send_or_keep(co_connection *connection, const uint8_t *bytes, size_t count) {
+  if (connection->fd < 0) return keep(connection, bytes, count);
   while (count > 0 && connection->waitingEnd == connection->waitingStart) {
     struct iovec part = {(void *)bytes, count};
     ssize_t sent = cr_send(connection->fd, &part, 1);
@@ -76,6 +77,7 @@ static int send_or_keep(co_connection *connection, const uint8_t *bytes, size_t 
 }
 
 static int flush(co_connection *connection) {
+  if (connection->fd < 0) return connection->waitingStart < connection->waitingEnd ? -EAGAIN : 0;
   while (connection->waitingStart < connection->waitingEnd) {
     struct iovec part = {connection->waiting + connection->waitingStart, connection->waitingEnd - connection->waitingStart};
     ssize_t sent = cr_send(connection->fd, &part, 1);
@@ -129,10 +131,16 @@ static int bio_read(BIO *bio, char *bytes, int count) {
     if (connection->earlyStart == connection->earlyEnd) {
       free(connection->early);
       connection->early = NULL;
+      connection->earlyStart = connection->earlyEnd = 0;
     }
     connection->isDrained = 0;
     note_first(connection, bytes);
     return (int)result;
+  }
+  if (connection->fd < 0) {
+    connection->isDrained = 1;
+    BIO_set_retry_read(bio);
+    return -1;
   }
   do result = cr_receive(connection->fd, bytes, (size_t)count);
   while (result == -EINTR);
@@ -461,11 +469,27 @@ cr_transport *co_connect(co_peer *peer, int fd) {
 int co_feed(cr_transport *self, const void *bytes, size_t count) {
   co_connection *connection = (co_connection *)self;
   if (count == 0) return 1;
-  connection->early = malloc(count);
-  if (!connection->early) return 0;
-  memcpy(connection->early, bytes, count);
-  connection->earlyEnd = count;
+  size_t left = connection->earlyEnd - connection->earlyStart;
+  uint8_t *joined = malloc(left + count);
+  if (!joined) return 0;
+  if (left) memcpy(joined, connection->early + connection->earlyStart, left);
+  memcpy(joined + left, bytes, count);
+  free(connection->early);
+  connection->early = joined;
+  connection->earlyStart = 0;
+  connection->earlyEnd = left + count;
   return 1;
+}
+
+size_t co_take(cr_transport *self, void *bytes, size_t count) {
+  co_connection *connection = (co_connection *)self;
+  size_t held = connection->waitingEnd - connection->waitingStart;
+  if (held < count) count = held;
+  if (count == 0) return 0;
+  memcpy(bytes, connection->waiting + connection->waitingStart, count);
+  connection->waitingStart += count;
+  if (count == held) connection->waitingStart = connection->waitingEnd = 0;
+  return count;
 }
 
 // What is known of a connection

@@ -91,29 +91,45 @@ public enum SignedCookie {
     _ body: (ByteView) -> Bool
   ) -> Bool {
     guard value.count <= partMax, cookie.count <= partMax, session.count <= partMax else { return body(ByteView("")) }
-    return withUnsafeTemporaryAllocation(byteCount: 3 * partMax + 128, alignment: 8) { memory in
-      var writer = ByteWriter(memory)
-      writer.append("geodirector cookie 1")
-      for part in [cookie, value, session] {
-        writer.append(short: part.count)
-        writer.append(part)
+    // What is larger would not be on the stack.
+    if value.count + cookie.count + session.count <= ordinaryMax {
+      return withUnsafeTemporaryAllocation(byteCount: 1_024, alignment: 8) {
+        tag(in: $0, value, cookie, session, key, authenticator, body)
       }
-      var tag = InlineArray<24, UInt8>(repeating: 0)
-      var code = InlineArray<32, UInt8>(repeating: 0)
-      var codeSpan = code.mutableSpan
-      let isMade = codeSpan.withUnsafeMutableBufferPointer {
-        authenticator.makeCode(writer.written, key: key, into: $0.baseAddress!)
-      }
-      guard isMade else { return body(ByteView("")) }
-      // 132 bits in groups of three bytes: four characters each.
-      for group in 0..<6 {
-        let bits = UInt32(code[group * 3]) << 16 | UInt32(code[group * 3 + 1]) << 8 | UInt32(code[group * 3 + 2])
-        for digit in 0..<4 {
-          tag[group * 4 + digit] = character(UInt8(truncatingIfNeeded: bits >> UInt32(18 - digit * 6) & 63))
-        }
-      }
-      return tag.span.withUnsafeBufferPointer { body(ByteView($0.baseAddress!, count: tagCount)) }
     }
+    return withUnsafeTemporaryAllocation(byteCount: 3 * partMax + 128, alignment: 8) {
+      tag(in: $0, value, cookie, session, key, authenticator, body)
+    }
+  }
+
+  /// Bytes of all parts that fit into 1,024 with what stands before them.
+  private static let ordinaryMax = 960
+
+  private static func tag<Authenticator: CookieAuthenticator & ~Copyable>(
+    in memory: UnsafeMutableRawBufferPointer, _ value: ByteView, _ cookie: ByteView, _ session: ByteView, _ key: Int,
+    _ authenticator: borrowing Authenticator, _ body: (ByteView) -> Bool
+  ) -> Bool {
+    var writer = ByteWriter(memory)
+    writer.append("geodirector cookie 1")
+    // One by one: a list of them would be allocated.
+    writer.append(sized: cookie)
+    writer.append(sized: value)
+    writer.append(sized: session)
+    var tag = InlineArray<24, UInt8>(repeating: 0)
+    var code = InlineArray<32, UInt8>(repeating: 0)
+    var codeSpan = code.mutableSpan
+    let isMade = codeSpan.withUnsafeMutableBufferPointer {
+      authenticator.makeCode(writer.written, key: key, into: $0.baseAddress!)
+    }
+    guard isMade else { return body(ByteView("")) }
+    // 132 bits in groups of three bytes: four characters each.
+    for group in 0..<6 {
+      let bits = UInt32(code[group * 3]) << 16 | UInt32(code[group * 3 + 1]) << 8 | UInt32(code[group * 3 + 2])
+      for digit in 0..<4 {
+        tag[group * 4 + digit] = character(UInt8(truncatingIfNeeded: bits >> UInt32(18 - digit * 6) & 63))
+      }
+    }
+    return tag.span.withUnsafeBufferPointer { body(ByteView($0.baseAddress!, count: tagCount)) }
   }
 
   private static func character(_ digit: UInt8) -> UInt8 {
@@ -124,5 +140,13 @@ public enum SignedCookie {
     case 62: 0x2D
     default: 0x5F
     }
+  }
+}
+
+extension ByteWriter {
+  /// Bytes with their length in two bytes before them.
+  fileprivate mutating func append(sized bytes: ByteView) {
+    append(short: bytes.count)
+    append(bytes)
   }
 }

@@ -151,6 +151,8 @@ struct Client {
     static let awaitsProxyHeader = Flags(rawValue: 131072)
     /// The user speaks https, be it with us or with a node in front.
     static let https = Flags(rawValue: 262144)
+    /// The cookie is good, but has no tag of the newest key: it is to be given anew.
+    static let staleTag = Flags(rawValue: 524288)
   }
 
   /// Bytes received and not yet used.

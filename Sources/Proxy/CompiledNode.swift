@@ -33,6 +33,9 @@ struct CompiledCookie {
   /// Nanoseconds; 0: no limit.
   var maxIdle: Int64
   var maxLife: Int64
+  /// Values carry tags: they are checked, and where there is none that may be required, or given.
+  var requiresTag: Bool
+  var issuesTag: Bool
   var hasDates: Bool { maxIdle > 0 || maxLife > 0 }
 
   init(_ plan: CookiePlan) {
@@ -42,6 +45,8 @@ struct CompiledCookie {
     noCache = plan.noCache
     preserve = plan.preserve
     hasPath = plan.path != nil
+    requiresTag = plan.signing?.phase == .require
+    issuesTag = requiresTag || plan.signing?.phase == .issue
     var text = ""
     if let path = plan.path ?? (plan.mode == .insert ? "/" : nil) { text += "; path=\(path)" }
     if let domain = plan.domain { text += "; domain=\(domain)" }

@@ -97,7 +97,7 @@ struct Control: ~Copyable {
   private mutating func addProbe(_ application: Int, _ server: Int, _ check: HealthCheck, _ plan: CheckPlan) {
     let probe = Probe(
       application: application, server: server, check: check, plan: plan,
-      tls: shared.tls?.check(check, application: application, server: server),
+      tls: shared.secrets?.check(check, application: application, server: server),
       state: CheckState(plan: plan, initiallyUp: true))
     probesOf[application][server].append(probes.count)
     wheel.arm(probes.count, at: now + probe.state.firstDelay(random: &random))
@@ -115,14 +115,14 @@ struct Control: ~Copyable {
       var timeout = wheel.waitMilliseconds(now: now)
       if isStopping { timeout = min(timeout, 20) }
       if !growing.isEmpty { timeout = min(timeout, 100) }
-      if strainLog.isActive || shared.tlsTroubles.isActive { timeout = timeout < 0 ? 1_000 : min(timeout, 1_000) }
+      if strainLog.isActive || shared.troubles.isActive { timeout = timeout < 0 ? 1_000 : min(timeout, 1_000) }
       reactor.wait(milliseconds: timeout)
       now = cr_monotonic()
       while let completion = reactor.next() { handle(completion) }
       while let key = wheel.nextExpired(now: now) { expired(key) }
       takeEvidence()
       tellStrains()
-      tellTLSTroubles()
+      tellTroubles()
       if !growing.isEmpty { republishGrowing() }
       if isStopping && advanceStop(listeners) { return }
     }
@@ -159,8 +159,8 @@ struct Control: ~Copyable {
       case SIGUSR1: softStop()
       case SIGHUP:
         shared.geography?.reload()
-        shared.tls?.reload()
-        if shared.geography == nil && shared.tls == nil {
+        shared.secrets?.reload()
+        if shared.geography == nil && shared.secrets == nil {
           logger.notice("\(shared.plan.name) goes on after SIGHUP: it has nothing to read again")
         }
       default:

@@ -10,7 +10,7 @@ public import Topology
 /// monitor and handles signals.
 public enum ProxyNode {
   /// Runs the node until a signal stops it: SIGTERM and SIGINT finish what is in flight, SIGUSR1 stops softly (rule F3). At
-  /// SIGHUP a node that places clients reads its database again, one with TLS its certificates; one with neither goes on, unless it
+  /// SIGHUP a node that places clients reads its database again, one with TLS or signed cookies its certificates and keys; one with neither goes on, unless it
   /// stands on a terminal.
   ///
   /// Blocks the calling thread. Returns when the node has stopped cleanly. Signals are handled for the whole process.
@@ -24,14 +24,14 @@ public enum ProxyNode {
     defer { _ = cr_close(lock) }
     // Names first: nobody can connect yet, and a signal ends the process while a name server is silent.
     let geography = Geography(plan: plan, logger: logger)
-    let tls = try NodeTLS(plan: plan, logger: logger)
-    let shared = NodeShared(plan: plan, workers: workers, geography: geography, tls: tls)
+    let secrets = try NodeSecrets(plan: plan, logger: logger)
+    let shared = NodeShared(plan: plan, workers: workers, geography: geography, secrets: secrets)
     geography?.load()
     Resolver.resolveAll(plan, into: shared.addresses, logger: logger)
     // From the first moment somebody can connect, a signal has to stop the node in order.
     var watched: [Int32] = [SIGTERM, SIGINT, SIGUSR1]
     // Where there is nothing to read again, it keeps its meaning for a node on a terminal: that is gone.
-    if geography != nil || tls != nil || isatty(0) == 0 { watched.append(SIGHUP) }
+    if geography != nil || secrets != nil || isatty(0) == 0 { watched.append(SIGHUP) }
     let signals = cr_signal_watch(watched, Int32(watched.count))
     guard signals >= 0 else {
       throw NodeError(kind: .system, description: "signals cannot be watched: \(SystemError(code: signals))")
@@ -63,7 +63,7 @@ public enum ProxyNode {
     line.awaitAll()
     Resolver.start(plan, into: shared.addresses, logger: logger)
     geography?.start { shared.wakeWorkers() }
-    tls?.start()
+    secrets?.start()
     logger.info(
       "\(plan.name) serves",
       metadata: [

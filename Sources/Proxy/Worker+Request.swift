@@ -119,7 +119,7 @@ extension Worker {
     resetPatience(client)
     let app = applications + Int(pointer.pointee.application)
     var route = CookieRoute()
-    let binding = readCookies(view, head, app, &route)
+    let binding = readCookies(client, view, head, app, &route)
     var writer = ByteWriter(
       UnsafeMutableRawBufferPointer(start: pointer.pointee.request.base, count: BufferPool.small - BufferPool.reserve))
     writeRequest(client, view, head, app, route, into: &writer)

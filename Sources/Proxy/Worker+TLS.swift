@@ -17,7 +17,7 @@ extension Worker {
   mutating func secure(_ client: Int32, early: ByteView) -> Bool {
     let pointer = clients + Int(client)
     let descriptor = reactor.descriptor(of: pointer.pointee.socket)
-    guard let connection = tls?.takeUnretainedValue().listeners[Int(pointer.pointee.listener)]?.accept(descriptor),
+    guard let connection = secrets?.takeUnretainedValue().listeners[Int(pointer.pointee.listener)]?.accept(descriptor),
       connection.feed(early.rawBuffer)
     else {
       shared.note(.acceptShortage)
@@ -53,8 +53,8 @@ extension Worker {
 
   private mutating func noteClientTrouble(_ client: Int32, _ reason: String) {
     let pointer = clients + Int(client)
-    let place = TLSTroubles.Place.listener(Int(pointer.pointee.listener))
-    if shared.tlsTroubles.note(place, reason, pointer.pointee.peerHigh, pointer.pointee.peerLow) {
+    let place = Troubles.Place.listener(Int(pointer.pointee.listener))
+    if shared.troubles.note(place, reason, pointer.pointee.peerHigh, pointer.pointee.peerLow) {
       shared.controlWaker.wake()
     }
   }
@@ -66,7 +66,7 @@ extension Worker {
     let pointer = upstreams + Int(upstream)
     pointer.pointee.isSecured = true
     let descriptor = reactor.descriptor(of: pointer.pointee.socket)
-    let server = tls?.takeUnretainedValue().servers[Int(pointer.pointee.application)][Int(pointer.pointee.server)]
+    let server = secrets?.takeUnretainedValue().servers[Int(pointer.pointee.application)][Int(pointer.pointee.server)]
     guard let connection = server?.connect(descriptor) else { return Self.noMemory }
     reactor.attach(pointer.pointee.socket, connection.release())
     return reactor.establish(pointer.pointee.socket)
@@ -79,8 +79,8 @@ extension Worker {
     let pointer = upstreams + Int(upstream)
     guard pointer.pointee.isSecured, let transport = reactor.transport(of: pointer.pointee.socket) else { return }
     let reason = TLSFacts(transport).failure ?? "the handshake was not finished in time"
-    let place = TLSTroubles.Place.server(Int(pointer.pointee.application), Int(pointer.pointee.server))
-    if shared.tlsTroubles.note(place, reason) { shared.controlWaker.wake() }
+    let place = Troubles.Place.server(Int(pointer.pointee.application), Int(pointer.pointee.server))
+    if shared.troubles.note(place, reason) { shared.controlWaker.wake() }
   }
 
   /// The server let TLS fail before it answered the first request: with TLS 1.3 it learns who we are when we may send already.

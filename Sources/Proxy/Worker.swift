@@ -75,8 +75,9 @@ struct Worker: ~Copyable {
   /// Of each listener: the networks whose connections begin with a PROXY protocol header.
   let proxyNetworks: UnsafeMutablePointer<[Network]>
   var listenerTraits: UnsafeMutablePointer<ListenerTraits>
-  /// The node's, which outlives its workers. Nil: no TLS anywhere.
-  let tls: Unmanaged<NodeTLS>?
+  /// The node's, which outlives its workers. Nil: no TLS and no signed cookies anywhere.
+  let secrets: Unmanaged<NodeSecrets>?
+  var cookieSigner: CookieSigner
   let reuseWindow: Int64
 
   let listeners: [Int32]
@@ -170,7 +171,8 @@ struct Worker: ~Copyable {
     isOutermost = .allocate(capacity: max(1, plan.listeners.count))
     proxyNetworks = .allocate(capacity: max(1, plan.listeners.count))
     listenerTraits = .allocate(capacity: max(1, plan.listeners.count))
-    tls = shared.tls.map(Unmanaged.passUnretained)
+    secrets = shared.secrets.map(Unmanaged.passUnretained)
+    cookieSigner = CookieSigner(applications: plan.applications.count)
     for (position, listener) in plan.listeners.enumerated() {
       (proxyNetworks + position).initialize(to: listener.proxyProtocol)
       (listenerTraits + position).initialize(to: ListenerTraits(listener))
@@ -217,6 +219,7 @@ struct Worker: ~Copyable {
     startListening()
     refreshAddresses()
     refreshGeography()
+    refreshCookieKeys()
     // A stop may have begun before this worker could be woken.
     wokenUp()
     while true {
@@ -229,6 +232,7 @@ struct Worker: ~Copyable {
       for application in 0..<applicationCount { pools[application].refreshIfNeeded(now: now) }
       if shared.addresses.generation != addressGeneration { refreshAddresses() }
       if orderGeneration > 0 { refreshGeography() }
+      if cookieSigner.generation > 0 { refreshCookieKeys() }
       while let completion = reactor.next() {
         handle(completion)
         handOverFreed()

@@ -1,5 +1,6 @@
 internal import COpenSSL
 public import HTTPMessage
+internal import Synchronization
 
 /// The keys that cookies are signed with, as a file has them: one a line, in hexadecimal, the first of which signs; lines that
 /// begin with `#` and empty ones count for nothing.
@@ -50,6 +51,48 @@ public struct CookieSecrets: Sendable, Equatable {
       }
     }
     return bytes
+  }
+}
+
+/// A file of cookie keys over time: read again when it changes; a broken one changes nothing.
+public final class CookieKeyFile: Sendable {
+  /// Where it is.
+  public let path: String
+  private let state: Mutex<State>
+
+  private struct State {
+    var secrets: CookieSecrets
+    var stamp: FileStamp
+    /// What the file was when it could not be used.
+    var failed: FileStamp?
+  }
+
+  /// Reads the file.
+  public init(_ path: String) throws(TLSError) {
+    self.path = path
+    let stamp = FileStamp(path)
+    state = Mutex(State(secrets: try CookieSecrets(file: path), stamp: stamp))
+  }
+
+  /// The keys in use.
+  public var secrets: CookieSecrets { state.withLock { $0.secrets } }
+
+  /// What is doubtful about the file.
+  public var warnings: [TLSWarning] { FileStamp(path).isReadableByAll ? [.readableKey(path: path)] : [] }
+
+  /// Looks at the file and reads it when it has changed, or in any case with `force`.
+  public func reload(force: Bool = false) -> ReloadOutcome {
+    let stamp = FileStamp(path)
+    let (known, failed) = state.withLock { ($0.stamp, $0.failed) }
+    guard force || (failed == nil ? known != stamp : failed != stamp) else { return .unchanged }
+    do throws(TLSError) {
+      let secrets = try CookieSecrets(file: path)
+      state.withLock { $0 = State(secrets: secrets, stamp: stamp) }
+      return .reloaded(warnings: warnings)
+    } catch {
+      state.withLock { $0.failed = stamp }
+      return .failed(error)
+    }
   }
 }
 

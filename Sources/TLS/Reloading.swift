@@ -43,6 +43,9 @@ public final class ListenerTLS: Sendable {
   /// A connection that a client has opened, with the newest files; nil: no memory.
   public func accept(_ descriptor: Int32) -> TLSConnection? { context.accept(descriptor) }
 
+  /// The same without a socket: the connection is fed what the client sends, and what it has for the client is taken from it.
+  public func acceptFed() -> TLSConnection? { context.accept(-1) }
+
   /// Looks at the files and loads them when they have changed; renews ticket keys when it is time. To be called by one
   /// thread every few seconds.
   ///

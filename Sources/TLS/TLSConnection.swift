@@ -21,11 +21,22 @@ public struct TLSConnection: ~Copyable {
     return transport
   }
 
-  /// Hands in bytes that were received from the socket before the connection was made: they come first. Once, and before anything
-  /// else. False: no memory.
+  /// Hands in bytes that others received from the socket: they come before its own. False: no memory.
   public func feed(_ bytes: UnsafeRawBufferPointer) -> Bool {
     guard let start = bytes.baseAddress else { return true }
     return co_feed(transport, start, bytes.count) == 1
+  }
+
+  /// Of a connection without a socket, which is only fed: appends what is to be sent to the peer. `send` takes bytes only when all
+  /// this was taken.
+  public func takeOutput(_ body: (UnsafeRawBufferPointer) -> Void) {
+    withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 8) { memory in
+      while true {
+        let count = co_take(transport, memory.baseAddress!, memory.count)
+        if count == 0 { return }
+        body(UnsafeRawBufferPointer(rebasing: memory[0..<count]))
+      }
+    }
   }
 
   /// What is known of the connection.

@@ -145,6 +145,8 @@ public struct AppServer: Sendable, Equatable {
   public var maxConnections: Int
   /// The value in the session cookie that names it.
   public var cookie: Located<String>
+  /// What its demo server shows when it is reached by TLS. Nil: nothing is known of it here.
+  public var demoCertificate: CertificatePlan?
   /// Played by a demo server of ours.
   public var isDemo: Bool
   /// How balancers reach it. Nil: without TLS.

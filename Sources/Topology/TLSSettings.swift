@@ -65,7 +65,7 @@ extension SiteNode {
 
 extension CertificatePlan {
   /// The files of a node: `{node}` in paths is its name.
-  func at(_ node: String) -> CertificatePlan {
+  public func at(_ node: String) -> CertificatePlan {
     CertificatePlan(
       path: named(path, node), keyPath: keyPath.map { named($0, node) }, staplePath: staplePath.map { named($0, node) })
   }

@@ -87,11 +87,25 @@ struct SiteReader {
     server.weight = object.integer("weight", 0...256) ?? 1
     server.maxConnections = object.integer("max-connections", 0...10_000_000) ?? 0
     server.cookie = object.located("cookie", parseCookieValue) ?? server.cookie
-    server.isDemo = object.bool("demo") ?? false
+    readDemo(object, into: &server)
     server.tls = object["tls"].flatMap { TLSReader(findings: findings).target($0, of: object) }
     server.slowStart = object.duration("slow-start")
     if let tree = object["service"] { server.service = TrafficReader(findings: findings).service(tree) }
     return server
+  }
+
+  /// `demo: true`, or a mapping with the certificate that the demo server shows.
+  private func readDemo(_ object: Object, into server: inout AppServer) {
+    guard let tree = object["demo"] else { return }
+    guard tree.scalarText == nil else {
+      server.isDemo = object.bool("demo") ?? false
+      return
+    }
+    let mend = "write \"demo: true\", or {certificate: \"pki/{node}.pem\"}"
+    guard let demo = Object(tree, "demo", keys: ["certificate"], shortForm: mend, findings: findings) else { return }
+    server.isDemo = true
+    let certificate = demo["certificate"].flatMap { TLSReader(findings: findings).certificate($0, of: demo) }
+    server.demoCertificate = certificate?.at(server.name)
   }
 
   /// A mapping of applications, and `admission`, to ports.

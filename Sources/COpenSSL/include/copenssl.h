@@ -96,8 +96,10 @@ void co_peer_forget(co_peer *peer);
 /// A connection over a socket, which stays the caller's. Null: no memory.
 cr_transport *co_accept(co_context *server, int fd);
 cr_transport *co_connect(co_peer *peer, int fd);
-/// Bytes that were received from the socket before, to be read first; to be called once, before anything else. 1: done.
+/// Bytes that were received from the socket by others, to be read before its own. 1: done.
 int co_feed(cr_transport *connection, const void *bytes, size_t count);
+/// Of a connection without a socket (fd -1), which reads only what it is fed: what is to be sent; its length, 0: nothing.
+size_t co_take(cr_transport *connection, void *bytes, size_t count);
 
 /// What a connection broke with, beside errors of the socket.
 enum {

@@ -7,7 +7,6 @@ enum CarriedOut {
   static func missing(in plan: NodePlan) -> [String] {
     var found: [String] = []
     func note(_ what: String, _ isAsked: Bool) { if isAsked { found.append(what) } }
-    note("signing of cookies", plan.applications.contains { $0.cookie?.signing != nil })
     note("user and group", plan.user != nil || plan.group != nil)
     return found
   }

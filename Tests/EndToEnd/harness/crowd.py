@@ -24,10 +24,11 @@ class User:
     def __init__(self, crowd: "Crowd", number: int, entry: str, address, seed: int):
         self.crowd, self.number, self.entry, self.address = crowd, number, entry, address
         self.random = random.Random(seed)
-        self.jar = Jar(HOST)
+        context = crowd.network.context
+        self.jar = Jar(HOST, is_secure=context is not None)
         self.parallel = 6 if number % 10 == 0 else 1
         self.keeps = number % 3 != 1
-        self.connections = [Connection(address, PATIENCE) for _ in range(self.parallel)]
+        self.connections = [Connection(address, PATIENCE, context, entry) for _ in range(self.parallel)]
         self.answered = 0
         # Fields that every request has, as lines.
         self.fields = []

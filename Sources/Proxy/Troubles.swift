@@ -3,15 +3,17 @@ internal import Logging
 internal import Synchronization
 internal import Topology
 
-/// Connections on which TLS failed: counted by where and why, told in at most one line of each kind in ten seconds. They blame nobody:
+/// Connections on which TLS failed, and cookies that were not believed: counted by where and why, told in at most one line of each kind in ten seconds. They blame nobody:
 /// whoever finds a port sends it garbage. Failures towards servers count as failed connects beside this.
-final class TLSTroubles: Sendable {
+final class Troubles: Sendable {
   /// Where.
   enum Place: Equatable {
     /// A client of a listener.
     case listener(Int)
     /// A server, by application and position.
     case server(Int, Int)
+    /// Cookies of an application.
+    case cookies(Int)
   }
 
   struct Line: Equatable {
@@ -73,8 +75,8 @@ final class TLSTroubles: Sendable {
 
 extension Control {
   /// What TLS failed with, in the log.
-  mutating func tellTLSTroubles() {
-    for line in shared.tlsTroubles.take(now: now) {
+  mutating func tellTroubles() {
+    for line in shared.troubles.take(now: now) {
       let times = line.count == 1 ? "once" : "\(line.count) times"
       switch line.place {
       case .listener(let position):
@@ -82,6 +84,12 @@ extension Control {
         let last = AddressText(high: line.lastHigh, low: line.lastLow)
         logger.notice(
           "\(shared.plan.name): TLS with clients of \(address) failed: \(line.reason) (\(times), last \(last))")
+      case .cookies(let application):
+        let plan = shared.plan.applications[application]
+        let last = AddressText(high: line.lastHigh, low: line.lastLow)
+        logger.notice(
+          "\(shared.plan.name): cookie \(plan.cookie?.name ?? "-") of \(plan.name) counted as none: \(line.reason) (\(times), last \(last))"
+        )
       case .server(let application, let server):
         let name = shared.plan.applications[application].pool.servers[server].name
         logger.warning("\(shared.plan.name): TLS to \(name) failed: \(line.reason) (\(times))")

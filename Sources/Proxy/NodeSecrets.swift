@@ -6,9 +6,9 @@ internal import Synchronization
 internal import TLS
 internal import Topology
 
-/// The TLS of a node: what its listeners show, and what it expects of servers. Files are read when the node starts, and anew when
+/// What a node shows, expects and signs: certificates of its listeners, what it expects of servers, keys of cookies. Files are read when the node starts, and anew when
 /// they change or a SIGHUP asks for it, on a thread of its own; who has begun a handshake ends it with what it began with.
-final class NodeTLS: Sendable {
+final class NodeSecrets: Sendable {
   /// By listener; nil: plain.
   let listeners: [ListenerTLS?]
   /// By application and server; nil: plain. The same server of several applications is one, and so are its sessions.
@@ -17,6 +17,9 @@ final class NodeTLS: Sendable {
   private let liveness: [[ServerTLS?]]
   private let admission: [[ServerTLS?]]
   private let towards: [Towards]
+  /// By application; nil: its cookies are not signed.
+  private let cookieFiles: [CookieKeyFile?]
+  private let cookieGenerationValue = Atomic<Int>(1)
   private let plan: NodePlan
   private let logger: Logger
   private let waker = OnceWaker()
@@ -32,7 +35,7 @@ final class NodeTLS: Sendable {
     let tls: ServerTLS
   }
 
-  /// Reads the files; nil: the node speaks no TLS.
+  /// Reads the files; nil: the node has none.
   init?(plan: NodePlan, logger: Logger) throws(NodeError) {
     self.plan = plan
     self.logger = logger
@@ -67,15 +70,29 @@ final class NodeTLS: Sendable {
           try find(server.admission?.tls, server.name, server.address)
         }
       }
+      cookieFiles = try plan.applications.map { (application) throws(TLSError) in
+        guard let signing = application.cookie?.signing else { return nil }
+        return try CookieKeyFile(signing.keyPath)
+      }
     } catch {
       throw NodeError(kind: .configuration, description: "\(error)")
     }
     self.towards = towards
-    guard !towards.isEmpty || listeners.contains(where: { $0 != nil }) else { return nil }
+    let hasTLS = !towards.isEmpty || listeners.contains { $0 != nil }
+    guard hasTLS || cookieFiles.contains(where: { $0 != nil }) else { return nil }
     var said: Set<String> = []
     for warning in listeners.compactMap({ $0?.context.warnings }).joined() { tell(warning, &said) }
     for place in towards { for warning in place.tls.context.warnings { tell(warning, &said) } }
+    for warning in cookieFiles.compactMap({ $0?.warnings }).joined() { tell(warning, &said) }
   }
+
+  /// As of which keys cookies are signed; 0: none is.
+  var cookieGeneration: Int {
+    cookieFiles.contains { $0 != nil } ? cookieGenerationValue.load(ordering: .acquiring) : 0
+  }
+
+  /// The keys of an application's cookies; nil: they are not signed.
+  func cookieSecrets(application: Int) -> CookieSecrets? { cookieFiles[application]?.secrets }
 
   /// What a check of a server goes through; nil: nothing.
   func check(_ check: HealthCheck, application: Int, server: Int) -> ServerTLS? {
@@ -106,7 +123,7 @@ final class NodeTLS: Sendable {
     let unmanaged = Unmanaged.passRetained(self)
     let status = cr_thread_start(
       { argument in
-        Unmanaged<NodeTLS>.fromOpaque(argument!).takeRetainedValue().watch()
+        Unmanaged<NodeSecrets>.fromOpaque(argument!).takeRetainedValue().watch()
         return nil
       }, unmanaged.toOpaque(), "certificates")
     if status < 0 {
@@ -137,21 +154,29 @@ final class NodeTLS: Sendable {
     for (position, listener) in listeners.enumerated() {
       guard let listener else { continue }
       let outcome = listener.reload(force: force, now: Self.seconds, clock: Self.clock)
-      take(outcome, "listener \(plan.listeners[position].address)", &said)
+      take(outcome, "listener \(plan.listeners[position].address)", "certificates", &said)
     }
     for place in towards {
-      take(place.tls.reload(force: force, now: Self.seconds), "connections to \(place.name)", &said)
+      take(place.tls.reload(force: force, now: Self.seconds), "connections to \(place.name)", "certificates", &said)
+    }
+    for (application, file) in cookieFiles.enumerated() {
+      guard let file else { continue }
+      let outcome = file.reload(force: force)
+      if case .reloaded = outcome { cookieGenerationValue.wrappingAdd(1, ordering: .releasing) }
+      take(outcome, "cookies of \(plan.applications[application].name)", "keys", &said)
     }
   }
 
-  private func take(_ outcome: ReloadOutcome, _ what: String, _ said: inout Set<String>) {
+  private func take(
+    _ outcome: ReloadOutcome, _ what: String, _ files: String, _ said: inout Set<String>
+  ) {
     switch outcome {
     case .unchanged: break
     case .reloaded(let warnings):
-      logger.notice("\(plan.name): \(what): certificates were read again")
+      logger.notice("\(plan.name): \(what): \(files) were read again")
       for warning in warnings { tell(warning, &said) }
     case .failed(let error):
-      logger.error("\(plan.name): \(what): certificates stay as they were: \(error)")
+      logger.error("\(plan.name): \(what): \(files) stay as they were: \(error)")
     }
   }
 }

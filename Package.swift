@@ -31,6 +31,8 @@ let package = Package(
     .target(name: "Geo", dependencies: ["Topology"], swiftSettings: strict),
     .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
     .target(name: "GeoDatabase", dependencies: ["CMaxMindDB", "Geo", "Topology"], swiftSettings: strict),
+    .target(name: "Rendering", dependencies: ["Topology"], swiftSettings: strict),
+    .target(name: "Operations", dependencies: ["CReactor", "Routing", "Topology"], swiftSettings: strict),
     .target(name: "CReactor"),
     .target(
       name: "COpenSSL", dependencies: ["CReactor"],
@@ -40,7 +42,7 @@ let package = Package(
     .target(
       name: "Proxy",
       dependencies: [
-        "CReactor", "Reactor", "Routing", "HTTPMessage", "TLS", "Topology", "Geo", "GeoDatabase",
+        "CReactor", "Reactor", "Routing", "HTTPMessage", "TLS", "Topology", "Geo", "GeoDatabase", "Operations",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -56,7 +58,8 @@ let package = Package(
     .executableTarget(
       name: "geodirector",
       dependencies: [
-        "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer", "Geo", "GeoDatabase", "TLS",
+        "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer", "Geo", "GeoDatabase", "Operations", "Routing",
+        "Rendering", "TLS",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -92,6 +95,9 @@ let package = Package(
     .testTarget(
       name: "TLSTests", dependencies: ["TLS", "COpenSSL", "CReactor", "Reactor", "HTTPMessage", "Topology"],
       swiftSettings: strict),
+    .testTarget(
+      name: "RenderingTests", dependencies: ["Rendering", "Topology", "TopologyFile"], swiftSettings: strict),
+    .testTarget(name: "OperationsTests", dependencies: ["Operations", "Routing", "Topology"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CReactor"], swiftSettings: strict),
     .testTarget(
       name: "ProxyTests", dependencies: ["Proxy", "Reactor", "HTTPMessage", "Topology"], swiftSettings: strict),

@@ -200,6 +200,8 @@ struct Upstream {
   var wasKept = false
   var isSending = false
   var isAwaiting = false
+  /// It began with a header that tells of its client.
+  var isOwn = false
   /// TLS was put in place, its handshake begun.
   var isSecured = false
   /// Addresses of the server tried in this attempt, this one included, and since when.

@@ -66,6 +66,8 @@ struct CompiledServer {
   var cookieValue: ByteView?
   /// Connections to it are TLS.
   var isSecure: Bool
+  /// They begin with a header that tells of the client.
+  var proxyProtocol: ProxyProtocolVersion?
 }
 
 /// Timeouts in nanoseconds.
@@ -116,7 +118,7 @@ struct CompiledApplication {
     servers = plan.pool.servers.map { server in
       CompiledServer(
         name: immortal(server.name), site: immortal(server.site), cookieValue: server.cookieValue.map(immortal),
-        isSecure: server.tls != nil)
+        isSecure: server.tls != nil, proxyProtocol: server.proxyProtocol)
     }
     timeouts = CompiledTimeouts(plan.timeouts)
     forwardedFor = plan.forwarding.forwardedFor

@@ -30,6 +30,9 @@ struct Control: ~Copyable {
   /// Servers in a slow start, republished as their weight grows.
   var growing: [(application: Int, server: Int)] = []
   var digestsWarned: Set<String> = []
+  /// What is remembered of each server, by application and server, and what the operator wants of the node.
+  var histories: [[ServerHistory]]
+  var nodeOrder: NodeOrder
 
   let monitorDescriptor: Int32?
   var monitorSocket: Reactor.Socket = .none
@@ -40,11 +43,14 @@ struct Control: ~Copyable {
 
   private var strainLog: StrainLog
   private let signals: Int32
+  private let notifier: ServiceNotifier?
   private var graceEnds: Int64?
   private var shutdownEnds: Int64?
   private var listenersMuted = false
 
-  init(shared: NodeShared, signals: Int32, monitor: Int32?, logger: Logger) throws(SystemError) {
+  init(shared: NodeShared, signals: Int32, monitor: Int32?, notifier: ServiceNotifier?, logger: Logger)
+    throws(SystemError)
+  {
     let plan = shared.plan
     let checks = plan.applications.reduce(0) { sum, application in
       sum + application.pool.servers.reduce(0) { $0 + ($1.admission == nil ? 0 : 1) + ($1.liveness == nil ? 0 : 1) }
@@ -52,6 +58,7 @@ struct Control: ~Copyable {
     let reactor = try Reactor(capacity: checks + Self.monitorClientsMax + 8)
     self.shared = shared
     self.signals = signals
+    self.notifier = notifier
     self.logger = logger
     strainLog = StrainLog(
       listeners: plan.listeners.map { "\($0.address)" }, connectionsMax: plan.limits.connectionsMax,
@@ -61,6 +68,8 @@ struct Control: ~Copyable {
     random = SplitMix64(seed: UInt64(truncatingIfNeeded: cr_realtime()) ^ StableHash.hash(plan.name))
     wheel = TimerWheel(capacity: checks + Self.monitorClientsMax + 1, now: now, tickNanoseconds: 1_000_000)
     health = plan.applications.map { $0.pool.servers.map { ServerHealth(plan: $0) } }
+    histories = plan.applications.map { $0.pool.servers.map { _ in ServerHistory(since: cr_realtime()) } }
+    nodeOrder = NodeOrder(since: cr_realtime())
     probesOf = plan.applications.map { $0.pool.servers.map { _ in [] } }
     var siteTable: [[Int]] = []
     for application in plan.applications {
@@ -121,6 +130,7 @@ struct Control: ~Copyable {
       while let completion = reactor.next() { handle(completion) }
       while let key = wheel.nextExpired(now: now) { expired(key) }
       takeEvidence()
+      takeCommands()
       tellStrains()
       tellTroubles()
       if !growing.isEmpty { republishGrowing() }
@@ -158,11 +168,13 @@ struct Control: ~Copyable {
       switch signal {
       case SIGUSR1: softStop()
       case SIGHUP:
+        notifier?.reloading()
         shared.geography?.reload()
         shared.secrets?.reload()
         if shared.geography == nil && shared.secrets == nil {
           logger.notice("\(shared.plan.name) goes on after SIGHUP: it has nothing to read again")
         }
+        notifier?.ready("\(shared.plan.name) serves")
       default:
         if shared.phase == .stopping && shutdownEnds != nil {
           logger.warning("\(shared.plan.name) stops at once: a second signal came")
@@ -177,6 +189,7 @@ struct Control: ~Copyable {
   private mutating func softStop() {
     guard shared.phase == .running else { return }
     logger.notice("\(shared.plan.name) stops softly: the monitor is closed, service goes on for \(shared.plan.grace)")
+    notifier?.status("\(shared.plan.name) stops softly")
     closeMonitor()
     graceEnds = now + shared.plan.grace.nanosecondsClamped
     shared.advance(to: .draining)
@@ -186,6 +199,7 @@ struct Control: ~Copyable {
     if bounded { shutdownEnds = now + shared.plan.shutdown.nanosecondsClamped }
     guard shared.phase != .stopping else { return }
     logger.notice("\(shared.plan.name) stops: requests in flight are finished")
+    notifier?.stopping()
     closeMonitor()
     graceEnds = nil
     shouldMute = true
@@ -285,6 +299,9 @@ struct Control: ~Copyable {
     if change.contains(.slowStart) { growing.append((application, server)) }
     let after = health[application][server]
     let name = shared.plan.applications[application].pool.servers[server].name
+    if before.liveness != after.liveness || before.admit != after.admit || before.enabled != after.enabled {
+      remember(application, server, cause)
+    }
     if before.liveness != after.liveness || before.admit != after.admit {
       let word =
         switch after.liveness {

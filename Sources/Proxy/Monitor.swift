@@ -114,8 +114,10 @@ extension Control {
     for server in servers.indices where plan.role != .siteDirector || servers[server].site == plan.site {
       said.include(health[application][server], weight: servers[server].weight, seconds: seconds)
     }
+    // What the operator wants of the node is what it says of itself: the tiers in front lead users by it (rule F2).
     return HealthStatement(
-      admit: said.admit && shared.phase == .running, alive: said.alive, deadline: nil, digest: nil)
+      admit: said.admit && shared.phase == .running && nodeOrder.state == .ready,
+      alive: said.alive && nodeOrder.state != .maintenance, deadline: nodeOrder.deadline, digest: nil)
   }
 
   private mutating func answer(_ slot: Int, _ text: String) {

@@ -1,4 +1,5 @@
 internal import CReactor
+internal import Glibc
 internal import Logging
 internal import Reactor
 internal import Routing
@@ -86,6 +87,28 @@ final class NodeSecrets: Sendable {
     for warning in cookieFiles.compactMap({ $0?.warnings }).joined() { tell(warning, &said) }
   }
 
+  /// Privileges were given up: what cannot be read any more cannot be read again when it changes.
+  func warnOfUnreadable() {
+    var paths: Set<String> = []
+    func add(_ certificate: CertificatePlan) {
+      for path in [certificate.path, certificate.keyPath].compactMap({ $0 }) { paths.insert(path) }
+    }
+    for tls in plan.listeners.compactMap(\.tls) {
+      tls.certificates.forEach(add)
+      for path in [tls.ticketKeyPath, tls.clients?.authorityPath].compactMap({ $0 }) { paths.insert(path) }
+    }
+    for place in towards {
+      if let certificate = place.tls.plan.certificate { add(certificate) }
+      if let path = place.tls.plan.authorityPath { paths.insert(path) }
+    }
+    for file in cookieFiles.compactMap({ $0 }) { paths.insert(file.path) }
+    for path in paths.sorted() where access(path, R_OK) != 0 {
+      logger.warning(
+        "\(plan.name): \(path) can be read no more since privileges were given up: its changes need a restart, or give its group to the process"
+      )
+    }
+  }
+
   /// As of which keys cookies are signed; 0: none is.
   var cookieGeneration: Int {
     cookieFiles.contains { $0 != nil } ? cookieGenerationValue.load(ordering: .acquiring) : 0
@@ -168,15 +191,15 @@ final class NodeSecrets: Sendable {
   }
 
   private func take(
-    _ outcome: ReloadOutcome, _ what: String, _ files: String, _ said: inout Set<String>
+    _ outcome: ReloadOutcome, _ what: @autoclosure () -> String, _ files: String, _ said: inout Set<String>
   ) {
     switch outcome {
     case .unchanged: break
     case .reloaded(let warnings):
-      logger.notice("\(plan.name): \(what): \(files) were read again")
+      logger.notice("\(plan.name): \(what()): \(files) were read again")
       for warning in warnings { tell(warning, &said) }
     case .failed(let error):
-      logger.error("\(plan.name): \(what): \(files) stay as they were: \(error)")
+      logger.error("\(plan.name): \(what()): \(files) stay as they were: \(error)")
     }
   }
 }

@@ -26,6 +26,8 @@ final class NodeShared: Sendable {
   let secrets: NodeSecrets?
   let troubles = Troubles()
   let counters = NodeCounters()
+  /// Commands of operators, on their way to the control thread.
+  let administration = AdminMailbox()
   /// One a worker.
   let usage: [WorkerUsage]
   private let phaseValue = Atomic<NodePhase>(.running)

@@ -86,6 +86,7 @@ extension Control {
         return finish(index, success: false, SystemError(code: Int32(completion.result)).description)
       }
       if case .tcp = probes[index].plan.kind { return finish(index, success: true, "connected") }
+      guard sendProxyHeader(index) else { return finish(index, success: false, "the connection broke") }
       if probes[index].tls != nil { secure(index) } else { ask(index) }
     case (.securing, .connect): secured(index, completion.result)
     case (.sending, .send):
@@ -95,6 +96,19 @@ extension Control {
     case (.receiving, .receive): received(index, completion.result)
     case (.sending, .hangup), (.receiving, .hangup): finish(index, success: false, broken(index))
     default: break
+    }
+  }
+
+  /// Says that the connection is the node's own, where a header is expected. False: it could not.
+  private mutating func sendProxyHeader(_ index: Int) -> Bool {
+    guard let version = probes[index].plan.proxyProtocol else { return true }
+    return withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { memory in
+      var writer = ByteWriter(memory)
+      switch version {
+      case .version1: writer.append(proxyLine: nil)
+      case .version2: writer.append(proxyHeader: nil)
+      }
+      return reactor.send(probes[index].socket, memory.baseAddress!, count: writer.position) == writer.position
     }
   }
 
@@ -298,6 +312,9 @@ extension Control {
     probes[index].request = []
     probes[index].phase = .waiting
     _ = probes[index].state.record(success: success, now: now)
+    remember(
+      probes[index].check, of: probes[index].application, probes[index].server, began: probes[index].began,
+      succeeded: success)
     let delay =
       settled ? probes[index].state.nextDelay(random: &random) : probes[index].plan.downInterval.nanosecondsClamped
     wheel.arm(index, at: now + (probes[index].isDueAgain ? min(delay, Self.soon) : max(delay, 1_000_000)))

@@ -1,6 +1,7 @@
 internal import CReactor
 internal import Glibc
 public import Logging
+internal import Operations
 internal import Reactor
 internal import Routing
 internal import Synchronization
@@ -20,6 +21,7 @@ public enum ProxyNode {
     let cores = Int(cr_cpu_count())
     let workers = min(
       64, max(1, options.workers > 0 ? options.workers : plan.limits.workers > 0 ? plan.limits.workers : cores))
+    let account = try Privileges.account(of: plan)
     let lock = try lockName(plan)
     defer { _ = cr_close(lock) }
     // Names first: nobody can connect yet, and a signal ends the process while a name server is silent.
@@ -31,22 +33,42 @@ public enum ProxyNode {
     // From the first moment somebody can connect, a signal has to stop the node in order.
     var watched: [Int32] = [SIGTERM, SIGINT, SIGUSR1]
     // Where there is nothing to read again, it keeps its meaning for a node on a terminal: that is gone.
-    if geography != nil || secrets != nil || isatty(0) == 0 { watched.append(SIGHUP) }
+    let notifier = ServiceNotifier()
+    if geography != nil || secrets != nil || notifier != nil || isatty(0) == 0 { watched.append(SIGHUP) }
     let signals = cr_signal_watch(watched, Int32(watched.count))
     guard signals >= 0 else {
       throw NodeError(kind: .system, description: "signals cannot be watched: \(SystemError(code: signals))")
     }
-    let listeners = try plan.listeners.map { (listener) throws(NodeError) in try listen(listener.address, plan) }
+    // Before the service's sockets: who can reach the service can give commands.
+    let admin = try plan.admin.map { (admin) throws(NodeError) in
+      do throws(AdminError) {
+        return try AdminListener(path: admin.socketPath, mode: admin.mode)
+      } catch {
+        throw NodeError(kind: .system, description: error.description)
+      }
+    }
+    defer { admin?.remove() }
+    let listeners = try plan.listeners.map { (listener) throws(NodeError) in
+      try listen(listener.address, plan, freely: listener.bindsFreely)
+    }
     let monitor = try plan.monitor.map { (address) throws(NodeError) in try listen(address, plan) }
     let applications = CompiledApplications(plan)
     let log = try openLog(options.accessLog)
+    if let account {
+      // The socket of commands is taken away at the end by who the process is then.
+      if let path = plan.admin?.socketPath { _ = chown(path, account.user, account.group) }
+      try Privileges.become(account)
+      secrets?.warnOfUnreadable()
+    }
+    // The control thread's alone: workers close their copies of it.
+    let apart = [monitor, admin?.descriptor].compactMap { $0 }
     let descriptors = Int(cr_descriptor_limit()) - 64 - applications.serverTotal
     let slots = max(64, min(plan.limits.connectionsMax + 8, max(1, descriptors / 2)))
     shared.working.store(workers, ordering: .releasing)
     shared.listening.store(workers, ordering: .releasing)
     var control: Control
     do {
-      control = try Control(shared: shared, signals: signals, monitor: monitor, logger: logger)
+      control = try Control(shared: shared, signals: signals, monitor: monitor, notifier: notifier, logger: logger)
     } catch {
       throw NodeError(kind: .system, description: "the control thread could not start: \(error)")
     }
@@ -54,13 +76,16 @@ public enum ProxyNode {
     for index in 0..<workers {
       let start = WorkerStart(
         shared: shared, index: index, workers: workers, applications: applications, listeners: listeners,
-        monitor: monitor, log: log, slots: slots, line: line)
+        apart: apart, log: log, slots: slots, line: line)
       guard start.launch() >= 0 else {
         throw NodeError(
           kind: .system, description: "no thread could be started for worker \(index): raise the limit on threads")
       }
     }
     line.awaitAll()
+    if let admin, !AdminThread.start(admin, shared) {
+      throw NodeError(kind: .system, description: "no thread could be started for commands: raise the limit on threads")
+    }
     Resolver.start(plan, into: shared.addresses, logger: logger)
     geography?.start { shared.wakeWorkers() }
     secrets?.start()
@@ -70,6 +95,7 @@ public enum ProxyNode {
         "role": "\(plan.role.rawValue)", "workers": "\(workers)",
         "addresses": "\(plan.listeners.map { "\($0.address)" }.joined(separator: " "))",
       ])
+    notifier?.ready("\(plan.name) serves")
     // Of what reading the topology needed, little is needed again: serving uses a small part of the program and its libraries.
     cr_give_back_code()
     control.run(listeners: listeners)
@@ -94,14 +120,14 @@ public enum ProxyNode {
     return lock
   }
 
-  private static func listen(_ address: Address, _ plan: NodePlan) throws(NodeError) -> Int32 {
+  private static func listen(_ address: Address, _ plan: NodePlan, freely: Bool = false) throws(NodeError) -> Int32 {
     var candidates = AddressBook.fixed(address)
     if case .host(let name, let port) = address { candidates = SocketAddress.resolve(name: name, port: port) }
     guard var raw = candidates.first?.raw else {
       throw NodeError(
         kind: .addressNotHere, description: "\(address) does not resolve: \(plan.name) cannot listen there")
     }
-    let descriptor = cr_listen(&raw, 4_096, 0)
+    let descriptor = cr_listen(&raw, 4_096, freely ? 1 : 0)
     if descriptor >= 0 { return descriptor }
     switch -descriptor {
     case EADDRINUSE:
@@ -171,21 +197,22 @@ private final class WorkerStart: @unchecked Sendable {
   let workers: Int
   let applications: CompiledApplications
   let listeners: [Int32]
-  let monitor: Int32?
+  /// Listeners that are not for the workers.
+  let apart: [Int32]
   let log: AccessLog?
   let slots: Int
   let line: StartLine
 
   init(
     shared: NodeShared, index: Int, workers: Int, applications: CompiledApplications,
-    listeners: [Int32], monitor: Int32?, log: AccessLog?, slots: Int, line: StartLine
+    listeners: [Int32], apart: [Int32], log: AccessLog?, slots: Int, line: StartLine
   ) {
     self.shared = shared
     self.index = index
     self.workers = workers
     self.applications = applications
     self.listeners = listeners
-    self.monitor = monitor
+    self.apart = apart
     self.log = log
     self.slots = slots
     self.line = line
@@ -219,8 +246,8 @@ private final class WorkerStart: @unchecked Sendable {
       shared.workerWakers.withLock { $0[index] = waker }
       if line.pass() {
         worker.ownsDescriptors = true
-        // The control thread's alone: it is closed when that thread closes it.
-        if let monitor { _ = cr_close(monitor) }
+        // They are closed when the thread they belong to closes them.
+        for descriptor in apart { _ = cr_close(descriptor) }
       }
       worker.run()
       shared.workerWakers.withLock { $0[index] = nil }

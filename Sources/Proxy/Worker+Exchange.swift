@@ -149,7 +149,13 @@ extension Worker {
     let pointer = clients + Int(client)
     let application = Int(pointer.pointee.application)
     if result < 0 { return connectFailed(client) }
-    if applications[application].servers[Int(upstreams[Int(upstream)].server)].isSecure,
+    let server = Int(upstreams[Int(upstream)].server)
+    if let version = applications[application].servers[server].proxyProtocol, !upstreams[Int(upstream)].isSecured {
+      guard sendProxyHeader(client, upstream, version) else { return connectFailed(client) }
+      // It tells of this client, so it serves nobody else.
+      upstreams[Int(upstream)].isOwn = true
+    }
+    if applications[application].servers[server].isSecure,
       !upstreams[Int(upstream)].isSecured
     {
       let handshake = secure(upstream: upstream)
@@ -348,6 +354,7 @@ extension Worker {
     join(client, pointer.pointee.nextWaiting, in: list)
     waiting[list].count += 1
     waitingTotal += 1
+    if list < serverTotal * 2 { queuedTotal += 1 }
   }
 
   /// Makes two clients neighbours in a list; -1 stands for its end on that side.
@@ -363,42 +370,54 @@ extension Worker {
     join(pointer.pointee.previousWaiting, pointer.pointee.nextWaiting, in: list)
     waiting[list].count -= 1
     waitingTotal -= 1
+    if list < serverTotal * 2 { queuedTotal -= 1 }
     pointer.pointee.waitingList = -1
   }
 
-  /// Those whose slot was granted go on; then those who wait get another try, the first of each list first, until one has to
-  /// wait on: a server may have died, a trial may have ended.
-  mutating func retryWaiting() {
+  /// Those whose slot was granted go on.
+  mutating func takeUpGranted() {
     for application in 0..<applicationCount {
       while let client = pools[application].nextGranted() {
         stopWaiting(client)
         perform(clients[Int(client)].exchange.slotFreed(pool: &pools[application], now: now), client)
       }
     }
-    for list in 0..<serverTotal * 3 + applicationCount {
-      var left = waiting[list].count
-      while left > 0, waiting[list].head >= 0 {
-        left -= 1
-        let client = waiting[list].head
-        let pointer = clients + Int(client)
-        let application = Int(pointer.pointee.application)
-        stopWaiting(client)
-        let action: Exchange.Action
-        switch pointer.pointee.exchange.state {
-        case .queued: action = pointer.pointee.exchange.slotFreed(pool: &pools[application], now: now)
-        case .awaitingBudget: action = pointer.pointee.exchange.budgetFreed(pool: &pools[application], now: now)
-        case .awaitingTrial:
-          let server = Int32(list - serverTotal * 2 - applications[application].firstServer)
-          if pools[application].trialIsPending(server, now: now) {
-            action = .awaitTrial(server)
-          } else {
-            action = pointer.pointee.exchange.trialResolved(pool: &pools[application], now: now)
-          }
-        case .idle, .connecting, .awaitingResponse, .relaying, .done: action = .nothing
+  }
+
+  /// Those who wait for a trial or the budget get another try; now and then (`looksAtQueues`) those in queues, too, whose servers
+  /// may have died.
+  mutating func retryWaiting(looksAtQueues: Bool) {
+    takeUpGranted()
+    let trials = serverTotal * 2
+    if looksAtQueues { for list in 0..<trials { retry(list) } }
+    // Nearly always all who wait are in queues.
+    if waitingTotal > queuedTotal { for list in trials..<serverTotal * 3 + applicationCount { retry(list) } }
+  }
+
+  /// Another try for those of a list, the first one first, until one has to wait on.
+  private mutating func retry(_ list: Int) {
+    var left = waiting[list].count
+    while left > 0, waiting[list].head >= 0 {
+      left -= 1
+      let client = waiting[list].head
+      let pointer = clients + Int(client)
+      let application = Int(pointer.pointee.application)
+      stopWaiting(client)
+      let action: Exchange.Action
+      switch pointer.pointee.exchange.state {
+      case .queued: action = pointer.pointee.exchange.slotFreed(pool: &pools[application], now: now)
+      case .awaitingBudget: action = pointer.pointee.exchange.budgetFreed(pool: &pools[application], now: now)
+      case .awaitingTrial:
+        let server = Int32(list - serverTotal * 2 - applications[application].firstServer)
+        if pools[application].trialIsPending(server, now: now) {
+          action = .awaitTrial(server)
+        } else {
+          action = pointer.pointee.exchange.trialResolved(pool: &pools[application], now: now)
         }
-        if waitAgain(client, action, list) { break }
-        perform(action, client)
+      case .idle, .connecting, .awaitingResponse, .relaying, .done: action = .nothing
       }
+      if waitAgain(client, action, list) { return }
+      perform(action, client)
     }
   }
 

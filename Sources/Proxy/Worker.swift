@@ -44,6 +44,12 @@ struct Worker: ~Copyable {
   var waiting: UnsafeMutablePointer<WaitingList>
   let serverTotal: Int
   var waitingTotal = 0
+  /// Of them, those that wait for a slot.
+  var queuedTotal = 0
+  /// When those in queues were last asked whether they still wait for the right servers.
+  var queuesLookedAt: Int64 = 0
+  /// How often they are: in nanoseconds. What is granted to them needs no look.
+  static let queueLookInterval: Int64 = 25_000_000
   /// Addresses of each server, the one to try first in front; several only of host names.
   let addresses: UnsafeMutablePointer<[SocketAddress]>
   var addressGeneration = 0
@@ -289,7 +295,7 @@ struct Worker: ~Copyable {
       phase = next
       phaseChanged()
     }
-    if waitingTotal > 0 { retryWaiting() }
+    if waitingTotal > 0 { takeUpGranted() }
   }
 
   /// What is due once a round, when all completions are handled: pipelined requests, evidence, waiting requests.
@@ -311,7 +317,9 @@ struct Worker: ~Copyable {
       if pools[application].hasFreed { wakeWaiting(application) }
     }
     if waitingTotal > 0 {
-      retryWaiting()
+      let isDue = now - queuesLookedAt >= Self.queueLookInterval
+      if isDue { queuesLookedAt = now }
+      retryWaiting(looksAtQueues: isDue)
       // Who was given up just now may have left a slot to another worker's request.
       for application in 0..<applicationCount where pools[application].hasFreed { wakeWaiting(application) }
     }
@@ -327,7 +335,7 @@ struct Worker: ~Copyable {
       wakeWaiting(application)
       isFreed = true
     }
-    if isFreed { retryWaiting() }
+    if isFreed { takeUpGranted() }
   }
 
   /// Tells the other workers of slots that were granted to their requests.

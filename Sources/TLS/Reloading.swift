@@ -59,8 +59,10 @@ public final class ListenerTLS: Sendable {
       return .failed(error)
     }
     let (old, failed) = state.withLock { ($0.context, $0.failed) }
+    // As a rule nothing has changed, and a look at the files is all.
+    guard force || failed != nil || old.isOutdated else { return .unchanged }
     let watched = Self.stamps(plan)
-    guard force || (failed == nil ? old.isOutdated : failed != watched) else { return .unchanged }
+    guard force || failed != watched else { return .unchanged }
     do throws(TLSError) {
       let context = try ServerContext(plan, tickets: tickets, now: now)
       state.withLock {
@@ -123,9 +125,10 @@ public final class ServerTLS: Sendable {
   /// As `ListenerTLS.reload`.
   public func reload(force: Bool = false, now: Int64) -> ReloadOutcome {
     let (old, failed) = state.withLock { ($0.context, $0.failed) }
+    guard force || failed != nil || old.isOutdated else { return .unchanged }
     let paths = [plan.certificate?.path, plan.certificate?.keyPath, plan.authorityPath].compactMap { $0 }
     let watched = paths.map { FileStamp($0) }
-    guard force || (failed == nil ? old.isOutdated : failed != watched) else { return .unchanged }
+    guard force || failed != watched else { return .unchanged }
     do throws(TLSError) {
       let context = try ClientContext(plan, now: now)
       state.withLock {

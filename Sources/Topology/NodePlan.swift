@@ -32,6 +32,8 @@ public struct NodePlan: Sendable, Equatable {
   public var resolveInterval: Duration
   /// Clients are treated by where they are. Nil: all alike.
   public var geo: GeoPlan?
+  /// Where the node takes commands. Nil: nowhere.
+  public var admin: AdminPlan?
   /// The user that the process becomes when its sockets are bound. Nil: it stays what it is.
   public var user: String?
   /// The group, likewise. Nil: the user's own.
@@ -59,6 +61,8 @@ public struct ListenerPlan: Sendable, Equatable {
   /// Networks whose connections begin with a PROXY protocol header, which tells where they really come from. Connections from
   /// elsewhere have none.
   public var proxyProtocol: [Network] = []
+  /// Bound although this machine may not have the address (IP_FREEBIND, ip(7)).
+  public var bindsFreely = false
   /// TLS. Nil: plain HTTP.
   public var tls: ListenerTLSPlan?
   /// Answers tell browsers to use https only.
@@ -204,6 +208,16 @@ public struct ServerPlan: Sendable, Equatable {
   public var slowStart: Duration
   /// Connections to it use TLS. Nil: plain.
   public var tls: ServerTLSPlan?
+  /// Connections to it begin with a PROXY protocol header of this version; then each carries one request. Nil: they do not.
+  public var proxyProtocol: ProxyProtocolVersion?
+}
+
+/// The PROXY protocol: who a connection that is passed on comes from.
+public enum ProxyProtocolVersion: String, Sendable, CaseIterable {
+  /// A line of text.
+  case version1 = "v1"
+  /// Binary; it also tells what TLS the client spoke.
+  case version2 = "v2"
 }
 
 /// One health check.
@@ -237,6 +251,8 @@ public struct CheckPlan: Sendable, Equatable {
   public var fall: Int
   /// An http check is made over TLS. Nil: plain.
   public var tls: ServerTLSPlan?
+  /// It begins with a PROXY protocol header that says that it is the node's own. Nil: it does not.
+  public var proxyProtocol: ProxyProtocolVersion?
 }
 
 /// What an http check sends and expects.

@@ -23,6 +23,8 @@ public struct Office: Sendable, Equatable {
   public var order: Order?
   /// The sites it may use, in order. Nil: all.
   public var preference: [Located<String>]?
+  /// The shared addresses it may hold.
+  public var vrrp: [AddressHolder]
   /// Settings of this node alone.
   public var settings: Settings
   /// What the users who sit here do.
@@ -35,6 +37,7 @@ public struct Office: Sendable, Equatable {
     self.id = id
     self.name = name
     listen = []
+    vrrp = []
     settings = Settings()
     traffic = TrafficSettings()
     self.location = location

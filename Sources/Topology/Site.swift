@@ -56,6 +56,8 @@ public struct Listen: Sendable, Equatable {
   public var isPublic: Bool
   /// Client connections at most; 0: no bound of its own.
   public var maxConnections = 0
+  /// Bound although this machine may not have the address: another holds it now (IP_FREEBIND, ip(7)).
+  public var bindsFreely = false
   /// Networks whose connections begin with a PROXY protocol header.
   public var proxyProtocol: [Network]
   /// TLS. Nil: plain HTTP.
@@ -76,7 +78,8 @@ public struct Listen: Sendable, Equatable {
   func plan(for node: String) -> ListenerPlan {
     ListenerPlan(
       address: address.value, isPublic: isPublic, connectionsMax: maxConnections, proxyProtocol: proxyProtocol,
-      tls: tls?.value.at(node), strictTransport: strictTransport?.value, secureRedirect: secureRedirect?.value)
+      bindsFreely: bindsFreely, tls: tls?.value.at(node), strictTransport: strictTransport?.value,
+      secureRedirect: secureRedirect?.value)
   }
 }
 
@@ -96,8 +99,12 @@ public struct SiteNode: Sendable, Equatable {
   public var weight: Int
   /// Requests at once that those in front send it; 0: unlimited.
   public var maxConnections: Int
+  /// The shared addresses it may hold.
+  public var vrrp: [AddressHolder]
   /// How those in front reach it. Nil: by TLS when its first `listen` address has it.
   public var tls: Located<TargetTLSSettings>?
+  /// Those in front begin connections with a PROXY protocol header. Nil: they do not.
+  public var sendProxy: ProxyProtocolVersion?
   /// Settings of this node alone.
   public var settings: Settings
   /// Where it is declared.
@@ -110,6 +117,7 @@ public struct SiteNode: Sendable, Equatable {
     listen = []
     weight = 1
     maxConnections = 0
+    vrrp = []
     settings = Settings()
     self.location = location
   }
@@ -151,6 +159,8 @@ public struct AppServer: Sendable, Equatable {
   public var isDemo: Bool
   /// How balancers reach it. Nil: without TLS.
   public var tls: Located<TargetTLSSettings>?
+  /// Balancers begin connections with a PROXY protocol header. Nil: they do not.
+  public var sendProxy: ProxyProtocolVersion?
   /// After recovery, new users are let in over this long. Nil: as the balancer's settings say.
   public var slowStart: Duration?
   /// How it answers, for simulations.

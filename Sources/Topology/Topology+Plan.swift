@@ -65,8 +65,8 @@ extension Topology {
       grace: (settings.grace?.value ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale, downstreamNodes: [],
       resolveInterval: resolveInterval.scaled(by: timeScale),
-      geo: office.order == .clientLocation ? geoPlan(order, for: .tiers) : nil, user: settings.user,
-      group: settings.group)
+      geo: office.order == .clientLocation ? geoPlan(order, for: .tiers) : nil, admin: admin?.plan(for: office.name),
+      user: settings.user, group: settings.group)
   }
 
   private func plan(of director: SiteNode, directorOf home: Site) -> NodePlan {
@@ -120,6 +120,6 @@ extension Topology {
       grace: (grace ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale,
       downstreamNodes: downstream.map(\.name), resolveInterval: resolveInterval.scaled(by: timeScale), geo: geo,
-      user: settings.user, group: settings.group)
+      admin: admin?.plan(for: node.name), user: settings.user, group: settings.group)
   }
 }

@@ -49,7 +49,8 @@ extension Topology {
     return ServerPlan(
       name: node.name, site: site.name, address: address, cookieValue: cookie == nil ? nil : site.cookie.value,
       tier: tier, weight: node.weight, maxConnections: node.maxConnections, isNode: true, admission: nil,
-      liveness: check, slowStart: (settings.slowStart ?? .zero).scaled(by: timeScale), tls: tls)
+      liveness: check, slowStart: (settings.slowStart ?? .zero).scaled(by: timeScale), tls: tls
+    ).sending(node.sendProxy)
   }
 
   /// An application server as a candidate of its site's balancers; nil when it does not serve the application.
@@ -74,7 +75,8 @@ extension Topology {
       maxConnections: server.maxConnections, isNode: false, admission: admission,
       liveness: settings.liveness.over(settings.check).over(.livenessDefaults)
         .plan(kind: kind, address: address, isBackup: false, scale: timeScale, tls: checkTLS),
-      slowStart: (server.slowStart ?? settings.slowStart ?? .zero).scaled(by: timeScale), tls: tls)
+      slowStart: (server.slowStart ?? settings.slowStart ?? .zero).scaled(by: timeScale), tls: tls
+    ).sending(server.sendProxy)
   }
 
   /// The longest time any of our nodes may take to see that a node's monitor is closed; nil when none checks it.
@@ -107,6 +109,17 @@ extension Topology {
       }
     }
     return longest
+  }
+}
+
+extension ServerPlan {
+  /// With PROXY protocol headers, also of checks; monitors know none.
+  func sending(_ version: ProxyProtocolVersion?) -> ServerPlan {
+    var plan = self
+    plan.proxyProtocol = version
+    if plan.liveness?.kind != .monitor { plan.liveness?.proxyProtocol = version }
+    plan.admission?.proxyProtocol = version
+    return plan
   }
 }
 

@@ -23,6 +23,10 @@ public struct Topology: Sendable, Equatable {
   public var defaults: TierDefaults
   /// Where clients are and which sites they get. Nil: the file says nothing.
   public var geo: GeoSettings?
+  /// Addresses that several nodes share, in declaration order.
+  public var sharedAddresses: [SharedAddress]
+  /// Where nodes take commands. Nil: nowhere.
+  public var admin: AdminSettings?
   /// TCP services, kept as they were written.
   public var relays: [RawEntry]
   /// Stories to simulate, in declaration order.
@@ -45,6 +49,7 @@ public struct Topology: Sendable, Equatable {
     offices = []
     links = []
     defaults = TierDefaults()
+    sharedAddresses = []
     relays = []
     scenarios = []
     traffic = TrafficSettings()

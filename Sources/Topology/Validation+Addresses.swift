@@ -29,6 +29,8 @@ extension Topology {
         continue
       }
       if let other = first[use.address] {
+        // Who shares an address listens on it by turns.
+        if other.owner != use.owner, holds(other.owner, use.address), holds(use.owner, use.address) { continue }
         found.append(conflict(use, other))
         continue
       }

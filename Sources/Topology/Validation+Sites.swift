@@ -12,7 +12,10 @@ extension Topology {
             .error, at: site.location, "site \"\(site.name)\" has no \(what)", mend: "add \"\(key):\" with at least one"
           ))
       }
-      if site.directors.isEmpty { lacks("director", "directors") }
+      // Users of a single site may enter at its balancers.
+      let entersAtBalancers =
+        sites.count == 1 && offices.isEmpty && !site.balancers.isEmpty && site.traffic.users == nil
+      if site.directors.isEmpty && !entersAtBalancers { lacks("director", "directors") }
       if site.balancers.isEmpty { lacks("balancer", "balancers") }
       if site.servers.isEmpty { lacks("application server", "servers") }
       for server in site.servers where server.base != nil && !server.servesAll && server.ports.isEmpty {

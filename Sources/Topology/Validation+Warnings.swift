@@ -1,7 +1,8 @@
 extension Topology {
   /// What works but is likely not meant.
   func warnings() -> [Diagnostic] {
-    cookieWarnings() + nodeWarnings() + settingsWarnings() + scenarioWarnings() + geoWarnings() + tlsWarnings()
+    cookieWarnings() + nodeWarnings() + settingsWarnings() + scenarioWarnings() + geoWarnings()
+      + sharedAddressWarnings() + tlsWarnings()
       + notAvailable()
   }
 

@@ -5,7 +5,8 @@ extension Topology {
   ///   said (something missing because it was unreadable) are left out, as are warnings.
   public func validate(readCleanly: Bool = true) -> [Diagnostic] {
     var found = namesTwice() + unknownNames() + addressesTwice() + applicationConflicts() + siteCookiesTwice()
-    found += wildcardsWithoutAddress() + scenarioErrors() + geoErrors() + tlsConflicts()
+    found += wildcardsWithoutAddress() + scenarioErrors() + geoErrors() + sharedAddressErrors()
+    found += adminErrors() + tlsConflicts()
     if readCleanly { found += incompleteSites() + unservedApplications() + geoMissing() }
     if readCleanly, !found.contains(where: { $0.severity == .error }) { found += warnings() }
     return found

@@ -6,13 +6,14 @@ struct OfficeReader {
 
   func office(_ tree: Tree, id: Int) -> Office? {
     let keys =
-      ["name", "listen", "monitor", "location", "preference", "users", "traffic"]
+      ["name", "listen", "monitor", "vrrp", "location", "preference", "users", "traffic"]
       + SettingsReader.keys(for: .officeProxy)
     guard let object = Object(tree, "office", keys: keys, findings: findings) else { return nil }
     let name = object.requiredName(example: "OP1")
     var office = Office(id: id, name: name.value, location: name.location)
     office.listen = readListen(object, findings)
     office.monitor = object.address("monitor")
+    office.vrrp = SharedAddressReader(findings: findings).holders(object)
     office.place = object["location"].flatMap { readPlace($0, findings) }
     if let preference = object["preference"] { readPreference(preference, of: object, into: &office) }
     office.settings = SettingsReader(findings: findings).settings(object, role: .officeProxy)

@@ -47,16 +47,19 @@ struct SiteReader {
 
   private func node(_ tree: Tree, _ what: String, role: NodeRole, example: String, id: Int) -> SiteNode? {
     let keys =
-      ["name", "listen", "advertise", "monitor", "weight", "max-connections", "tls"] + SettingsReader.keys(for: role)
+      ["name", "listen", "advertise", "monitor", "vrrp", "weight", "max-connections", "tls", "send-proxy"]
+      + SettingsReader.keys(for: role)
     guard let object = Object(tree, what, keys: keys, findings: findings) else { return nil }
     let name = object.requiredName(example: example)
     var node = SiteNode(id: id, name: name.value, location: name.location)
     node.listen = readListen(object, findings)
     node.advertise = object.address("advertise")
     node.monitor = object.address("monitor")
+    node.vrrp = SharedAddressReader(findings: findings).holders(object)
     node.weight = object.integer("weight", 0...256) ?? 1
     node.maxConnections = object.integer("max-connections", 0...10_000_000) ?? 0
     node.tls = object["tls"].flatMap { TLSReader(findings: findings).target($0, of: object) }
+    node.sendProxy = object.choice("send-proxy", ProxyProtocolVersion.self)
     node.settings = SettingsReader(findings: findings).settings(object, role: role)
     return node
   }
@@ -64,7 +67,7 @@ struct SiteReader {
   private mutating func server(_ tree: Tree) -> AppServer? {
     let keys = [
       "name", "host", "address", "ports", "weight", "max-connections", "cookie", "demo", "slow-start", "service",
-      "tls",
+      "tls", "send-proxy",
     ]
     guard let object = Object(tree, "server", keys: keys, findings: findings) else { return nil }
     let name = object.requiredName(example: "W11")
@@ -89,6 +92,7 @@ struct SiteReader {
     server.cookie = object.located("cookie", parseCookieValue) ?? server.cookie
     readDemo(object, into: &server)
     server.tls = object["tls"].flatMap { TLSReader(findings: findings).target($0, of: object) }
+    server.sendProxy = object.choice("send-proxy", ProxyProtocolVersion.self)
     server.slowStart = object.duration("slow-start")
     if let tree = object["service"] { server.service = TrafficReader(findings: findings).service(tree) }
     return server
@@ -153,7 +157,8 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
     guard
       let entry = Object(
         item, "listen",
-        keys: ["address", "public", "max-connections", "proxy-protocol", "tls", "hsts", "redirect"], shortForm: mend,
+        keys: ["address", "public", "max-connections", "proxy-protocol", "bind", "tls", "hsts", "redirect"],
+        shortForm: mend,
         findings: findings)
     else { return nil }
     guard entry["address"] != nil else {
@@ -165,6 +170,7 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
     return entry.address("address").map { address in
       var listen = Listen(address: address, isPublic: entry.bool("public") ?? false, proxyProtocol: proxyProtocol)
       listen.maxConnections = entry.integer("max-connections", 0...10_000_000) ?? 0
+      listen.bindsFreely = entry.choice("bind", Binding.self) == .free
       listen.tls = entry["tls"].flatMap { reader.listener($0, of: entry) }
       listen.strictTransport = entry["hsts"].flatMap { reader.strictTransport($0, of: entry) }
       listen.secureRedirect = entry["redirect"].flatMap { reader.redirect($0, of: entry) }
@@ -172,6 +178,9 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
     }
   }
 }
+
+/// What a listener's `bind` says.
+private enum Binding: String, CaseIterable { case own, free }
 
 /// `{latitude: 50.85, longitude: 4.35}` or `[50.85, 4.35]`.
 func readPlace(_ tree: Tree, _ findings: Findings) -> Location? {

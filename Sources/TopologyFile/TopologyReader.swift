@@ -5,10 +5,10 @@ struct TopologyReader {
   /// The only version of the language there is.
   static let version = "1"
   static let includedKeys = [
-    "geodirector", "applications", "sites", "offices", "links", "relays", "scenarios", "include",
+    "geodirector", "applications", "sites", "offices", "links", "relays", "scenarios", "include", "addresses",
   ]
   static let mainKeys =
-    includedKeys + ["network", "defaults", "time-scale", "resolve-interval", "traffic", "service", "geo"]
+    includedKeys + ["network", "defaults", "time-scale", "resolve-interval", "traffic", "service", "geo", "admin"]
 
   let findings: Findings
   private var topology: Topology
@@ -33,6 +33,7 @@ struct TopologyReader {
     if let tree = object["traffic"] { topology.traffic = traffic.traffic(tree) }
     if let tree = object["service"] { topology.service = traffic.service(tree) }
     if let tree = object["geo"] { topology.geo = GeoReader(findings: findings).geo(tree) }
+    if let tree = object["admin"] { topology.admin = AdminReader(findings: findings).admin(tree) }
     readCommon(object)
     return object
   }
@@ -74,6 +75,8 @@ struct TopologyReader {
     for tree in object.list("sites") ?? [] {
       if let site = sites.site(tree) { topology.sites.append(site) }
     }
+    let shared = SharedAddressReader(findings: findings)
+    topology.sharedAddresses += (object.list("addresses") ?? []).compactMap(shared.address)
     let offices = OfficeReader(findings: findings)
     for tree in object.list("offices") ?? [] {
       if let office = offices.office(tree, id: topology.offices.count) { topology.offices.append(office) }

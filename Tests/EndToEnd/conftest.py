@@ -87,7 +87,11 @@ def two_sites(request) -> Topology:
     name = getattr(request, "param", "two-sites")
     if name != "two-sites" and request.config.getoption("--system") == "haproxy":
         pytest.skip("the reference is set up without TLS")
-    return Topology.read(name).scaled(SCALE)
+    topology = Topology.read(name).scaled(SCALE)
+    if topology.is_secure:
+        # The users' own part of a handshake is done by one process for all of them: it is not in a hurry.
+        topology.data["defaults"]["office-proxy"]["timeouts"] = {"request": f"{10 / SCALE:g}s"}
+    return topology
 
 
 @pytest.fixture

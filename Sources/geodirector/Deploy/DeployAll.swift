@@ -27,9 +27,6 @@ struct DeployAll: AsyncParsableCommand {
   func run() async throws {
     try await DeployFailure.reported {
       let loaded = try topology.load()
-      for node in loaded.nodes {
-        if let plan = try? loaded.plan(for: node.name) { try CarriedOut.require(plan) }
-      }
       var directory: String?
       if accessLog != "none" {
         directory = try Self.absolute(accessLog, what: "the directory for access logs")

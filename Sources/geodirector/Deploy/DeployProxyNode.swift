@@ -58,7 +58,6 @@ struct DeployProxyNode<Role: DeployedRole>: AsyncParsableCommand {
       } catch {
         throw DeployFailure.configuration("\(error)")
       }
-      try CarriedOut.require(plan)
       do {
         try ProxyNode.run(plan: plan, options: node.nodeOptions)
       } catch let error as NodeError where error.kind == .configuration {

@@ -9,7 +9,7 @@ struct TopologyRender: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "render",
     abstract: "Write configuration for other programs.",
-    subcommands: [RenderGdnsd.self])
+    subcommands: [RenderHAProxy.self, RenderKeepalived.self, RenderSystemd.self, RenderGdnsd.self])
 }
 
 /// `geodirector topology render gdnsd FILE`

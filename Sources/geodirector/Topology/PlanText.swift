@@ -17,6 +17,7 @@ struct PlanText {
       field("runs as", "user \(plan.user ?? "unchanged"), group \(plan.group ?? "of the user")")
     }
     field("monitor", plan.monitor?.description ?? "none")
+    if let admin = plan.admin { field("commands", admin.socketPath) }
     field("in front", plan.downstreamNodes.isEmpty ? "no node of ours" : plan.downstreamNodes.joined(separator: ", "))
     field("grace", "\(plan.grace.text), shutdown \(plan.shutdown.text), resolve every \(plan.resolveInterval.text)")
     if let geo = plan.geo {
@@ -37,6 +38,7 @@ struct PlanText {
     var text = plan.address.description
     func note(_ words: String) { text += " (\(words))" }
     if plan.isPublic { note("public") }
+    if plan.bindsFreely { note("bound freely") }
     if plan.connectionsMax > 0 { note("\(plan.connectionsMax) connections") }
     if !plan.proxyProtocol.isEmpty { note("PROXY protocol from \(names(plan.proxyProtocol))") }
     if let tls = plan.tls { note(tls.summary) }
@@ -92,6 +94,9 @@ struct PlanText {
       lines += table.lines(indent: 4)
       for server in servers {
         if let tls = server.tls { lines.append("    \(server.name): \(tls.summary)") }
+        if let version = server.proxyProtocol {
+          lines.append("    \(server.name): connections begin with a PROXY header, \(version.rawValue)")
+        }
       }
     }
     return lines

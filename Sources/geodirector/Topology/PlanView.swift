@@ -14,7 +14,7 @@ extension Encodable {
 struct PlanView: Encodable {
   struct Listener: Encodable {
     var address: String
-    var isPublic: Bool
+    var isPublic, bindsFreely: Bool
     var connectionsMax: Int
     var proxyProtocol: [String]
     var tls: ListenerTLS?
@@ -48,6 +48,7 @@ struct PlanView: Encodable {
     var admission, liveness: Check?
     var slowStartMilliseconds: Double
     var tls: ServerTLS?
+    var proxyProtocol: String?
   }
   struct Pool: Encodable {
     var algorithm: String
@@ -93,7 +94,7 @@ struct PlanView: Encodable {
   }
   var name, role, network, digest: String
   var user, group: String?
-  var site, monitor: String?
+  var site, monitor, adminSocket: String?
   var geo: Geo?
   var listeners: [Listener]
   var applications: [App]
@@ -113,6 +114,7 @@ extension PlanView {
     monitor = plan.monitor?.description
     user = plan.user
     group = plan.group
+    adminSocket = plan.admin?.socketPath
     geo = plan.geo.map { geo in
       Geo(
         use: geo.use == .tiers ? "tiers" : "redirects", database: geo.databasePath, sites: geo.sites.map(\.name),
@@ -120,7 +122,8 @@ extension PlanView {
     }
     listeners = plan.listeners.map {
       Listener(
-        address: $0.address.description, isPublic: $0.isPublic, connectionsMax: $0.connectionsMax,
+        address: $0.address.description, isPublic: $0.isPublic, bindsFreely: $0.bindsFreely,
+        connectionsMax: $0.connectionsMax,
         proxyProtocol: $0.proxyProtocol.map(\.description), tls: $0.tls.map(ListenerTLS.init),
         strictTransport: $0.strictTransport?.fieldValue, redirectPort: $0.secureRedirect.map { Int($0.port) },
         redirectStatus: $0.secureRedirect?.status)
@@ -198,7 +201,8 @@ extension PlanView.Server {
       name: plan.name, site: plan.site, address: plan.address.description, cookieValue: plan.cookieValue,
       tier: plan.tier, weight: plan.weight, maxConnections: plan.maxConnections, isNode: plan.isNode,
       admission: plan.admission.map(PlanView.Check.init), liveness: plan.liveness.map(PlanView.Check.init),
-      slowStartMilliseconds: plan.slowStart.inMilliseconds, tls: plan.tls.map(PlanView.ServerTLS.init))
+      slowStartMilliseconds: plan.slowStart.inMilliseconds, tls: plan.tls.map(PlanView.ServerTLS.init),
+      proxyProtocol: plan.proxyProtocol?.rawValue)
   }
 }
 

@@ -34,7 +34,8 @@ class User:
         self.fields = []
 
     async def live(self):
-        await asyncio.sleep(self.random.uniform(0, THINK[1]))
+        # Handshakes of all users at once would be work for seconds, most of it in this process.
+        await asyncio.sleep(self.random.uniform(0, THINK[1] * (10 if self.crowd.network.context else 1)))
         while not self.crowd.leaving:
             width = self.parallel if self.answered else 1
             await asyncio.gather(*(self.request(connection) for connection in self.connections[:width]))

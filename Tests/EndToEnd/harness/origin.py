@@ -77,6 +77,8 @@ class Origin(contextlib.AbstractContextManager):
 
     def __init__(self, name: str, address: tuple[str, int], handler=ok):
         self.name, self.address, self.handler = name, address, handler
+        # Takes what comes first on a connection, ahead of TLS, from an unbuffered stream.
+        self.before = None
         # Of TLS; None: plain.
         self.context = None
         # Names that clients asked for, certificates they showed, and whether sessions were resumed, by connection.
@@ -163,6 +165,9 @@ class Origin(contextlib.AbstractContextManager):
 
     def _serve(self, connection: socket.socket, number: int):
         try:
+            if self.before:
+                with connection.makefile("rb", buffering=0) as first:
+                    self.before(first)
             if self.context:
                 connection = self._secure(connection)
             stream = connection.makefile("rb", buffering=262144)

@@ -1,13 +1,15 @@
 """One node in front of origins that the test plays: topologies for it, and the reference with the same job."""
 
 import contextlib
+import copy
 import pathlib
 import re
 import socket
+import subprocess
 
 from . import haproxy, waiting
 from .addresses import LoopbackRange
-from .geodirector import Geodirector
+from .geodirector import Geodirector, binary
 from .origin import Origin
 from .process import Node
 from .topology import NodeSpec, Topology
@@ -118,6 +120,25 @@ class Single(contextlib.AbstractContextManager):
                         + f"listen H\n  bind {spec.service[0]}:{spec.service[1]}\n{lines}\n")
         return self._run("haproxy", spec, [haproxy.program(), "-db", "-f", str(path)])
 
+    def rendered(self) -> tuple[str, int]:
+        """Starts the reference with what `topology render haproxy` makes of node N, at an address of its own."""
+        spec = NodeSpec("H", "reference", None, (self.range.map("127.0.1.2"), 8080), None)
+        data, mine = copy.deepcopy(self.data), self.range.map("127.0.1.2")
+        for entry in [*data.get("offices", []), *(node for site in data["sites"] for kind in ("directors", "balancers")
+                                                  for node in site[kind])]:
+            if entry["name"] == "N":
+                entry["listen"] = f"{mine}:8080"
+                if "monitor" in entry:
+                    entry["monitor"] = f"{mine}:8081"
+        topology = Topology(data).write(self.folder / "rendered.yaml")
+        done = subprocess.run([str(binary()), "topology", "render", "haproxy", str(topology), "--node", "N"],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        path, extra = self.folder / "rendered.cfg", self.folder / "extra.cfg"
+        path.write_text(done.stdout)
+        extra.write_text(f"global\n  stats socket {self.folder / 'reference.sock'} mode 600 level admin\n")
+        return self._run("haproxy", spec, [haproxy.program(), "-db", "-f", str(path), "-f", str(extra)])
+
     def _run(self, name: str, spec: NodeSpec, command: list[str]) -> tuple[str, int]:
         node = self.nodes[name] = Node(spec, [*self.wrapped_in, *command], self.folder, self.namespace)
         node.start().wait_ready()
@@ -132,6 +153,11 @@ class Single(contextlib.AbstractContextManager):
             line.sendall(command.encode() + b"\n")
             return line.makefile().read()
 
+    def wait_log(self, text: str, times: int = 1):
+        """Until node N has said something so often."""
+        log = self.nodes["geodirector"].err
+        waiting.until(lambda: log.read_text(errors="replace").count(text) >= times, f"{times} x {text!r} in the log of N")
+
     def wait_reference_sees(self, name: str, state: str):
         """Until the reference reports a server as UP, DOWN, ..."""
         def seen():
@@ -139,3 +165,11 @@ class Single(contextlib.AbstractContextManager):
             return any(row[1:2] == [name] and row[17].startswith(state) for row in rows if len(row) > 17)
 
         waiting.until(seen, f"the reference seeing {name} {state}")
+
+    def wait_reference_checked(self, name: str):
+        """Until the reference's first check of a server is over: a server that fails its first one is down at once."""
+        def done():
+            rows = [row.split(",") for row in self.administer("show stat").splitlines()]
+            return any(row[1:2] == [name] and row[36] not in ("", "INI") and not row[36].startswith("*") for row in rows if len(row) > 36)
+
+        waiting.until(done, f"the reference's first check of {name}")

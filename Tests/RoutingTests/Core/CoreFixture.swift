@@ -113,6 +113,11 @@ final class CoreFixture {
     tell(exchange.connectionLost(responseBegun: responseBegun, wasKept: wasKept, pool: &pool, now: now))
   }
 
+  /// The server turns the connection down before it looks at the request.
+  func reject(_ exchange: inout Exchange) -> String {
+    tell(exchange.connectionRejected(pool: &pool, now: now))
+  }
+
   /// A response's head comes.
   func respond(_ exchange: inout Exchange, _ refusal: Exchange.Refusal = .none) -> String {
     tell(exchange.responseHead(refusal, pool: &pool, now: now))
@@ -189,6 +194,7 @@ final class CoreFixture {
   /// Nothing is held any more: no slot, no place in a queue or in the budget.
   var holdsNothing: Bool {
     pool.budget.inFlight == 0 && pool.budget.retries == 0 && shared.loads.totalInFlight == 0
+      && shared.loads.waitingForSeveral == 0
       && (0..<Int32(pool.serverCount)).allSatisfy { shared.loads.inFlight($0) == 0 && shared.loads.waiting($0) == 0 }
   }
 }

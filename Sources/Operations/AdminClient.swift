@@ -1,0 +1,66 @@
+internal import Glibc
+
+/// Gives commands to a node through its socket.
+public struct AdminClient: Sendable {
+  /// The socket's path.
+  public let path: String
+  /// How long a node may take to answer, in milliseconds.
+  public static let timeoutMilliseconds: Int32 = 10_000
+
+  /// A client of a socket; nothing is connected yet.
+  public init(path: String) { self.path = path }
+
+  /// Sends one command and returns what the node answers.
+  /// - Throws: `AdminError` when the node cannot be reached, does not answer in time, or refuses.
+  public func send(_ command: AdminCommand) throws(AdminError) -> String {
+    let descriptor = UnixSocket.make()
+    guard descriptor >= 0 else { throw AdminError("no socket: \(UnixSocket.text(of: -descriptor))") }
+    defer { close(descriptor) }
+    guard let error = UnixSocket.withAddress(path, { connect(descriptor, $0, $1) == 0 ? 0 : errno }) else {
+      throw AdminError("\(path) is too long for a socket")
+    }
+    switch error {
+    case 0: break
+    case ENOENT: throw AdminError("no node takes commands at \(path): is it running, and has its topology \"admin:\"?")
+    case ECONNREFUSED: throw AdminError("no node takes commands at \(path): it has ended")
+    case EACCES: throw AdminError("\(path) may not be used by this user: its permissions say who may give commands")
+    default: throw AdminError("\(path): \(UnixSocket.text(of: error))")
+    }
+    try write(Array((command.line + "\n").utf8), to: descriptor)
+    return try read(from: descriptor)
+  }
+
+  private func write(_ bytes: [UInt8], to descriptor: Int32) throws(AdminError) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress!, $0.count, Int32(MSG_NOSIGNAL)) }
+      if count > 0 {
+        rest = rest.dropFirst(count)
+      } else if errno == EAGAIN {
+        guard UnixSocket.wait(descriptor, for: POLLOUT, milliseconds: Self.timeoutMilliseconds) else { throw silence }
+      } else if errno != EINTR {
+        throw AdminError("\(path): \(UnixSocket.text(of: errno))")
+      }
+    }
+  }
+
+  private var silence: AdminError { AdminError("\(path): no answer within \(Self.timeoutMilliseconds / 1000) s") }
+
+  private func read(from descriptor: Int32) throws(AdminError) -> String {
+    var answer: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while answer.suffix(2) != [10, 10] {
+      guard UnixSocket.wait(descriptor, for: POLLIN, milliseconds: Self.timeoutMilliseconds) else { throw silence }
+      let count = recv(descriptor, &buffer, buffer.count, 0)
+      if count > 0 {
+        answer += buffer[..<count]
+      } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
+        throw AdminError("\(path): the node closed the connection without an answer")
+      }
+    }
+    guard let reply = AdminReply.parse(String(decoding: answer, as: UTF8.self)) else {
+      throw AdminError("\(path): the answer is not understood")
+    }
+    return try reply.get()
+  }
+}

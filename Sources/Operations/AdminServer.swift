@@ -1,0 +1,136 @@
+internal import CReactor
+internal import Glibc
+
+/// Serves commands on a Unix socket, on a thread of its own: a slow operator, or one who sends nonsense, delays nobody else.
+///
+/// Each line is a command, each answer ends with an empty line; a connection may send several. Who may connect is a matter of the
+/// socket's permissions.
+public struct AdminServer {
+  /// Connections at once; further ones wait.
+  static let clientsMax = 16
+  /// Bytes of answers that wait for one client.
+  static let outputBytesMax = 16 << 20
+  /// A connection on which nothing moves for this long is closed, in milliseconds.
+  static let idleMilliseconds: Int64 = 60_000
+
+  private struct Client {
+    var descriptor: Int32
+    var input: [UInt8] = []
+    var output: [UInt8] = []
+    var written = 0
+    var endsAt: Int64
+    /// Nothing more is read; it closes when its answers have been taken.
+    var isLeaving = false
+  }
+
+  private let listener: AdminListener
+  private let perform: (AdminCommand) -> AdminReply
+  private var clients: [Client] = []
+
+  /// A server of a socket.
+  /// - Parameter perform: carries a command out; called on the thread that runs the server, one command at a time.
+  public init(_ listener: AdminListener, perform: @escaping (AdminCommand) -> AdminReply) {
+    self.listener = listener
+    self.perform = perform
+  }
+
+  /// Serves for as long as `isRunning` says so; looked at after everything that happens, and once a second.
+  public mutating func run(while isRunning: () -> Bool) {
+    while isRunning() {
+      let isFull = clients.count >= Self.clientsMax
+      // A descriptor of -1 is passed over by poll.
+      var entries = [pollfd(fd: isFull ? -1 : listener.descriptor, events: Int16(POLLIN), revents: 0)]
+      for client in clients {
+        let events = (client.isLeaving ? 0 : POLLIN) | (client.output.isEmpty ? 0 : POLLOUT)
+        entries.append(pollfd(fd: client.descriptor, events: Int16(events), revents: 0))
+      }
+      _ = poll(&entries, nfds_t(entries.count), 1_000)
+      let now = Self.now()
+      // The client that waits longest first; those that are done go.
+      for index in clients.indices.reversed() where !serve(index, ready: entries[index + 1].revents, now: now) {
+        close(clients[index].descriptor)
+        clients.remove(at: index)
+      }
+      if entries[0].revents != 0 { accept(now) }
+    }
+    for client in clients { close(client.descriptor) }
+  }
+
+  private mutating func accept(_ now: Int64) {
+    while clients.count < Self.clientsMax {
+      var peer = cr_address()
+      let descriptor = cr_accept(listener.descriptor, &peer)
+      guard descriptor >= 0 else { return }
+      clients.append(Client(descriptor: descriptor, endsAt: now + Self.idleMilliseconds))
+    }
+  }
+
+  /// Reads, answers and writes what can be. False: the connection is over.
+  private mutating func serve(_ index: Int, ready: Int16, now: Int64) -> Bool {
+    if ready & Int16(POLLIN | POLLHUP | POLLERR) != 0, !clients[index].isLeaving {
+      var buffer = [UInt8](repeating: 0, count: 4096)
+      let count = recv(clients[index].descriptor, &buffer, buffer.count, 0)
+      if count > 0 {
+        clients[index].endsAt = now + Self.idleMilliseconds
+        clients[index].input += buffer[..<count]
+        answerLines(index)
+      } else if count == 0 {
+        clients[index].isLeaving = true
+      } else if errno != EAGAIN && errno != EINTR {
+        return false
+      }
+    }
+    guard write(index, now) else { return false }
+    if clients[index].isLeaving && clients[index].output.isEmpty { return false }
+    return now < clients[index].endsAt
+  }
+
+  private mutating func answerLines(_ index: Int) {
+    while let end = clients[index].input.firstIndex(of: UInt8(ascii: "\n")) {
+      var line = clients[index].input[..<end]
+      if line.last == UInt8(ascii: "\r") { line.removeLast() }
+      let text = String(decoding: line, as: UTF8.self)
+      clients[index].input.removeSubrange(...end)
+      answer(index, to: text)
+      // Who asks and never reads gets nothing more.
+      if clients[index].output.count > Self.outputBytesMax { clients[index].isLeaving = true }
+      if clients[index].isLeaving { return }
+    }
+    if clients[index].input.count > AdminCommand.lineBytesMax {
+      // What follows cannot be told from the rest of this line.
+      send(index, .refused("the line is longer than \(AdminCommand.lineBytesMax) bytes"))
+      clients[index].input = []
+      clients[index].isLeaving = true
+    }
+  }
+
+  private mutating func answer(_ index: Int, to line: String) {
+    do throws(AdminError) {
+      send(index, perform(try AdminCommand(parsing: line)))
+    } catch {
+      send(index, .refused(error.description))
+    }
+  }
+
+  private mutating func send(_ index: Int, _ reply: AdminReply) { clients[index].output += Array(reply.text.utf8) }
+
+  private mutating func write(_ index: Int, _ now: Int64) -> Bool {
+    while clients[index].written < clients[index].output.count {
+      let (descriptor, start) = (clients[index].descriptor, clients[index].written)
+      let count = clients[index].output.withUnsafeBytes {
+        Glibc.send(descriptor, $0.baseAddress! + start, $0.count - start, Int32(MSG_NOSIGNAL))
+      }
+      if count < 0 {
+        if errno == EINTR { continue }
+        return errno == EAGAIN
+      }
+      clients[index].written += count
+      clients[index].endsAt = now + Self.idleMilliseconds
+    }
+    clients[index].output = []
+    clients[index].written = 0
+    return true
+  }
+
+  private static func now() -> Int64 { cr_monotonic() / 1_000_000 }
+}

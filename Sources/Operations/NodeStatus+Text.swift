@@ -1,0 +1,54 @@
+extension NodeStatus {
+  /// For people: the node in a line, then a table of the servers of each application.
+  public var text: String {
+    var first =
+      "\(node): \(role), \(phase), \(state)\(Self.left(deadline, now)) for \(Self.age(since, now)), \(clients) clients"
+    if !reason.isEmpty { first += " (\(reason))" }
+    var lines = [first]
+    for pool in pools {
+      lines.append("application \(pool.application)")
+      var rows = [["server", "site", "tier", "address", "state", "health", "weight", "in flight", "since", "reason"]]
+      for server in pool.servers {
+        rows.append([
+          server.name, server.site, "\(server.tier)", server.address,
+          server.state + Self.left(server.deadline, now), server.health,
+          Self.number(server.weight)
+            + (server.weight == server.plannedWeight ? "" : "/\(Self.number(server.plannedWeight))"),
+          "\(server.inFlight)" + (server.maxConnections > 0 ? "/\(server.maxConnections)" : ""),
+          Self.age(server.since, now), server.reason,
+        ])
+      }
+      let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+      for row in rows {
+        var line = " "
+        for (column, cell) in row.enumerated() {
+          line += " " + cell + String(repeating: " ", count: widths[column] - cell.count + 1)
+        }
+        while line.last == " " { line.removeLast() }
+        lines.append(line)
+      }
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func number(_ value: Double) -> String {
+    let tenths = Int((value * 10).rounded())
+    return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(abs(tenths % 10))"
+  }
+
+  private static func left(_ deadline: Int64?, _ now: Int64) -> String {
+    guard let deadline else { return "" }
+    let seconds = deadline - now / 1000
+    return seconds > 0 ? " (\(seconds) s left)" : " (over)"
+  }
+
+  private static func age(_ since: Int64, _ now: Int64) -> String {
+    let seconds = max(0, now - since) / 1000
+    switch seconds {
+    case ..<120: return "\(seconds) s"
+    case ..<7200: return "\(seconds / 60) min"
+    case ..<172_800: return "\(seconds / 3600) h"
+    default: return "\(seconds / 86400) d"
+    }
+  }
+}

@@ -1,0 +1,91 @@
+public import Topology
+
+/// What keepalived (2.2) needs to know of one node: the addresses it may hold, whom it speaks to, and how it finds out that the
+/// node is well.
+///
+/// All instances begin as BACKUP, so that nobody takes an address before it has listened, and so that `nopreempt` has its effect.
+/// Adverts go to each peer by unicast. The node itself is asked by its monitor, for it alone knows whether it can serve; a node
+/// that is not well gives the address away at once (keepalived's FAULT), whatever the priorities.
+public struct KeepalivedConfiguration: Sendable, Equatable {
+  /// The configuration, lines ended by line ends.
+  public let text: String
+
+  /// How the check of the node's own health is run.
+  public struct HealthScript: Sendable, Equatable {
+    /// The command, to which the monitor's address is added.
+    public var command: String
+    /// The user, and if need be the group, it runs as.
+    public var user: String
+
+    /// A command run as a user.
+    public init(command: String = "/usr/local/bin/geodirector admin health", user: String = "nobody nogroup") {
+      self.command = command
+      self.user = user
+    }
+  }
+
+  /// The configuration of a node; nil: it holds no shared address.
+  public init?(_ topology: Topology, node: String, script: HealthScript = HealthScript()) {
+    let parts = topology.addressParts(ofNode: node)
+    guard let first = parts.first else { return nil }
+    let isIPv6 = { (address: Address) in if case .ipv6 = address { true } else { false } }
+    var lines = [
+      "# \(node) in network \(topology.name): addresses it shares with other nodes.", "global_defs {",
+      "  router_id \(node)", "  vrrp_version 3", "  enable_script_security", "  script_user \(script.user)",
+      // Neighbours learn the place again and again: when a network that was cut in two is whole again, the holder that stays
+      // notices nothing, and those on the other side would go on sending to the one that has stepped back.
+      "  vrrp_garp_master_delay 1", "  vrrp_garp_master_refresh 5", "}",
+    ]
+    if let monitor = first.monitor {
+      lines += [
+        "vrrp_script \(node)-health {", "  script \"\(script.command) \(Self.reachable(monitor))\"", "  interval 1",
+        "  timeout 2", "  fall 2", "  rise 2", "  user \(script.user)", "}",
+      ]
+    }
+    for part in parts {
+      let shared = part.address
+      lines += [
+        "vrrp_instance \(shared.name) {", "  state BACKUP", "  interface \(part.interface)",
+        "  virtual_router_id \(shared.routerID.value)", "  priority \(part.priority)",
+        "  advert_int \(Self.seconds(shared.interval))",
+      ]
+      if part.preempts {
+        lines.append("  preempt_delay \(Int((shared.preemptDelay.inMilliseconds / 1000).rounded(.up)))")
+      } else {
+        lines.append("  nopreempt")
+      }
+      lines.append("  check_unicast_src")
+      if let source = part.source { lines.append("  unicast_src_ip \(HAProxyText.bareHost(source))") }
+      let everyone = topology.parts(of: shared)
+      lines.append("  unicast_peer {")
+      for peer in everyone where part.peers.contains(peer.node) {
+        if let source = peer.source { lines.append("    \(HAProxyText.bareHost(source))  # \(peer.node)") }
+      }
+      lines += [
+        "  }", "  virtual_ipaddress {",
+        "    \(HAProxyText.bareHost(shared.address.value))/\(shared.prefixLength) dev \(part.interface)", "  }",
+      ]
+      if part.monitor != nil { lines += ["  track_script {", "    \(node)-health", "  }"] }
+      if isIPv6(shared.address.value) { lines.append("  native_ipv6") }
+      lines.append("}")
+    }
+    text = lines.joined(separator: "\n") + "\n"
+  }
+
+  /// A monitor on every interface is asked at this machine's own.
+  private static func reachable(_ address: Address) -> String {
+    switch address {
+    case .ipv4(0, let port): "127.0.0.1:\(port)"
+    case .ipv6(0, 0, let port): "[::1]:\(port)"
+    default: "\(address)"
+    }
+  }
+
+  /// Seconds with hundredths where needed.
+  private static func seconds(_ duration: Duration) -> String {
+    let hundredths = max(1, Int((duration.inMilliseconds / 10).rounded()))
+    if hundredths % 100 == 0 { return "\(hundredths / 100)" }
+    let rest = hundredths % 100
+    return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"
+  }
+}

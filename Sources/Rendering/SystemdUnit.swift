@@ -1,0 +1,78 @@
+public import Topology
+
+/// A systemd service of one node, with no more rights than it needs.
+///
+/// The node tells systemd when it serves, reloads and stops (`Type=notify`, sd_notify(3)).
+public struct SystemdUnit: Sendable, Equatable {
+  /// The unit, lines ended by line ends.
+  public let text: String
+  /// What the file is called: `geodirector-SD1.service`.
+  public let fileName: String
+
+  /// The unit of a node.
+  /// - Parameters:
+  ///   - program: absolute path of geodirector.
+  ///   - topologyPath: absolute path of the topology file on the node's machine.
+  public init(_ plan: NodePlan, program: String, topologyPath: String) {
+    fileName = "geodirector-\(plan.name).service"
+    let addresses = plan.listeners.map(\.address) + [plan.monitor].compactMap { $0 }
+    let needsPort = addresses.contains { ($0.port ?? 1024) < 1024 && $0.port != 0 }
+    let capabilities = needsPort ? "CAP_NET_BIND_SERVICE" : ""
+    // systemd waits longer than the node itself does, or it would cut short what the node finishes.
+    let stopSeconds = Int((plan.shutdown.inMilliseconds / 1000).rounded(.up)) + 5
+    var lines = [
+      "# \(plan.name) in network \(plan.network)", "[Unit]",
+      "Description=geodirector \(plan.role.rawValue) \(plan.name)", "After=network-online.target nss-lookup.target",
+      "Wants=network-online.target", "StartLimitIntervalSec=0", "", "[Service]", "Type=notify", "NotifyAccess=main",
+      "ExecStart=\(Self.word(program)) deploy \(plan.role.rawValue) \(plan.name) --topology \(Self.word(topologyPath))",
+      "ExecReload=/bin/kill -HUP $MAINPID", "KillSignal=SIGTERM", "KillMode=mixed", "TimeoutStopSec=\(stopSeconds)",
+      "Restart=on-failure", "RestartSec=1",
+      // Wrong usage and a wrong topology do not mend themselves.
+      "RestartPreventExitStatus=64 78", "LimitNOFILE=\(Self.descriptors(plan))", "TasksMax=256", "", "DynamicUser=yes",
+      "CapabilityBoundingSet=\(capabilities)", "AmbientCapabilities=\(capabilities)", "NoNewPrivileges=yes",
+      "ProtectSystem=strict", "ProtectHome=yes", "PrivateTmp=yes", "PrivateDevices=yes", "ProtectKernelTunables=yes",
+      "ProtectKernelModules=yes", "ProtectKernelLogs=yes", "ProtectControlGroups=yes", "ProtectClock=yes",
+      "ProtectHostname=yes", "ProtectProc=invisible", "ProcSubset=pid",
+      "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK", "RestrictNamespaces=yes", "RestrictRealtime=yes",
+      "RestrictSUIDSGID=yes", "LockPersonality=yes", "MemoryDenyWriteExecute=yes", "RemoveIPC=yes",
+      "SystemCallArchitectures=native", "SystemCallFilter=@system-service", "SystemCallErrorNumber=EPERM", "UMask=0077",
+    ]
+    if !needsPort { lines.append("PrivateUsers=yes") }
+    if let admin = plan.admin {
+      let folder = admin.socketPath.split(separator: "/").dropLast()
+      if folder.first == "run", folder.count > 1 {
+        // Several nodes of one machine may share it, so the last to stop must not take it away.
+        lines += ["RuntimeDirectory=\(folder.dropFirst().joined(separator: "/"))", "RuntimeDirectoryPreserve=yes"]
+      } else {
+        lines.append("ReadWritePaths=-/\(folder.joined(separator: "/"))")
+      }
+    }
+    lines += ["", "[Install]", "WantedBy=multi-user.target"]
+    text = lines.joined(separator: "\n") + "\n"
+  }
+
+  /// Two a client connection, one a check, and the idle connections to servers of each worker.
+  private static func descriptors(_ plan: NodePlan) -> Int {
+    let checks = plan.applications.reduce(0) { $0 + 2 * $1.pool.servers.count }
+    return max(1024, 2 * plan.limits.connectionsMax + checks + 512)
+  }
+
+  /// A word of a command line (systemd.service(5)): quoted, specifiers and variables taken literally.
+  static func word(_ text: String) -> String {
+    var result = ""
+    var needsQuotes = text.isEmpty
+    for character in text {
+      switch character {
+      case "%": result += "%%"
+      case "$": result += "$$"
+      case "\"", "\\":
+        result += "\\\(character)"
+        needsQuotes = true
+      default:
+        result.append(character)
+        if character.isWhitespace || character == "'" || character == ";" { needsQuotes = true }
+      }
+    }
+    return needsQuotes ? "\"\(result)\"" : result
+  }
+}

@@ -1,0 +1,162 @@
+extension Topology {
+  /// What keeps a shared address from being held by exactly one node.
+  func sharedAddressErrors() -> [Diagnostic] {
+    guard !sharedAddresses.isEmpty || !holderEntries().isEmpty else { return [] }
+    var found: [Diagnostic] = []
+    for entry in holderEntries() where !sharedAddresses.contains(where: { $0.name == entry.holder.address.value }) {
+      let name = entry.holder.address.value
+      found.append(
+        Diagnostic(
+          .error, at: entry.holder.address.location, "\"\(entry.name)\" holds an unknown address \"\(name)\"",
+          mend: nearestSpelling(of: name, among: sharedAddresses.map(\.name)).map { "did you mean \"\($0)\"?" }
+            ?? "declare it in \"addresses:\""))
+    }
+    for (index, shared) in sharedAddresses.enumerated() {
+      if let other = sharedAddresses[..<index].first(where: { $0.name == shared.name }) {
+        found.append(
+          Diagnostic(
+            .error, at: shared.location, "two shared addresses are named \"\(shared.name)\"",
+            mend: "the other is at line \(other.location.line)"))
+        continue
+      }
+      let parts = parts(of: shared)
+      found += routerIDTwice(shared, parts, among: sharedAddresses[..<index])
+      found += peerErrors(shared, parts)
+      found += sourceErrors(shared, parts)
+    }
+    return found + unfreeListeners()
+  }
+
+  /// The same virtual router twice where the two meet: at one node, or at one site.
+  private func routerIDTwice(_ shared: SharedAddress, _ own: [AddressPart], among others: ArraySlice<SharedAddress>)
+    -> [Diagnostic]
+  {
+    for other in others where other.routerID.value == shared.routerID.value && other.name != shared.name {
+      let theirs = parts(of: other)
+      let meets = own.contains { part in
+        theirs.contains { $0.node == part.node || ($0.site != nil && $0.site == part.site) }
+      }
+      guard meets else { continue }
+      return [
+        Diagnostic(
+          .error, at: shared.routerID.location,
+          "\"\(shared.name)\" and \"\(other.name)\" have the same router id \(shared.routerID.value) on one network",
+          mend: "give each its own: their announcements would be taken for each other's")
+      ]
+    }
+    return []
+  }
+
+  private func peerErrors(_ shared: SharedAddress, _ parts: [AddressPart]) -> [Diagnostic] {
+    var found: [Diagnostic] = []
+    for part in parts {
+      for peer in part.holder.peers ?? [] {
+        guard let other = parts.first(where: { $0.node == peer.value }), other.node != part.node else {
+          found.append(
+            Diagnostic(
+              .error, at: peer.location, "peer \"\(peer.value)\" of \"\(part.node)\" does not hold \"\(shared.name)\"",
+              mend: "peers are the other holders of the address"))
+          continue
+        }
+      }
+      for other in parts where other.node != part.node {
+        guard other.peers.contains(part.node), !part.peers.contains(other.node) else { continue }
+        found.append(
+          Diagnostic(
+            .error, at: part.holder.location,
+            "one-sided peers: \"\(other.node)\" announces to \"\(part.node)\", which does not announce to it: both would hold \"\(shared.name)\"",
+            mend: "leave out \"peers:\", or name each other"))
+      }
+    }
+    return found
+  }
+
+  private func sourceErrors(_ shared: SharedAddress, _ parts: [AddressPart]) -> [Diagnostic] {
+    var found: [Diagnostic] = []
+    for (index, part) in parts.enumerated() {
+      guard let source = part.source else {
+        found.append(
+          Diagnostic(
+            .error, at: part.holder.location, "nothing says from which address \"\(part.node)\" speaks to its peers",
+            mend: "add \"source:\" with an address of its own"))
+        continue
+      }
+      if let other = parts[..<index].first(where: { $0.source?.hostText == source.hostText }) {
+        found.append(
+          Diagnostic(
+            .error, at: part.holder.source?.location ?? part.holder.location,
+            "\"\(part.node)\" and \"\(other.node)\" speak from the same address \(source.hostText)",
+            mend: "add \"source:\" with an address of its own to each"))
+      }
+      if source.hostText == shared.address.value.hostText {
+        found.append(
+          Diagnostic(
+            .error, at: part.holder.source?.location ?? part.holder.location,
+            "\"\(part.node)\" cannot speak from the shared address itself", mend: "name an address of its own"))
+      }
+    }
+    return found
+  }
+
+  /// Listeners on a shared address that only its present holder could bind.
+  private func unfreeListeners() -> [Diagnostic] {
+    var found: [Diagnostic] = []
+    for entry in holderEntries() {
+      for listen in entry.listen where !listen.bindsFreely && entry.holder.holds(listen.address.value, in: self) {
+        found.append(
+          Diagnostic(
+            .error, at: listen.address.location,
+            "\"\(entry.name)\" could not start while another holds \(listen.address.value.hostText)",
+            mend: "write {address: \"\(listen.address.value)\", bind: free}"))
+      }
+    }
+    return found
+  }
+
+  /// What works, but hardly as it is meant.
+  func sharedAddressWarnings() -> [Diagnostic] {
+    var found: [Diagnostic] = []
+    for shared in sharedAddresses {
+      let parts = parts(of: shared)
+      if parts.count < 2 {
+        found.append(
+          Diagnostic(
+            .warning, at: shared.location,
+            parts.isEmpty
+              ? "no node holds \"\(shared.name)\""
+              : "only \"\(parts[0].node)\" holds \"\(shared.name)\": nobody takes it over",
+            mend: "add \"vrrp: {address: \(shared.name)}\" to the nodes that share it"))
+      }
+      for (index, part) in parts.enumerated() {
+        if let other = parts[..<index].first(where: { $0.priority == part.priority }) {
+          found.append(
+            Diagnostic(
+              .warning, at: part.holder.priority?.location ?? part.holder.location,
+              "\"\(part.node)\" and \"\(other.node)\" have the same priority \(part.priority): the higher source address wins",
+              mend: "give each its own, the highest to the one that shall hold the address"))
+        }
+        if part.monitor == nil {
+          found.append(
+            Diagnostic(
+              .warning, at: part.holder.location,
+              "\"\(part.node)\" has no monitor: it keeps \"\(shared.name)\" while its machine lives, whatever it serves",
+              mend: "add \"monitor:\""))
+        }
+      }
+      found += preemptWarnings(parts)
+    }
+    return found
+  }
+
+  /// Not to preempt is a matter of the node that would: at a lower one it changes nothing.
+  private func preemptWarnings(_ parts: [AddressPart]) -> [Diagnostic] {
+    guard let highest = parts.max(by: { $0.priority < $1.priority }), highest.preempts else { return [] }
+    return parts.compactMap { part in
+      guard part.node != highest.node, part.holder.preempts?.value == false else { return nil }
+      return Diagnostic(
+        .warning, at: part.holder.preempts?.location ?? part.holder.location,
+        "\"preempt: false\" at \"\(part.node)\" does not keep \"\(highest.node)\", which has the higher priority, from taking the address back",
+        mend: "set it at the address, for all holders")
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import ArgumentParser
+import Operations
+import Routing
+import Topology
+
+/// `geodirector admin ...`
+struct AdminGroup: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "admin",
+    abstract: "Look at running nodes, and lead users away from servers and back.",
+    subcommands: [
+      AdminStatus.self, AdminDrain.self, AdminReady.self, AdminMaintain.self, AdminRollingRestart.self,
+      AdminHealth.self,
+    ])
+}
+
+/// Which nodes are spoken to: sockets, or nodes of a topology that says where their sockets are.
+struct AdminNodes: ParsableArguments {
+  @Option(name: .long, help: "A node to speak to; may be given several times.") var node: [String] = []
+  @Option(name: .long, help: "A node's command socket, instead of --node; may be given several times.")
+  var socket: [String] = []
+  @Option(name: .long, help: "The topology file. Default: the environment's GEODIRECTOR_TOPOLOGY.")
+  var topology: String?
+
+  /// The clients of the nodes given, or of those that `target` concerns: itself, or all balancers of a server's site.
+  func clients(concerning target: String? = nil) throws -> [AdminClient] {
+    if !socket.isEmpty {
+      guard node.isEmpty else { throw DeployFailure.usage("give --node or --socket, not both") }
+      return socket.map(AdminClient.init(path:))
+    }
+    guard let path = TopologyFiles.path(topology) else {
+      throw DeployFailure.usage(
+        "which node? Give --node NAME with --topology FILE (or GEODIRECTOR_TOPOLOGY), or --socket PATH")
+    }
+    let loaded = try TopologyFiles.load(path, warnings: false)
+    let names = try node.isEmpty ? Self.nodes(concerning: target, in: loaded) : node
+    return try names.map { name in
+      do {
+        let plan = try loaded.plan(for: name)
+        guard let admin = plan.admin else {
+          throw DeployFailure.configuration("\(path) gives \(name) no command socket; add \"admin: true\"")
+        }
+        return AdminClient(path: admin.socketPath)
+      } catch let error as PlanError {
+        throw DeployFailure.usage("\(error)")
+      }
+    }
+  }
+
+  private static func nodes(concerning target: String?, in topology: Topology) throws -> [String] {
+    guard let target else { throw DeployFailure.usage("which node? Give --node NAME") }
+    if topology.nodes.contains(where: { $0.name == target }) { return [target] }
+    for site in topology.sites where site.servers.contains(where: { $0.name == target }) {
+      return site.balancers.map(\.name)
+    }
+    let known = topology.nodes.map(\.name) + topology.servers.map(\.name)
+    let nearest = nearestSpelling(of: target, among: known).map { "; did you mean \($0)?" } ?? ""
+    throw DeployFailure.usage("there is no node or server \"\(target)\"\(nearest)")
+  }
+
+  /// Sends a command to each; what one refuses is told, and the command ends with 1.
+  static func send(_ command: AdminCommand, to clients: [AdminClient]) throws {
+    var hasFailed = false
+    for client in clients {
+      do {
+        print(try client.send(command))
+      } catch {
+        StandardError.write("geodirector: \(error)\n")
+        hasFailed = true
+      }
+    }
+    if hasFailed { throw ExitCode(1) }
+  }
+}
+
+/// `geodirector admin status`
+struct AdminStatus: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status", abstract: "Show how a node and its servers are.",
+    discussion: """
+      Examples:
+        geodirector admin status --node S1L1 --topology network.yaml
+        geodirector admin status --socket /run/geodirector/S1L1.sock --format json
+      """)
+  /// How the result is written.
+  enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }
+
+  @OptionGroup var nodes: AdminNodes
+  @Option(help: "text, or json: one object a node and line.") var format = Format.text
+
+  func run() async throws {
+    try await DeployFailure.reported { try AdminNodes.send(.status(asJSON: format == .json), to: nodes.clients()) }
+  }
+}
+
+/// What drain, ready and maintain have in common.
+struct AdminOrderOptions: ParsableArguments {
+  @Argument(help: "A server, or a node for itself.") var name: String
+  @OptionGroup var nodes: AdminNodes
+  @Option(help: "For this application only.") var application: String?
+  @Option(help: "Why: shown in the status and in the node's log.") var because: String?
+
+  func give(_ make: (String) throws -> AdminOrder) async throws {
+    try await DeployFailure.reported {
+      var order = try make(name)
+      order.application = application
+      order.reason = because ?? ""
+      do throws(AdminError) {
+        // What the node would not understand is told here.
+        _ = try AdminCommand(parsing: AdminCommand.order(order).line)
+      } catch {
+        throw DeployFailure.usage(error.description)
+      }
+      try AdminNodes.send(.order(order), to: nodes.clients(concerning: name))
+    }
+  }
+}
+
+/// `geodirector admin drain NAME`
+struct AdminDrain: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "drain", abstract: "No new users; its own stay, until the deadline if there is one.",
+    discussion: """
+      Without --node and --socket: a server is drained at all balancers of its site, a node at itself.
+
+      Examples:
+        geodirector admin drain W11 --topology network.yaml --for 30m --because 'release 7'
+        geodirector admin drain SD1 --topology network.yaml
+      """)
+  @OptionGroup var order: AdminOrderOptions
+  @Option(name: .customLong("for"), help: "How long its own users may stay, like 30m.") var time: String?
+  @Option(help: "Until when its own users may stay, in seconds since 1970.") var until: Int64?
+
+  func run() async throws {
+    try await order.give { name in
+      var order = AdminOrder(.drain, target: name)
+      if let time {
+        guard until == nil else { throw DeployFailure.usage("give --for or --until, not both") }
+        do throws(TextError) {
+          order.deadline = .after(try Duration(parsing: time))
+        } catch {
+          throw DeployFailure.usage("--for: \(error.message)")
+        }
+      } else if let until {
+        order.deadline = .at(until)
+      }
+      return order
+    }
+  }
+}
+
+/// `geodirector admin ready NAME`
+struct AdminReady: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "ready", abstract: "All users again.",
+    discussion: "Example:\n  geodirector admin ready W11 --topology network.yaml")
+  @OptionGroup var order: AdminOrderOptions
+  func run() async throws { try await order.give { AdminOrder(.ready, target: $0) } }
+}
+
+/// `geodirector admin maintain NAME`
+struct AdminMaintain: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "maintain", abstract: "Nobody: its users are led elsewhere with their next request.",
+    discussion: "Example:\n  geodirector admin maintain W11 --topology network.yaml --because 'new disk'")
+  @OptionGroup var order: AdminOrderOptions
+  func run() async throws { try await order.give { AdminOrder(.maintenance, target: $0) } }
+}
+
+/// `geodirector admin health ADDRESS`
+struct AdminHealth: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "health",
+    abstract: "Ask a node's monitor once: exit 0 when it serves its own users, 1 when not.",
+    discussion: "Example:\n  geodirector admin health 127.1.1.1:8081")
+  @Argument(help: "The monitor's address.") var address: String
+  @Option(help: "How long it may take.") var timeout = "1s"
+
+  func run() async throws {
+    try await DeployFailure.reported {
+      let parsed: (Address, Duration)
+      do throws(TextError) {
+        parsed = (try Address(parsing: address), try Duration(parsing: timeout))
+      } catch {
+        throw DeployFailure.usage(error.message)
+      }
+      switch MonitorProbe.ask(parsed.0, within: Int32(min(60_000, max(1, parsed.1.inMilliseconds)))) {
+      case .well: break
+      case .notWell(let why): throw DeployFailure.runtime("\(address): \(why)")
+      }
+    }
+  }
+}

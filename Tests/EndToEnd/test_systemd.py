@@ -1,0 +1,77 @@
+"""Units for systemd, and what a node tells the service manager."""
+
+import os
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from harness.geodirector import binary
+from harness.single import Single
+from harness.topology import REPOSITORY
+
+TOPOLOGIES = ["two-sites", "three-sites"]
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_systemd_finds_nothing_wrong_with_any_unit(name, tmp_path):
+    file = REPOSITORY / "topologies" / f"{name}.yaml"
+    subprocess.run([str(binary()), "topology", "render", "systemd", str(file), "--directory", str(tmp_path), "--program",
+                    str(binary())], check=True, timeout=60)
+    units = sorted(tmp_path.glob("geodirector-*.service"))
+    assert len(units) >= 9
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *map(str, units)], capture_output=True, text=True, timeout=120)
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "geodirector" in line]
+    assert done.returncode == 0 and not said, said
+
+
+def test_the_unit_gives_few_rights(tmp_path):
+    file = REPOSITORY / "topologies" / "two-sites.yaml"
+    unit = tmp_path / "geodirector-SD1.service"
+    unit.write_text(subprocess.run(
+        [str(binary()), "topology", "render", "systemd", str(file), "--node", "SD1", "--program", str(binary())],
+        check=True, capture_output=True, text=True, timeout=60).stdout)
+    # In tenths of systemd's 0 (nothing is open) to 10.
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit)],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Manager:
+    """The service manager's end of NOTIFY_SOCKET."""
+
+    def __init__(self, path, abstract):
+        self.name = f"@{os.path.basename(os.path.dirname(path))}-{os.getpid()}" if abstract else path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.settimeout(20)
+        self.socket.bind("\0" + self.name[1:] if abstract else path)
+
+    def told(self) -> dict[str, str]:
+        return dict(line.split("=", 1) for line in self.socket.recv(4096).decode().splitlines())
+
+
+@pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])
+def test_a_node_tells_the_service_manager_when_it_serves_reloads_and_stops(tmp_path, monkeypatch, abstract):
+    manager = Manager(str(tmp_path / "notify"), abstract)
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.name)
+    with Single(tmp_path) as single:
+        single.geodirector()
+        node = single.nodes["geodirector"]
+        ready = manager.told()
+        assert ready["READY"] == "1" and ready["MAINPID"] == str(node.process.pid)
+        node.send(signal.SIGHUP)
+        assert manager.told()["RELOADING"] == "1"
+        assert manager.told()["READY"] == "1"
+        assert node.runs
+        node.terminate()
+        assert manager.told() == {"STOPPING": "1"}
+        assert node.wait_exit() == 0
+
+
+def test_a_service_manager_that_is_gone_stops_no_node(tmp_path, monkeypatch):
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+    with Single(tmp_path) as single:
+        single.geodirector()
+        single.nodes["geodirector"].terminate()
+        assert single.nodes["geodirector"].wait_exit() == 0

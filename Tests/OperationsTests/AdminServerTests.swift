@@ -1,0 +1,161 @@
+import Foundation
+import Operations
+import Routing
+import Synchronization
+import Testing
+
+/// A server on a thread of its own, at a path of its own.
+private final class Served: Sendable {
+  let path: String
+  private let isRunning = Mutex(true)
+  private let hasEnded = DispatchSemaphore(value: 0)
+
+  init(mode: UInt16 = 0o600, perform: @escaping @Sendable (AdminCommand) -> AdminReply) throws {
+    path = NSTemporaryDirectory() + "geodirector-\(UUID().uuidString.prefix(12)).sock"
+    let listener = try AdminListener(path: path, mode: mode)
+    Thread.detachNewThread { [self] in
+      var server = AdminServer(listener, perform: perform)
+      server.run { isRunning.withLock { $0 } }
+      listener.remove()
+      hasEnded.signal()
+    }
+  }
+
+  /// Stops the server and waits for its end.
+  func stop() {
+    isRunning.withLock { $0 = false }
+    _ = try? AdminClient(path: path).send(.help)
+    hasEnded.wait()
+  }
+
+  /// Sends bytes, closes that direction, and returns all that comes back.
+  func exchange(_ bytes: [UInt8]) -> String {
+    let descriptor = connected()
+    defer { close(descriptor) }
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { send(descriptor, $0.baseAddress!, $0.count, Int32(MSG_NOSIGNAL)) }
+      if count <= 0 { break }
+      rest = rest.dropFirst(count)
+    }
+    shutdown(descriptor, Int32(SHUT_WR))
+    var answer: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      let count = recv(descriptor, &buffer, buffer.count, 0)
+      if count <= 0 { break }
+      answer += buffer[..<count]
+    }
+    return String(decoding: answer, as: UTF8.self)
+  }
+
+  func connected() -> Int32 {
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+    let status = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    #expect(status == 0)
+    return descriptor
+  }
+}
+
+private func echo(_ command: AdminCommand) -> AdminReply { .done(command.line) }
+
+@Suite struct AdminServerTests {
+  @Test func severalCommandsOfOneConnectionAreAnsweredInOrder() throws {
+    let served = try Served(perform: echo)
+    defer { served.stop() }
+    #expect(served.exchange(Array("status\r\nready A\n".utf8)) == "ok\nstatus\n\nok\nready A\n\n")
+  }
+
+  @Test func aMalformedLineIsAnsweredAndTheNextIsUnderstood() throws {
+    let served = try Served(perform: echo)
+    defer { served.stop() }
+    let answer = served.exchange(Array("drian A\n\nstatus\n".utf8))
+    #expect(
+      answer
+        == "error: unknown command \"drian\"; did you mean \"drain\"?\n\nerror: the line is empty; try \"help\"\n\nok\nstatus\n\n"
+    )
+  }
+
+  @Test func anEndlessLineIsRefusedAndNotKept() throws {
+    let served = try Served(perform: echo)
+    defer { served.stop() }
+    let answer = served.exchange(Array(repeating: UInt8(ascii: "x"), count: 1_000_000))
+    // The rest of the line is not read, so the connection may end by a reset that takes the answer with it.
+    #expect(answer.isEmpty || answer == "error: the line is longer than 1024 bytes\n\n")
+    #expect(try AdminClient(path: served.path).send(.status(asJSON: false)) == "status")
+  }
+
+  @Test func nonsenseOfAnySortLeavesTheServerWell() throws {
+    let performed = Mutex<[AdminCommand]>([])
+    let served = try Served { command in
+      performed.withLock { $0.append(command) }
+      return .done("done")
+    }
+    defer { served.stop() }
+    var random = SplitMix64(seed: 42)
+    for _ in 0..<300 {
+      let count = Int.random(in: 0...3000, using: &random)
+      let bytes = (0..<count).map { _ in
+        Int.random(in: 0..<60, using: &random) == 0 ? UInt8(ascii: "\n") : UInt8.random(in: 0...255, using: &random)
+      }
+      let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+      let answer = served.exchange(bytes)
+      // What is not text is no command; a line without an end gets no answer.
+      #expect(answer.isEmpty || answer.hasPrefix("error: ") || answer.hasPrefix("ok\n"))
+      #expect(answer.components(separatedBy: "\n\n").count - 1 <= lines.count)
+    }
+    #expect(try AdminClient(path: served.path).send(.ready) == "done")
+    #expect(performed.withLock { $0.last } == .ready)
+  }
+
+  @Test func whoNeverReadsAndWhoNeverWritesDelayNobody() throws {
+    let large = String(repeating: "x", count: 400_000)
+    let served = try Served { _ in .done(large) }
+    defer { served.stop() }
+    let silent = (0..<5).map { _ in served.connected() }
+    let deaf = (0..<5).map { _ in served.connected() }
+    defer { for descriptor in silent + deaf { close(descriptor) } }
+    for descriptor in deaf { _ = "status\nstatus\n".withCString { send(descriptor, $0, 14, 0) } }
+    let began = ContinuousClock.now
+    #expect(try AdminClient(path: served.path).send(.status(asJSON: false)).count == large.count)
+    #expect(began.duration(to: .now) < .seconds(5))
+  }
+
+  @Test func thePathHasThePermissionsAndIsGoneAfterTheEnd() throws {
+    let served = try Served(mode: 0o620, perform: echo)
+    var status = stat()
+    #expect(stat(served.path, &status) == 0)
+    #expect(status.st_mode & 0o777 == 0o620)
+    served.stop()
+    #expect(stat(served.path, &status) != 0)
+    #expect(throws: AdminError.self) { try AdminClient(path: served.path).send(.help) }
+  }
+
+  @Test func whatAnEndedProcessLeftIsReplacedAndAFileIsNot() throws {
+    let path = NSTemporaryDirectory() + "geodirector-\(UUID().uuidString.prefix(12)).sock"
+    let left = try AdminListener(path: path, mode: 0o600)
+    close(left.descriptor)
+    let right = try AdminListener(path: path, mode: 0o600)
+    // The one that is gone must not take away its successor's path.
+    left.remove()
+    var status = stat()
+    #expect(lstat(path, &status) == 0)
+    right.remove()
+    #expect(lstat(path, &status) != 0)
+    try "precious".write(toFile: path, atomically: true, encoding: .utf8)
+    defer { unlink(path) }
+    #expect(throws: AdminError.self) { try AdminListener(path: path, mode: 0o600) }
+    #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
+  }
+}
+
+extension AdminCommand {
+  fileprivate static let ready = AdminCommand.order(AdminOrder(.ready, target: "A"))
+}

@@ -1,0 +1,150 @@
+import Testing
+import Topology
+import TopologyFile
+
+@testable import Rendering
+
+private func loaded(_ text: String) throws -> Topology {
+  let (topology, diagnostics) = TopologyLoader.load(text: text, file: "network.yaml")
+  return try #require(topology, "\(diagnostics)")
+}
+
+private let network = """
+  geodirector: 1
+  network: small
+  admin: true
+  addresses:
+    - {name: entry, address: 10.0.0.100/24, router-id: 51, interval: 250ms}
+    - {name: six, address: "fd00::100/64", router-id: 52, preempt: true, preempt-delay: 1500ms}
+  sites:
+    - name: S
+      directors: [{name: D, listen: "10.0.0.5:80", monitor: "10.0.0.5:8081"}]
+      balancers:
+        - name: A
+          listen: [{address: "10.0.0.100:8080", bind: free}, "10.0.0.11:8080"]
+          advertise: "10.0.0.11:8080"
+          monitor: "10.0.0.11:8081"
+          vrrp: [{address: entry}, {address: six, source: "fd00::11"}]
+        - name: B
+          listen: [{address: "10.0.0.100:8080", bind: free}, "10.0.0.12:8080"]
+          advertise: "10.0.0.12:8080"
+          monitor: "10.0.0.12:8081"
+          vrrp: [{address: entry}, {address: six, source: "fd00::12"}]
+      servers: [{name: W, host: "10.0.0.9", ports: {default: 80, admission: 81}}]
+  """
+
+@Suite struct HAProxyTests {
+  @Test(arguments: [
+    (Duration.milliseconds(1500), "1500ms"), (.nanoseconds(1), "1ms"), (.seconds(100 * 366 * 86_400), "2147483647ms"),
+  ])
+  func timesAreWholeMillisecondsAtLeastOne(duration: Duration, expected: String) {
+    #expect(HAProxyText.time(duration) == expected)
+  }
+
+  @Test(arguments: [
+    ("10.0.0.1:80", "10.0.0.1:80"), ("0.0.0.0:80", "0.0.0.0:80"), ("[::]:80", "[::]:80 v6only"),
+    ("[::1]:80", "[::1]:80"),
+    ("unix:/run/x", "unix@/run/x"), ("unix:@name", "abns@name"), ("example.com:80", "example.com:80"),
+  ])
+  func addressesAreWrittenInHAProxysForm(text: String, expected: String) throws {
+    #expect(HAProxyText.address(try Address(parsing: text)) == expected)
+  }
+
+  @Test func wordsAreQuotedAgainstItsSpecialCharacters() {
+    #expect(HAProxyText.quoted(#"a "b" \ $c #d"#) == #""a \"b\" \\ \$c #d""#)
+    #expect(HAProxyText.format("/%20") == "\"/%%20\"")
+  }
+
+  @Test func aServerWithAnAdmissionPortStandsThereTwice() throws {
+    let text = HAProxyConfiguration(try loaded(network).plan(for: "A")).text
+    let lines = text.split(separator: "\n").filter { $0.hasPrefix("  server ") }
+    #expect(lines.count == 2)
+    #expect(lines[0].hasPrefix("  server W 10.0.0.9:80 cookie \"W\" weight 1 check port 81 inter 2000ms"))
+    #expect(!lines[0].hasSuffix(" backup"))
+    #expect(lines[1].hasPrefix("  server W-own 10.0.0.9:80 cookie \"W\" weight 1 check inter 4000ms"))
+    #expect(lines[1].hasSuffix(" backup"))
+  }
+
+  @Test func theSamePlanGivesTheSameText() throws {
+    let plan = try loaded(network).plan(for: "D")
+    #expect(HAProxyConfiguration(plan) == HAProxyConfiguration(plan))
+  }
+}
+
+@Suite struct KeepalivedTests {
+  @Test func aNodeSpeaksToTheOthersFromItsOwnAddressAndIsAskedByItsMonitor() throws {
+    let topology = try loaded(network)
+    let text = try #require(KeepalivedConfiguration(topology, node: "A")).text
+    #expect(
+      text.contains(
+        """
+        vrrp_instance entry {
+          state BACKUP
+          interface eth0
+          virtual_router_id 51
+          priority 200
+          advert_int 0.25
+          nopreempt
+          check_unicast_src
+          unicast_src_ip 10.0.0.11
+          unicast_peer {
+            10.0.0.12  # B
+          }
+          virtual_ipaddress {
+            10.0.0.100/24 dev eth0
+          }
+          track_script {
+            A-health
+          }
+        }
+        """))
+    #expect(text.contains("script \"/usr/local/bin/geodirector admin health 10.0.0.11:8081\""))
+    #expect(text.contains("  preempt_delay 2\n"))
+    #expect(text.contains("  native_ipv6\n"))
+    #expect(text.contains("    fd00::12  # B\n"))
+  }
+
+  @Test func aNodeThatSharesNothingHasNone() throws {
+    #expect(KeepalivedConfiguration(try loaded(network), node: "D") == nil)
+  }
+
+  @Test func peersOfThreeNodesAreEachTheTwoOthers() throws {
+    let third = network.replacing(
+      "    servers:",
+      with: """
+              - name: C
+                listen: "10.0.0.13:8080"
+                monitor: "10.0.0.13:8081"
+                vrrp: {address: entry}
+            servers:
+        """)
+    let topology = try loaded(third)
+    for (node, others) in [("A", ["12", "13"]), ("B", ["11", "13"]), ("C", ["11", "12"])] {
+      let text = try #require(KeepalivedConfiguration(topology, node: node)).text
+      let block = text.split(separator: "unicast_peer {")[1].prefix { $0 != "}" }
+      #expect(block.split(separator: "\n").count - 1 == 2)
+      for other in others { #expect(block.contains("10.0.0.\(other) ")) }
+    }
+  }
+}
+
+@Suite struct SystemdTests {
+  @Test func lowPortsGetTheCapabilityAndOthersNone() throws {
+    let topology = try loaded(network)
+    let low = SystemdUnit(try topology.plan(for: "D"), program: "/bin/geodirector", topologyPath: "/etc/n.yaml").text
+    let high = SystemdUnit(try topology.plan(for: "A"), program: "/bin/geodirector", topologyPath: "/etc/n.yaml").text
+    #expect(low.contains("\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n") && !low.contains("PrivateUsers"))
+    #expect(high.contains("\nAmbientCapabilities=\n") && high.contains("\nPrivateUsers=yes\n"))
+    #expect(low.contains("\nRuntimeDirectory=geodirector\n"))
+    #expect(low.contains("\nExecStart=/bin/geodirector deploy site-director D --topology /etc/n.yaml\n"))
+    #expect(low.contains("\nTimeoutStopSec=35\n") && low.contains("\nType=notify\n"))
+  }
+
+  @Test(arguments: [
+    ("/plain/path", "/plain/path"), ("/with space", "\"/with space\""), ("/50%", "/50%%"), ("/a$b", "/a$$b"),
+    ("/q\"q", "\"/q\\\"q\""), ("", "\"\""),
+  ])
+  func wordsOfTheCommandAreTakenLiterally(word: String, expected: String) {
+    #expect(SystemdUnit.word(word) == expected)
+  }
+}

@@ -1,0 +1,60 @@
+import Testing
+import Topology
+import TopologyFile
+
+private func loaded(_ text: String) throws -> Topology {
+  let (topology, diagnostics) = TopologyLoader.load(text: text, file: "network.yaml")
+  return try #require(topology, "\(diagnostics)")
+}
+
+private let network = """
+  geodirector: 1
+  admin: {socket: "/run/x/{node}.sock", mode: "0660"}
+  addresses:
+    - {name: entry, address: 10.0.0.100/24, router-id: 51, interval: 200ms}
+  sites:
+    - name: S
+      directors: [{name: D, listen: "10.0.0.5:80"}]
+      balancers:
+        - name: A
+          listen: [{address: "10.0.0.100:80", bind: free}, "10.0.0.11:80"]
+          advertise: "10.0.0.11:80"
+          monitor: "10.0.0.11:81"
+          vrrp: {address: entry}
+        - name: B
+          listen: [{address: "10.0.0.100:80", bind: free}, "10.0.0.12:80"]
+          advertise: "10.0.0.12:80"
+          monitor: "10.0.0.12:81"
+          vrrp: {address: entry, interface: bond0, priority: 7, preempt: true}
+      servers: [{name: W, address: "10.0.0.9:80"}]
+  """
+
+@Suite struct SharedAddressTests {
+  @Test func partsAreDerivedFromTheOrderOfTheHoldersAndTheirOwnAddresses() throws {
+    let topology = try loaded(network)
+    let parts = topology.parts(of: topology.sharedAddresses[0])
+    #expect(parts.map(\.node) == ["A", "B"])
+    #expect(parts.map(\.priority) == [200, 7])
+    #expect(parts.map(\.peers) == [["B"], ["A"]])
+    #expect(parts.map(\.interface) == ["eth0", "bond0"])
+    #expect(parts.map(\.preempts) == [false, true])
+    #expect(parts.map { $0.source?.hostText } == ["10.0.0.11", "10.0.0.12"])
+    #expect(topology.addressParts(ofNode: "D").isEmpty)
+  }
+
+  @Test func twoHoldersMayListenOnTheAddressTheyShare() throws {
+    let plan = try loaded(network).plan(for: "A")
+    #expect(plan.listeners.map(\.bindsFreely) == [true, false])
+  }
+
+  @Test func theCommandSocketOfANodeBearsItsName() throws {
+    let topology = try loaded(network)
+    #expect(try topology.plan(for: "D").admin == AdminPlan(socketPath: "/run/x/D.sock", mode: 0o660))
+    #expect(
+      try loaded(network.replacing("admin: {socket: \"/run/x/{node}.sock\", mode: \"0660\"}", with: "admin: true"))
+        .plan(for: "D").admin == AdminPlan(socketPath: "/run/geodirector/D.sock"))
+    #expect(
+      try loaded(network.replacing("admin: {socket: \"/run/x/{node}.sock\", mode: \"0660\"}", with: "admin: no"))
+        .plan(for: "D").admin == nil)
+  }
+}

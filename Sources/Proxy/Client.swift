@@ -145,6 +145,10 @@ struct Client {
     static let cookieSet = Flags(rawValue: 65536)
     /// The connection must begin with a PROXY protocol header, which is not complete yet.
     static let awaitsProxyHeader = Flags(rawValue: 131072)
+    /// The user speaks https, be it with us or with a node in front.
+    static let https = Flags(rawValue: 262144)
+    /// The cookie is good, but has no tag of the newest key: it is to be given anew.
+    static let staleTag = Flags(rawValue: 524288)
   }
 
   /// Bytes received and not yet used.
@@ -192,6 +196,10 @@ struct Upstream {
   var wasKept = false
   var isSending = false
   var isAwaiting = false
+  /// It began with a header that tells of its client.
+  var isOwn = false
+  /// TLS was put in place, its handshake begun.
+  var isSecured = false
   /// Addresses of the server tried in this attempt, this one included, and since when.
   var tries: UInt8 = 1
   var triedSince: Int64 = 0

@@ -137,6 +137,12 @@ extension Worker {
     if expectsProxyHeader(listener, peer.high, peer.low) { pointer.pointee.flags.insert(.awaitsProxyHeader) }
     clientCount += 1
     setDeadline(client, .request, applications[0].timeouts.request)
+    // A PROXY header comes before TLS.
+    if listenerTraits[listener].isSecure, !pointer.pointee.flags.contains(.awaitsProxyHeader),
+      !secure(client, early: ByteView(""))
+    {
+      return
+    }
     // At the limit the next ones wait in the kernel's queue, where they cost nothing and lose nothing.
     if isFull {
       noteFull()
@@ -291,6 +297,7 @@ extension Worker {
     case .tunnel:
       logRequest(client)
       closeClient(client)
+    case .idle where isSecure(client): secureClientLost(client)
     case .idle, .head, .exchange, .answering, .lingering: closeClient(client)
     }
   }
@@ -323,6 +330,7 @@ extension Worker {
     case .request:
       // A connection on which no request was begun is closed without a word, as RFC 9112 section 9.5 allows.
       if pointer.pointee.input.count == 0 {
+        if isSecure(client) { noteUnfinishedHandshake(client) }
         closeClient(client)
       } else {
         answerError(client, status: 408, termination: "cR")

@@ -75,6 +75,7 @@ extension Worker {
       writer.append("\r\n")
     }
     appendDate(into: &writer)
+    appendStrictTransport(client, into: &writer)
     appendPersistence(client, into: &writer)
     writer.append("\r\n")
     if !pointer.pointee.flags.contains(.isHead) {
@@ -110,6 +111,7 @@ extension Worker {
       pointer.pointee.flags.insert(.lingerAfter)
     }
     appendDate(into: &writer)
+    appendStrictTransport(client, into: &writer)
     appendPersistence(client, into: &writer)
     writer.append("\r\n")
     if head.method == .trace {
@@ -155,7 +157,7 @@ extension Worker {
       pointer.pointee.upstream = -1
       let server = upstreams + Int(upstream)
       let isWhole = pointer.pointee.requestBody.isComplete && pointer.pointee.request.count == 0
-      if server.pointee.keepAlive && isWhole && !server.pointee.isSending {
+      if server.pointee.keepAlive && isWhole && !server.pointee.isSending && !server.pointee.isOwn {
         keepIdle(upstream)
       } else {
         closeUpstream(upstream)
@@ -214,7 +216,7 @@ extension Worker {
   /// How much of it.
   private static let lingerBytes: UInt64 = 1 << 20
 
-  private mutating func linger(_ client: Int32) {
+  mutating func linger(_ client: Int32) {
     let pointer = clients + Int(client)
     pointer.pointee.state = .lingering
     pointer.pointee.bytesOut = 0
@@ -322,6 +324,10 @@ enum StatusText {
   static func reason(_ status: Int) -> StaticString {
     switch status {
     case 200: "OK"
+    case 301: "Moved Permanently"
+    case 302: "Found"
+    case 307: "Temporary Redirect"
+    case 308: "Permanent Redirect"
     case 400: "Bad Request"
     case 408: "Request Timeout"
     case 413: "Content Too Large"

@@ -48,7 +48,7 @@ extension Worker {
     let pointer = clients + Int(client)
     guard result > 0 else {
       // The client left; in the middle of a head nobody waits for an answer.
-      closeClient(client)
+      if isSecure(client) { secureClientLost(client) } else { closeClient(client) }
       return
     }
     beginFlight(client)
@@ -108,7 +108,7 @@ extension Worker {
     resetPatience(client)
     let app = applications + Int(pointer.pointee.application)
     var route = CookieRoute()
-    let binding = readCookies(view, head, app, &route)
+    let binding = readCookies(client, view, head, app, &route)
     var writer = ByteWriter(
       UnsafeMutableRawBufferPointer(start: pointer.pointee.request.base, count: BufferPool.small - BufferPool.reserve))
     writeRequest(client, view, head, app, route, into: &writer)
@@ -127,6 +127,9 @@ extension Worker {
       return answerError(client, status: 413, termination: "PR")
     }
     guard takeBodyFromInput(client) else { return answerError(client, status: 400, termination: "PR") }
+    if listenerTraits[Int(pointer.pointee.listener)].redirectPort != nil {
+      return answerSecureRedirect(client, view, head)
+    }
     pointer.pointee.state = .exchange
     let from = clientAddress(client, view, app)
     pointer.pointee.fromHigh = from.high

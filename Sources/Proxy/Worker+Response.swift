@@ -58,9 +58,8 @@ extension Worker {
     pointer.pointee.isAwaiting = false
     let client = pointer.pointee.client
     if client < 0 || clients[Int(client)].flags.contains(.responseBegun) { return false }
-    // Asked of the kernel itself: that something can be read may be among the events not yet taken up.
-    let result = cr_receive(
-      reactor.descriptor(of: pointer.pointee.socket), pointer.pointee.input.free, pointer.pointee.input.room)
+    let result = reactor.receiveAtOnce(
+      pointer.pointee.socket, into: pointer.pointee.input.free, count: pointer.pointee.input.room)
     guard result > 0 else { return false }
     pointer.pointee.input.end += result
     parseResponse(client, upstream)

@@ -80,6 +80,10 @@ struct Worker: ~Copyable {
   let isOutermost: UnsafeMutablePointer<Bool>
   /// Of each listener: the networks whose connections begin with a PROXY protocol header.
   let proxyNetworks: UnsafeMutablePointer<[Network]>
+  var listenerTraits: UnsafeMutablePointer<ListenerTraits>
+  /// The node's, which outlives its workers. Nil: no TLS and no signed cookies anywhere.
+  let secrets: Unmanaged<NodeSecrets>?
+  var cookieSigner: CookieSigner
   let reuseWindow: Int64
 
   let listeners: [Int32]
@@ -174,8 +178,12 @@ struct Worker: ~Copyable {
     redirectsPublic = plan.geo?.use == .redirects
     isOutermost = .allocate(capacity: max(1, plan.listeners.count))
     proxyNetworks = .allocate(capacity: max(1, plan.listeners.count))
+    listenerTraits = .allocate(capacity: max(1, plan.listeners.count))
+    secrets = shared.secrets.map(Unmanaged.passUnretained)
+    cookieSigner = CookieSigner(applications: plan.applications.count)
     for (position, listener) in plan.listeners.enumerated() {
       (proxyNetworks + position).initialize(to: listener.proxyProtocol)
+      (listenerTraits + position).initialize(to: ListenerTraits(listener))
       isOutermost[position] = listener.isPublic || plan.role == .officeProxy
     }
     reuseWindow = Int64(plan.timeScale * 1_000_000_000)
@@ -200,6 +208,7 @@ struct Worker: ~Copyable {
     isOutermost.deallocate()
     proxyNetworks.deinitialize(count: shared.plan.listeners.count)
     proxyNetworks.deallocate()
+    listenerTraits.deallocate()
     ready.deallocate()
   }
 
@@ -218,6 +227,7 @@ struct Worker: ~Copyable {
     startListening()
     refreshAddresses()
     refreshGeography()
+    refreshCookieKeys()
     // A stop may have begun before this worker could be woken.
     wokenUp()
     while true {
@@ -230,6 +240,7 @@ struct Worker: ~Copyable {
       for application in 0..<applicationCount { pools[application].refreshIfNeeded(now: now) }
       if shared.addresses.generation != addressGeneration { refreshAddresses() }
       if orderGeneration > 0 { refreshGeography() }
+      if cookieSigner.generation > 0 { refreshCookieKeys() }
       while let completion = reactor.next() {
         handle(completion)
         handOverFreed()

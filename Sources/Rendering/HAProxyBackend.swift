@@ -91,7 +91,8 @@ struct HAProxyBackend {
       }
     }
     if forwarding.forwardedProto {
-      lines.add("http-request set-header X-Forwarded-Proto http unless { req.hdr(X-Forwarded-Proto) -m found }")
+      let scheme = plan.listeners.contains { $0.tls != nil } ? "%[ssl_fc,iif(https,http)]" : "http"
+      lines.add("http-request set-header X-Forwarded-Proto \(scheme) unless { req.hdr(X-Forwarded-Proto) -m found }")
     }
     if forwarding.forwardedHost {
       lines.add(

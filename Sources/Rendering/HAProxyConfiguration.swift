@@ -38,6 +38,8 @@ public struct HAProxyConfiguration: Sendable, Equatable {
     lines.add("maxconn \(limits.connectionsMax)")
     // As a node does: what the system does not give is not used.
     lines.add("no strict-limits")
+    if let user = plan.user { lines.add("user \(user)") }
+    if let group = plan.group { lines.add("group \(group)") }
     lines.add("hard-stop-after \(HAProxyText.time(plan.shutdown))")
     // A buffer holds a head and what HAProxy adds to it.
     let added = 4096

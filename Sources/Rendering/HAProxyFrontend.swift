@@ -13,6 +13,7 @@ struct HAProxyFrontend {
     binds(into: &lines)
     connections(into: &lines)
     limits(into: &lines)
+    HAProxyTLS.rules(plan, into: &lines)
     forwarding(into: &lines)
     applications(into: &lines)
   }
@@ -22,7 +23,7 @@ struct HAProxyFrontend {
       var line = "bind \(HAProxyText.address(listener.address)) id \(index + 1)"
       if listener.connectionsMax > 0 { line += " maxconn \(listener.connectionsMax)" }
       if listener.bindsFreely { line += " transparent" }
-      lines.add(line)
+      lines.add(line + HAProxyTLS.bind(listener))
     }
     if plan.listeners.contains(where: \.bindsFreely) {
       lines.difference("\"transparent\" needs CAP_NET_ADMIN or CAP_NET_RAW; bind: free (IP_FREEBIND) needs nothing.")

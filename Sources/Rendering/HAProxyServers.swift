@@ -61,6 +61,7 @@ struct HAProxyServers {
       line += " inter \(HAProxyText.time(check.interval)) fastinter \(HAProxyText.time(check.fastInterval))"
       line += " downinter \(HAProxyText.time(check.downInterval)) rise \(check.rise) fall \(check.fall)"
     }
+    line += HAProxyTLS.server(server, check: check)
     if server.slowStart > .zero { line += " slowstart \(HAProxyText.time(server.slowStart))" }
     line += " tcp-ut \(HAProxyText.time(application.timeouts.unacknowledged))"
     line += " pool-max-conn \(plan.limits.pooledPerServerMax)"

@@ -99,14 +99,17 @@ extension CheckSettings {
   static let longestDefaultTimeout: Duration = .seconds(2)
 
   /// The parameters of one check: what is not set follows from the interval.
-  func plan(kind: CheckPlan.Kind, address: Address, isBackup: Bool, scale: Double) -> CheckPlan {
+  func plan(
+    kind: CheckPlan.Kind, address: Address, isBackup: Bool, scale: Double, tls: ServerTLSPlan? = nil
+  ) -> CheckPlan {
     let settled = (isBackup ? backupInterval : nil) ?? interval ?? Self.fallbackInterval
     let close = min(settled, Self.closeInterval)
     return CheckPlan(
       kind: kind, address: address, interval: settled.scaled(by: scale),
       fastInterval: (fastInterval ?? close).scaled(by: scale), downInterval: (downInterval ?? close).scaled(by: scale),
-      timeout: (timeout ?? min(settled, Self.longestDefaultTimeout)).scaled(by: scale), rise: rise ?? 2, fall: fall ?? 3
-    )
+      timeout: (timeout ?? min(settled, Self.longestDefaultTimeout)).scaled(by: scale), rise: rise ?? 2,
+      fall: fall ?? 3,
+      tls: tls)
   }
 
   /// How long the checks of a server may take to see that it is gone: interval x fall (rule F3).

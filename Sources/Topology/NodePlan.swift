@@ -34,6 +34,10 @@ public struct NodePlan: Sendable, Equatable {
   public var geo: GeoPlan?
   /// Where the node takes commands. Nil: nowhere.
   public var admin: AdminPlan?
+  /// The user that the process becomes when its sockets are bound. Nil: it stays what it is.
+  public var user: String?
+  /// The group, likewise. Nil: the user's own.
+  public var group: String?
 }
 
 /// The role of a proxy node.
@@ -59,6 +63,12 @@ public struct ListenerPlan: Sendable, Equatable {
   public var proxyProtocol: [Network] = []
   /// Bound although this machine may not have the address (IP_FREEBIND, ip(7)).
   public var bindsFreely = false
+  /// TLS. Nil: plain HTTP.
+  public var tls: ListenerTLSPlan?
+  /// Answers tell browsers to use https only.
+  public var strictTransport: StrictTransportPlan?
+  /// Every request is answered with a redirect to https.
+  public var secureRedirect: SecureRedirectPlan?
 }
 
 /// One application as a node serves it.
@@ -120,6 +130,8 @@ public struct CookiePlan: Sendable, Equatable {
   public var maxIdle: Duration?
   /// The cookie is void this long after it was first given.
   public var maxLife: Duration?
+  /// Values carry a tag. Nil: they are taken as they are.
+  public var signing: CookieSigningPlan?
 }
 
 /// The servers of an application and how one is chosen.
@@ -194,6 +206,18 @@ public struct ServerPlan: Sendable, Equatable {
   public var liveness: CheckPlan?
   /// After recovery, new users are let in over this long. Zero: at once.
   public var slowStart: Duration
+  /// Connections to it use TLS. Nil: plain.
+  public var tls: ServerTLSPlan?
+  /// Connections to it begin with a PROXY protocol header of this version; then each carries one request. Nil: they do not.
+  public var proxyProtocol: ProxyProtocolVersion?
+}
+
+/// The PROXY protocol: who a connection that is passed on comes from.
+public enum ProxyProtocolVersion: String, Sendable, CaseIterable {
+  /// A line of text.
+  case version1 = "v1"
+  /// Binary; it also tells what TLS the client spoke.
+  case version2 = "v2"
 }
 
 /// One health check.
@@ -204,6 +228,8 @@ public struct CheckPlan: Sendable, Equatable {
     case tcp
     /// A request is sent and the status compared.
     case http(HTTPCheckPlan)
+    /// A TLS handshake is begun: a ServerHello is success. The name is told to the server.
+    case tlsHello(name: String?)
     /// One of our nodes' monitors; its answer carries `admit` and `alive` (rule E1), so one check gives both facts.
     case monitor
   }
@@ -223,6 +249,10 @@ public struct CheckPlan: Sendable, Equatable {
   public var rise: Int
   /// Failures in a row until down.
   public var fall: Int
+  /// An http check is made over TLS. Nil: plain.
+  public var tls: ServerTLSPlan?
+  /// It begins with a PROXY protocol header that says that it is the node's own. Nil: it does not.
+  public var proxyProtocol: ProxyProtocolVersion?
 }
 
 /// What an http check sends and expects.

@@ -30,6 +30,12 @@ public struct Settings: Sendable, Equatable {
   public var grace: Located<Duration>?
   /// Time for requests in flight after SIGTERM.
   public var shutdown: Duration?
+  /// TLS towards what the node sends requests to.
+  public var upstreamTLS = UpstreamTLSSettings()
+  /// The user that the process becomes.
+  public var user: String?
+  /// The group that the process becomes.
+  public var group: String?
 
   /// Nothing set.
   public init() {}
@@ -52,6 +58,9 @@ public struct Settings: Sendable, Equatable {
     result.slowStart = slowStart ?? base.slowStart
     result.grace = grace ?? base.grace
     result.shutdown = shutdown ?? base.shutdown
+    result.upstreamTLS = upstreamTLS.over(base.upstreamTLS)
+    result.user = user ?? base.user
+    result.group = group ?? base.group
     return result
   }
 }

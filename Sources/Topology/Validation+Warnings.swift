@@ -2,7 +2,7 @@ extension Topology {
   /// What works but is likely not meant.
   func warnings() -> [Diagnostic] {
     cookieWarnings() + nodeWarnings() + settingsWarnings() + scenarioWarnings() + geoWarnings()
-      + sharedAddressWarnings()
+      + sharedAddressWarnings() + tlsWarnings()
       + notAvailable()
   }
 

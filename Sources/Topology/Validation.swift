@@ -6,7 +6,7 @@ extension Topology {
   public func validate(readCleanly: Bool = true) -> [Diagnostic] {
     var found = namesTwice() + unknownNames() + addressesTwice() + applicationConflicts() + siteCookiesTwice()
     found += wildcardsWithoutAddress() + scenarioErrors() + geoErrors() + sharedAddressErrors()
-    found += adminErrors()
+    found += adminErrors() + tlsConflicts()
     if readCleanly { found += incompleteSites() + unservedApplications() + geoMissing() }
     if readCleanly, !found.contains(where: { $0.severity == .error }) { found += warnings() }
     return found

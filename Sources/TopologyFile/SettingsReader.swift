@@ -8,7 +8,7 @@ struct SettingsReader {
   static func keys(for role: NodeRole) -> [String] {
     let all = [
       "check", "timeouts", "limits", "retries", "forwarded", "balance", "persist", "queue", "slow-start", "grace",
-      "shutdown", "workers",
+      "shutdown", "workers", "upstream", "user", "group",
     ]
     return role == .siteBalancer ? all : all + ["spill", "failback"]
   }
@@ -26,6 +26,9 @@ struct SettingsReader {
     settings.slowStart = object.duration("slow-start")
     settings.grace = object.located("grace", Duration.init(parsing:))
     settings.shutdown = object.duration("shutdown")
+    settings.upstreamTLS = object["upstream"].map(TLSReader(findings: findings).upstream) ?? UpstreamTLSSettings()
+    settings.user = object.value("user", parseAccountName)
+    settings.group = object.value("group", parseAccountName)
     settings.limits.workers = object.integer("workers", 1...1024)
     if role != .siteBalancer {
       settings.spill = object.bool("spill")

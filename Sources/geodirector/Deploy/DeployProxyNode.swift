@@ -60,6 +60,8 @@ struct DeployProxyNode<Role: DeployedRole>: AsyncParsableCommand {
       }
       do {
         try ProxyNode.run(plan: plan, options: node.nodeOptions)
+      } catch let error as NodeError where error.kind == .configuration {
+        throw DeployFailure.configuration("\(name): \(error.description)")
       } catch let error as NodeError {
         throw DeployFailure.runtime("\(name): \(error.description)")
       }

@@ -151,6 +151,7 @@ extension ApplicationCheck {
   var text: String {
     switch self {
     case .tcp: "tcp"
+    case .tlsHello: "tls-hello"
     case .http(let http): "http \(http.method) \(http.path) \(http.version)"
     }
   }

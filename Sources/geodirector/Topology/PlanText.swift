@@ -12,11 +12,10 @@ struct PlanText {
     field("digest", plan.digest)
     field(
       "listen",
-      plan.listeners.map {
-        $0.address.description + ($0.isPublic ? " (public)" : "") + ($0.bindsFreely ? " (bound freely)" : "")
-          + ($0.connectionsMax > 0 ? " (\($0.connectionsMax) connections)" : "")
-          + ($0.proxyProtocol.isEmpty ? "" : " (PROXY protocol from \(names($0.proxyProtocol)))")
-      }.joined(separator: ", "))
+      plan.listeners.map(listener).joined(separator: ", "))
+    if plan.user != nil || plan.group != nil {
+      field("runs as", "user \(plan.user ?? "unchanged"), group \(plan.group ?? "of the user")")
+    }
     field("monitor", plan.monitor?.description ?? "none")
     if let admin = plan.admin { field("commands", admin.socketPath) }
     field("in front", plan.downstreamNodes.isEmpty ? "no node of ours" : plan.downstreamNodes.joined(separator: ", "))
@@ -33,6 +32,19 @@ struct PlanText {
     if plan.timeScale != 1 { field("time scale", "\(plan.timeScale) (applied below)") }
     for application in plan.applications { lines += self.lines(of: application) }
     return lines.joined(separator: "\n")
+  }
+
+  private func listener(_ plan: ListenerPlan) -> String {
+    var text = plan.address.description
+    func note(_ words: String) { text += " (\(words))" }
+    if plan.isPublic { note("public") }
+    if plan.bindsFreely { note("bound freely") }
+    if plan.connectionsMax > 0 { note("\(plan.connectionsMax) connections") }
+    if !plan.proxyProtocol.isEmpty { note("PROXY protocol from \(names(plan.proxyProtocol))") }
+    if let tls = plan.tls { note(tls.summary) }
+    if let hsts = plan.strictTransport { note("hsts \(hsts.fieldValue)") }
+    if let redirect = plan.secureRedirect { note("redirects to https, port \(redirect.port), \(redirect.status)") }
+    return text
   }
 
   private func padded(_ name: String) -> String { name + String(repeating: " ", count: max(1, 12 - name.count)) }
@@ -80,6 +92,12 @@ struct PlanText {
       ])
       for server in servers { rows(of: server).forEach { table.add($0) } }
       lines += table.lines(indent: 4)
+      for server in servers {
+        if let tls = server.tls { lines.append("    \(server.name): \(tls.summary)") }
+        if let version = server.proxyProtocol {
+          lines.append("    \(server.name): connections begin with a PROXY header, \(version.rawValue)")
+        }
+      }
     }
     return lines
   }
@@ -100,7 +118,7 @@ struct PlanText {
   private func check(_ check: CheckPlan, role: String) -> [String] {
     var what = "\(role)\(check.kind.word) \(check.address)"
     if case .http(let http) = check.kind {
-      what = "\(role)\(http.method) \(http.path) \(http.version) \(check.address)"
+      what = "\(role)\(check.tls == nil ? "" : "tls ")\(http.method) \(http.path) \(http.version) \(check.address)"
       if http.expectedStatus != [200...399] {
         what += " expects " + http.expectedStatus.map(statusText).joined(separator: ",")
       }
@@ -123,6 +141,7 @@ struct PlanText {
     if let sameSite = cookie.sameSite { words.append("samesite=\(sameSite.rawValue.lowercased())") }
     if let idle = cookie.maxIdle { words.append("maxidle=\(idle.text)") }
     if let life = cookie.maxLife { words.append("maxlife=\(life.text)") }
+    if let signing = cookie.signing { words.append("signing=\(signing.phase.rawValue)") }
     return words.joined(separator: " ")
   }
 

@@ -17,12 +17,16 @@ struct PlanView: Encodable {
     var isPublic, bindsFreely: Bool
     var connectionsMax: Int
     var proxyProtocol: [String]
+    var tls: ListenerTLS?
+    var strictTransport: String?
+    var redirectPort, redirectStatus: Int?
   }
   struct Cookie: Encodable {
     var name, mode: String
     var indirect, noCache, preserve, httpOnly, secure: Bool
     var sameSite, domain, path: String?
     var maxIdleMilliseconds, maxLifeMilliseconds: Double?
+    var keyFile, signing: String?
   }
   struct Request: Encodable {
     var method, path, version: String
@@ -34,6 +38,7 @@ struct PlanView: Encodable {
     var request: Request?
     var intervalMilliseconds, fastIntervalMilliseconds, downIntervalMilliseconds, timeoutMilliseconds: Double
     var rise, fall: Int
+    var tls: ServerTLS?
   }
   struct Server: Encodable {
     var name, site, address: String
@@ -42,6 +47,8 @@ struct PlanView: Encodable {
     var isNode: Bool
     var admission, liveness: Check?
     var slowStartMilliseconds: Double
+    var tls: ServerTLS?
+    var proxyProtocol: String?
   }
   struct Pool: Encodable {
     var algorithm: String
@@ -86,6 +93,7 @@ struct PlanView: Encodable {
     var checkIntervalMilliseconds: Double
   }
   var name, role, network, digest: String
+  var user, group: String?
   var site, monitor, adminSocket: String?
   var geo: Geo?
   var listeners: [Listener]
@@ -104,6 +112,8 @@ extension PlanView {
     digest = plan.digest
     site = plan.site
     monitor = plan.monitor?.description
+    user = plan.user
+    group = plan.group
     adminSocket = plan.admin?.socketPath
     geo = plan.geo.map { geo in
       Geo(
@@ -114,7 +124,9 @@ extension PlanView {
       Listener(
         address: $0.address.description, isPublic: $0.isPublic, bindsFreely: $0.bindsFreely,
         connectionsMax: $0.connectionsMax,
-        proxyProtocol: $0.proxyProtocol.map(\.description))
+        proxyProtocol: $0.proxyProtocol.map(\.description), tls: $0.tls.map(ListenerTLS.init),
+        strictTransport: $0.strictTransport?.fieldValue, redirectPort: $0.secureRedirect.map { Int($0.port) },
+        redirectStatus: $0.secureRedirect?.status)
     }
     applications = plan.applications.map(App.init)
     let limit = plan.limits
@@ -162,7 +174,8 @@ extension PlanView.Cookie {
       name: plan.name, mode: plan.mode.rawValue, indirect: plan.indirect, noCache: plan.noCache,
       preserve: plan.preserve, httpOnly: plan.httpOnly, secure: plan.secure, sameSite: plan.sameSite?.rawValue,
       domain: plan.domain, path: plan.path, maxIdleMilliseconds: plan.maxIdle?.inMilliseconds,
-      maxLifeMilliseconds: plan.maxLife?.inMilliseconds)
+      maxLifeMilliseconds: plan.maxLife?.inMilliseconds, keyFile: plan.signing?.keyPath,
+      signing: plan.signing?.phase.rawValue)
   }
 }
 
@@ -188,7 +201,8 @@ extension PlanView.Server {
       name: plan.name, site: plan.site, address: plan.address.description, cookieValue: plan.cookieValue,
       tier: plan.tier, weight: plan.weight, maxConnections: plan.maxConnections, isNode: plan.isNode,
       admission: plan.admission.map(PlanView.Check.init), liveness: plan.liveness.map(PlanView.Check.init),
-      slowStartMilliseconds: plan.slowStart.inMilliseconds)
+      slowStartMilliseconds: plan.slowStart.inMilliseconds, tls: plan.tls.map(PlanView.ServerTLS.init),
+      proxyProtocol: plan.proxyProtocol?.rawValue)
   }
 }
 
@@ -198,7 +212,7 @@ extension PlanView.Check {
       kind: plan.kind.word, address: plan.address.description, request: nil,
       intervalMilliseconds: plan.interval.inMilliseconds, fastIntervalMilliseconds: plan.fastInterval.inMilliseconds,
       downIntervalMilliseconds: plan.downInterval.inMilliseconds, timeoutMilliseconds: plan.timeout.inMilliseconds,
-      rise: plan.rise, fall: plan.fall)
+      rise: plan.rise, fall: plan.fall, tls: plan.tls.map(PlanView.ServerTLS.init))
     if case .http(let http) = plan.kind {
       request = PlanView.Request(
         method: http.method, path: http.path, version: http.version, host: http.host,
@@ -214,6 +228,7 @@ extension CheckPlan.Kind {
     case .tcp: "tcp"
     case .http: "http"
     case .monitor: "monitor"
+    case .tlsHello: "tls-hello"
     }
   }
 }

@@ -16,6 +16,8 @@ enum ClientState: UInt8 {
   case answering
   /// Bytes pass both ways as they come, after an upgrade.
   case tunnel
+  /// A relay's connection: a server is being chosen, or bytes pass both ways as they come.
+  case relay
   /// The last answer is out; what the client still sends is read and thrown away for a moment, so that a reset does not
   /// take the answer from it (RFC 9112 section 9.6).
   case lingering
@@ -149,6 +151,10 @@ struct Client {
     static let cookieSet = Flags(rawValue: 65536)
     /// The connection must begin with a PROXY protocol header, which is not complete yet.
     static let awaitsProxyHeader = Flags(rawValue: 131072)
+    /// A PROXY protocol header told where the connection comes from.
+    static let isProxied = Flags(rawValue: 262144)
+    /// Of somebody who only looks whether the node is there.
+    static let isMonitor = Flags(rawValue: 524288)
   }
 
   /// Bytes received and not yet used.

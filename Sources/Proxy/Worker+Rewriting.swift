@@ -122,6 +122,7 @@ extension Worker {
       fields.drop(.xForwardedProto)
       fields.drop(.xForwardedHost)
       fields.drop(.forwarded)
+      fields.drop(.xOriginalTo)
     }
     // To an expectation of HTTP/1.0 nobody answers (RFC 9110 section 10.1.1).
     if head.minorVersion == 0 { fields.drop(.expect) }
@@ -222,6 +223,7 @@ extension Worker {
       writer.append(view[head.host])
       writer.append("\r\n")
     }
+    if app.pointee.originalTo { appendOriginalTo(client, into: &writer) }
   }
 
   /// Where the request comes from, for algorithms and orders of sites that go by it, and for the log: the last address in X-Forwarded-For, or

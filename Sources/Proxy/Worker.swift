@@ -74,7 +74,12 @@ struct Worker: ~Copyable {
   let isOutermost: UnsafeMutablePointer<Bool>
   /// Of each listener: the networks whose connections begin with a PROXY protocol header.
   let proxyNetworks: UnsafeMutablePointer<[Network]>
+  /// Of each listener: the networks of whoever only looks whether the node is there.
+  let monitorNetworks: UnsafeMutablePointer<[Network]>
   let reuseWindow: Int64
+  /// The node passes connections on; of each listener, its port (0: it has none).
+  let isRelay: Bool
+  let relayPorts: [UInt16]
 
   let listeners: [Int32]
   /// The thread has its own descriptor table, and so its own copies of the listeners to close.
@@ -166,11 +171,15 @@ struct Worker: ~Copyable {
     redirectsPublic = plan.geo?.use == .redirects
     isOutermost = .allocate(capacity: max(1, plan.listeners.count))
     proxyNetworks = .allocate(capacity: max(1, plan.listeners.count))
+    monitorNetworks = .allocate(capacity: max(1, plan.listeners.count))
     for (position, listener) in plan.listeners.enumerated() {
       (proxyNetworks + position).initialize(to: listener.proxyProtocol)
+      (monitorNetworks + position).initialize(to: listener.monitorNetworks)
       isOutermost[position] = listener.isPublic || plan.role == .officeProxy
     }
     reuseWindow = Int64(plan.timeScale * 1_000_000_000)
+    isRelay = plan.role == .relay
+    relayPorts = plan.listeners.map { $0.address.port ?? 0 }
     self.listeners = listeners
     ready = .allocate(capacity: slots)
     clientsMax = slots - 8
@@ -192,6 +201,8 @@ struct Worker: ~Copyable {
     isOutermost.deallocate()
     proxyNetworks.deinitialize(count: shared.plan.listeners.count)
     proxyNetworks.deallocate()
+    monitorNetworks.deinitialize(count: shared.plan.listeners.count)
+    monitorNetworks.deallocate()
     ready.deallocate()
   }
 
@@ -345,6 +356,7 @@ struct Worker: ~Copyable {
     case .head: parse(client)
     case .idle: clientInput(client)
     case .exchange, .tunnel: pumpResponse(client)
+    case .relay: pumpRelay(client)
     case .free, .answering, .lingering: break
     }
   }

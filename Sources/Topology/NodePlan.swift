@@ -44,6 +44,8 @@ public enum NodeRole: String, Sendable, CaseIterable {
   case siteDirector = "site-director"
   /// Balances over a site's application servers and binds the session to one.
   case siteBalancer = "site-balancer"
+  /// Passes TCP connections on, byte for byte.
+  case relay
 }
 
 /// One listening socket.
@@ -59,6 +61,8 @@ public struct ListenerPlan: Sendable, Equatable {
   public var proxyProtocol: [Network] = []
   /// Bound although this machine may not have the address (IP_FREEBIND, ip(7)).
   public var bindsFreely = false
+  /// Networks of whoever only looks whether the node is there: their connections are answered here, or closed, and not logged.
+  public var monitorNetworks: [Network] = []
 }
 
 /// One application as a node serves it.
@@ -176,7 +180,7 @@ public struct ServerPlan: Sendable, Equatable {
   public var name: String
   /// The site it stands at.
   public var site: String
-  /// Where it listens for service.
+  /// Where it listens for service. Port 0, at relays only: the port that the client used.
   public var address: Address
   /// The cookie value that names it; several candidates may bear the same. Nil: none.
   public var cookieValue: String?
@@ -283,6 +287,8 @@ public struct ForwardingPlan: Sendable, Equatable {
   public var forwardedProto: Bool
   /// X-Forwarded-Host is set.
   public var forwardedHost: Bool
+  /// X-Original-To is set: the address that the client connected to.
+  public var originalTo = false
 }
 
 /// A range of addresses: CIDR.

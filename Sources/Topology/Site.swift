@@ -60,6 +60,8 @@ public struct Listen: Sendable, Equatable {
   public var bindsFreely = false
   /// Networks whose connections begin with a PROXY protocol header.
   public var proxyProtocol: [Network]
+  /// Networks of whoever only looks whether the node is there.
+  public var monitorNetworks: [Network] = []
 
   /// A listener.
   public init(address: Located<Address>, isPublic: Bool, proxyProtocol: [Network] = []) {
@@ -71,7 +73,7 @@ public struct Listen: Sendable, Equatable {
   var plan: ListenerPlan {
     ListenerPlan(
       address: address.value, isPublic: isPublic, connectionsMax: maxConnections, proxyProtocol: proxyProtocol,
-      bindsFreely: bindsFreely)
+      bindsFreely: bindsFreely, monitorNetworks: monitorNetworks)
   }
 }
 

@@ -96,7 +96,8 @@ struct ApplicationReader {
     return CookieSettings(plan: plan, location: found?.location ?? object.location)
   }
 
-  private func check(_ tree: Tree) -> ApplicationCheck? {
+  /// What is asked: a kind, or a mapping of one.
+  func check(_ tree: Tree) -> ApplicationCheck? {
     switch tree.content {
     case .scalar("tcp", _): return .tcp
     case .scalar("http", _): return .http(.standard)

@@ -136,7 +136,8 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
     let mend = "write an address, or {address: \"127.0.0.1:8080\", public: true}"
     guard
       let entry = Object(
-        item, "listen", keys: ["address", "public", "max-connections", "proxy-protocol", "bind"], shortForm: mend,
+        item, "listen", keys: ["address", "public", "max-connections", "proxy-protocol", "bind", "monitor-net"],
+        shortForm: mend,
         findings: findings)
     else { return nil }
     guard entry["address"] != nil else {
@@ -147,6 +148,7 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
     return entry.address("address").map { address in
       var listen = Listen(address: address, isPublic: entry.bool("public") ?? false, proxyProtocol: proxyProtocol)
       listen.maxConnections = entry.integer("max-connections", 0...10_000_000) ?? 0
+      listen.monitorNetworks = readNetworks("monitor-net", of: entry) ?? []
       listen.bindsFreely = entry.choice("bind", Binding.self) == .free
       return listen
     }

@@ -16,6 +16,7 @@ struct PlanText {
         $0.address.description + ($0.isPublic ? " (public)" : "") + ($0.bindsFreely ? " (bound freely)" : "")
           + ($0.connectionsMax > 0 ? " (\($0.connectionsMax) connections)" : "")
           + ($0.proxyProtocol.isEmpty ? "" : " (PROXY protocol from \(names($0.proxyProtocol)))")
+          + ($0.monitorNetworks.isEmpty ? "" : " (only looked at from \(names($0.monitorNetworks)))")
       }.joined(separator: ", "))
     field("monitor", plan.monitor?.description ?? "none")
     if let admin = plan.admin { field("commands", admin.socketPath) }
@@ -51,12 +52,12 @@ struct PlanText {
 
   private func lines(of application: ApplicationPlan) -> [String] {
     let hosts = application.hosts.isEmpty ? "every host" : application.hosts.joined(separator: ", ")
-    var lines = ["", "application \(application.name): \(hosts)"]
+    var lines = ["", plan.role == .relay ? "connections" : "application \(application.name): \(hosts)"]
     func field(_ name: String, _ value: String) { lines.append("  " + padded(name) + value) }
-    field("cookie", application.cookie.map(cookie) ?? "none")
+    if plan.role != .relay { field("cookie", application.cookie.map(cookie) ?? "none") }
     let pool = application.pool
     field("balance", "\(pool.algorithm.rawValue), queue \(pool.queueMax) per server" + options(of: pool))
-    if plan.role != .siteBalancer { field("failback", failback(pool.failback)) }
+    if plan.role != .siteBalancer, plan.role != .relay { field("failback", failback(pool.failback)) }
     let time = application.timeouts
     field(
       "timeouts",
@@ -71,7 +72,7 @@ struct PlanText {
       "retries",
       "\(retries.attemptsMax) attempts, body \(formatSize(retries.bodyBytesMax)), budget \(retries.budgetPercent) % + \(retries.budgetMinimum)"
     )
-    field("forwarded", forwarding(application.forwarding))
+    if plan.role != .relay { field("forwarded", forwarding(application.forwarding)) }
     for tier in 0..<pool.tierCount {
       let servers = pool.servers.filter { $0.tier == tier }
       lines.append("  tier \(tier)")
@@ -88,7 +89,7 @@ struct PlanText {
   private func rows(of server: ServerPlan) -> [[String]] {
     let maximum = server.maxConnections == 0 ? "-" : "\(server.maxConnections)"
     var rows = [
-      [server.name, server.site, server.address.description, server.cookieValue ?? "-", "\(server.weight)", maximum]
+      [server.name, server.site, server.address.serviceText, server.cookieValue ?? "-", "\(server.weight)", maximum]
         + (server.liveness.map { check($0, role: server.admission == nil ? "" : "alive: ") } ?? ["none"])
     ]
     if let admission = server.admission {
@@ -149,6 +150,7 @@ struct PlanText {
     }
     if plan.forwardedProto { words.append("proto") }
     if plan.forwardedHost { words.append("host") }
+    if plan.originalTo { words.append("original destination") }
     if !plan.trusted.isEmpty {
       let field = plan.clientField == .forwarded ? "Forwarded" : "X-Forwarded-For"
       words.append("client by \(field) from \(names(plan.trusted))")

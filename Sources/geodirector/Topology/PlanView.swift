@@ -16,7 +16,7 @@ struct PlanView: Encodable {
     var address: String
     var isPublic, bindsFreely: Bool
     var connectionsMax: Int
-    var proxyProtocol: [String]
+    var proxyProtocol, monitorNetworks: [String]
   }
   struct Cookie: Encodable {
     var name, mode: String
@@ -58,7 +58,7 @@ struct PlanView: Encodable {
     var pooledMilliseconds: Double
   }
   struct Forwarding: Encodable {
-    var forwardedFor, forwardedProto, forwardedHost: Bool
+    var forwardedFor, forwardedProto, forwardedHost, originalTo: Bool
     var forwardedForExcept, trusted: [String]
     var clientField: String
   }
@@ -114,7 +114,7 @@ extension PlanView {
       Listener(
         address: $0.address.description, isPublic: $0.isPublic, bindsFreely: $0.bindsFreely,
         connectionsMax: $0.connectionsMax,
-        proxyProtocol: $0.proxyProtocol.map(\.description))
+        proxyProtocol: $0.proxyProtocol.map(\.description), monitorNetworks: $0.monitorNetworks.map(\.description))
     }
     applications = plan.applications.map(App.init)
     let limit = plan.limits
@@ -147,7 +147,8 @@ extension PlanView.App {
     let forward = plan.forwarding
     forwarding = PlanView.Forwarding(
       forwardedFor: forward.forwardedFor, forwardedProto: forward.forwardedProto,
-      forwardedHost: forward.forwardedHost, forwardedForExcept: forward.forwardedForExcept.map(\.description),
+      forwardedHost: forward.forwardedHost, originalTo: forward.originalTo,
+      forwardedForExcept: forward.forwardedForExcept.map(\.description),
       trusted: forward.trusted.map(\.description), clientField: forward.clientField.rawValue)
     let retry = plan.retries
     retries = PlanView.Retries(
@@ -185,7 +186,7 @@ extension PlanView.Pool {
 extension PlanView.Server {
   init(_ plan: ServerPlan) {
     self.init(
-      name: plan.name, site: plan.site, address: plan.address.description, cookieValue: plan.cookieValue,
+      name: plan.name, site: plan.site, address: plan.address.serviceText, cookieValue: plan.cookieValue,
       tier: plan.tier, weight: plan.weight, maxConnections: plan.maxConnections, isNode: plan.isNode,
       admission: plan.admission.map(PlanView.Check.init), liveness: plan.liveness.map(PlanView.Check.init),
       slowStartMilliseconds: plan.slowStart.inMilliseconds)

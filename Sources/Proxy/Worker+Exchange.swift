@@ -40,21 +40,18 @@ extension Worker {
       begin(client, upstream)
       return
     }
-    open(client, server, policy, tries: 1, since: now, after: nil)
+    open(client, server, tries: 1, since: now, after: nil)
   }
 
-  /// Opens a connection to the server, at the first of its addresses other than the one that just failed. `tries`: so many
-  /// addresses of it, this one included, were tried since `since`.
+  /// Opens a connection to the server, at the address behind the one that just failed. `tries`: so many addresses of it, this
+  /// one included, were tried since `since`. `hasMadeRoom`: an idle connection was closed for this one.
   private mutating func open(
-    _ client: Int32, _ server: Int32, _ policy: Exchange.PooledConnections, tries: Int, since: Int64,
-    after failed: Upstream.Place?
+    _ client: Int32, _ server: Int32, tries: Int, since: Int64, after failed: Upstream.Place?, hasMadeRoom: Bool = false
   ) {
     let pointer = clients + Int(client)
     let application = pointer.pointee.application
     let list = slot(of: server, in: application)
-    guard
-      let address = addresses[list].first(where: { Upstream.Place($0) != failed }) ?? addresses[list].first
-    else {
+    guard let address = address(list, after: failed) else {
       // The name does not resolve: as good as refused.
       perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[Int(application)], now: now), client)
       return
@@ -87,16 +84,32 @@ extension Worker {
     } catch {
       switch error.code {
       case EMFILE, ENFILE, ENOMEM, ENOBUFS:  // ours, not the server's
-        if evictIdle() && policy != .none { return connect(client, server, .none) }
+        if !hasMadeRoom && evictIdle() {
+          return open(client, server, tries: tries, since: since, after: failed, hasMadeRoom: true)
+        }
         shared.note(.connectDescriptors)
         connectShort(client)
       case EADDRNOTAVAIL:  // every local port is in use towards this address
-        if policy != .none && freePort(list) { return connect(client, server, .none) }
+        if !hasMadeRoom && freePort(list, at: address) {
+          return open(client, server, tries: tries, since: since, after: failed, hasMadeRoom: true)
+        }
+        if tries < addresses[list].count {
+          return open(client, server, tries: tries + 1, since: since, after: Upstream.Place(address))
+        }
         shared.note(.connectPorts)
-        connectShort(client)
+        let action = pointer.pointee.exchange.portsRanOut(pool: &pools[Int(application)], now: now)
+        perform(action, client)
       default: addressFailed(client, server, address, tries: tries, since: since)
       }
     }
+  }
+
+  /// The address of a server behind another one of it, its first behind none; nil: its name does not resolve.
+  private mutating func address(_ list: Int, after failed: Upstream.Place?) -> SocketAddress? {
+    guard let failed, let position = addresses[list].firstIndex(where: { Upstream.Place($0) == failed }) else {
+      return addresses[list].first
+    }
+    return addresses[list][(position + 1) % addresses[list].count]
   }
 
   /// Addresses of a name are tried one after another within the attempt: a refusal costs nothing, silence the connect
@@ -112,7 +125,7 @@ extension Worker {
       shared.addresses.passOver(failed, application: application, server: Int(server))
       refreshAddresses()
       if tries < count && now - since < applications[application].timeouts.connect * 2 {
-        return open(client, server, .any, tries: tries + 1, since: since, after: Upstream.Place(failed))
+        return open(client, server, tries: tries + 1, since: since, after: Upstream.Place(failed))
       }
     }
     perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[application], now: now), client)
@@ -289,11 +302,15 @@ extension Worker {
     return false
   }
 
-  /// Gives the port of an idle connection to the server free for another one, by a reset: closed in order it would keep the
-  /// port for as long as late segments may come. False: there is none.
-  private mutating func freePort(_ slot: Int) -> Bool {
-    guard idleHeads[slot] >= 0 else { return false }
-    closeUpstream(idleHeads[slot], reset: true)
+  /// Gives the port of an idle connection to the server's address free for another one, by a reset: closed in order it would
+  /// keep the port for as long as late segments may come. False: there is none.
+  private mutating func freePort(_ slot: Int, at address: SocketAddress) -> Bool {
+    var upstream = idleHeads[slot]
+    while upstream >= 0 && upstreams[Int(upstream)].place != Upstream.Place(address) {
+      upstream = upstreams[Int(upstream)].next
+    }
+    guard upstream >= 0 else { return false }
+    closeUpstream(upstream, reset: true)
     return true
   }
 
@@ -336,6 +353,7 @@ extension Worker {
     join(client, pointer.pointee.nextWaiting, in: list)
     waiting[list].count += 1
     waitingTotal += 1
+    if list < serverTotal * 2 { queuedTotal += 1 }
   }
 
   /// Makes two clients neighbours in a list; -1 stands for its end on that side.
@@ -351,42 +369,54 @@ extension Worker {
     join(pointer.pointee.previousWaiting, pointer.pointee.nextWaiting, in: list)
     waiting[list].count -= 1
     waitingTotal -= 1
+    if list < serverTotal * 2 { queuedTotal -= 1 }
     pointer.pointee.waitingList = -1
   }
 
-  /// Those whose slot was granted go on; then those who wait get another try, the first of each list first, until one has to
-  /// wait on: a server may have died, a trial may have ended.
-  mutating func retryWaiting() {
+  /// Those whose slot was granted go on.
+  mutating func takeUpGranted() {
     for application in 0..<applicationCount {
       while let client = pools[application].nextGranted() {
         stopWaiting(client)
         perform(clients[Int(client)].exchange.slotFreed(pool: &pools[application], now: now), client)
       }
     }
-    for list in 0..<serverTotal * 3 + applicationCount {
-      var left = waiting[list].count
-      while left > 0, waiting[list].head >= 0 {
-        left -= 1
-        let client = waiting[list].head
-        let pointer = clients + Int(client)
-        let application = Int(pointer.pointee.application)
-        stopWaiting(client)
-        let action: Exchange.Action
-        switch pointer.pointee.exchange.state {
-        case .queued: action = pointer.pointee.exchange.slotFreed(pool: &pools[application], now: now)
-        case .awaitingBudget: action = pointer.pointee.exchange.budgetFreed(pool: &pools[application], now: now)
-        case .awaitingTrial:
-          let server = Int32(list - serverTotal * 2 - applications[application].firstServer)
-          if pools[application].trialIsPending(server, now: now) {
-            action = .awaitTrial(server)
-          } else {
-            action = pointer.pointee.exchange.trialResolved(pool: &pools[application], now: now)
-          }
-        case .idle, .connecting, .awaitingResponse, .relaying, .done: action = .nothing
+  }
+
+  /// Those who wait for a trial or the budget get another try; now and then (`looksAtQueues`) those in queues, too, whose servers
+  /// may have died.
+  mutating func retryWaiting(looksAtQueues: Bool) {
+    takeUpGranted()
+    let trials = serverTotal * 2
+    if looksAtQueues { for list in 0..<trials { retry(list) } }
+    // Nearly always all who wait are in queues.
+    if waitingTotal > queuedTotal { for list in trials..<serverTotal * 3 + applicationCount { retry(list) } }
+  }
+
+  /// Another try for those of a list, the first one first, until one has to wait on.
+  private mutating func retry(_ list: Int) {
+    var left = waiting[list].count
+    while left > 0, waiting[list].head >= 0 {
+      left -= 1
+      let client = waiting[list].head
+      let pointer = clients + Int(client)
+      let application = Int(pointer.pointee.application)
+      stopWaiting(client)
+      let action: Exchange.Action
+      switch pointer.pointee.exchange.state {
+      case .queued: action = pointer.pointee.exchange.slotFreed(pool: &pools[application], now: now)
+      case .awaitingBudget: action = pointer.pointee.exchange.budgetFreed(pool: &pools[application], now: now)
+      case .awaitingTrial:
+        let server = Int32(list - serverTotal * 2 - applications[application].firstServer)
+        if pools[application].trialIsPending(server, now: now) {
+          action = .awaitTrial(server)
+        } else {
+          action = pointer.pointee.exchange.trialResolved(pool: &pools[application], now: now)
         }
-        if waitAgain(client, action, list) { break }
-        perform(action, client)
+      case .idle, .connecting, .awaitingResponse, .relaying, .done: action = .nothing
       }
+      if waitAgain(client, action, list) { return }
+      perform(action, client)
     }
   }
 

@@ -44,6 +44,12 @@ struct Worker: ~Copyable {
   var waiting: UnsafeMutablePointer<WaitingList>
   let serverTotal: Int
   var waitingTotal = 0
+  /// Of them, those that wait for a slot.
+  var queuedTotal = 0
+  /// When those in queues were last asked whether they still wait for the right servers.
+  var queuesLookedAt: Int64 = 0
+  /// How often they are: in nanoseconds. What is granted to them needs no look.
+  static let queueLookInterval: Int64 = 25_000_000
   /// Addresses of each server, the one to try first in front; several only of host names.
   let addresses: UnsafeMutablePointer<[SocketAddress]>
   var addressGeneration = 0
@@ -87,10 +93,10 @@ struct Worker: ~Copyable {
   /// By listener; `.none` while nothing is accepted there.
   var listenerSockets: [Reactor.Socket] = []
   var acceptPausedUntil: Int64 = 0
-  /// By listener: a connection that was taken when there was no place left, to be served with the next one.
+  /// By listener: a connection that was taken when there was no place left, to be served with the next one, or given up in time.
   var parked: [Parked?] = []
   var phase: NodePhase = .running
-  /// Clients to go on with at the end of the round.
+  /// Clients to go on with at the end of the round, each once: those of this round, and behind them those of the next.
   let ready: UnsafeMutablePointer<Int32>
   var readyCount = 0
   let clientsMax: Int
@@ -106,6 +112,8 @@ struct Worker: ~Copyable {
   struct Parked {
     var descriptor: Int32
     var peer: SocketAddress
+    /// When it is given up.
+    var deadline: Int64
   }
 
   struct WaitingList {
@@ -181,7 +189,7 @@ struct Worker: ~Copyable {
     isRelay = plan.role == .relay
     relayPorts = plan.listeners.map { $0.address.port ?? 0 }
     self.listeners = listeners
-    ready = .allocate(capacity: slots)
+    ready = .allocate(capacity: slots * 2)
     clientsMax = slots - 8
     learnedCopies = plan.applications.map { _ in LearnedCopy() }
   }
@@ -289,7 +297,7 @@ struct Worker: ~Copyable {
       phase = next
       phaseChanged()
     }
-    if waitingTotal > 0 { retryWaiting() }
+    if waitingTotal > 0 { takeUpGranted() }
   }
 
   /// What is due once a round, when all completions are handled: pipelined requests, evidence, waiting requests.
@@ -311,7 +319,9 @@ struct Worker: ~Copyable {
       if pools[application].hasFreed { wakeWaiting(application) }
     }
     if waitingTotal > 0 {
-      retryWaiting()
+      let isDue = now - queuesLookedAt >= Self.queueLookInterval
+      if isDue { queuesLookedAt = now }
+      retryWaiting(looksAtQueues: isDue)
       // Who was given up just now may have left a slot to another worker's request.
       for application in 0..<applicationCount where pools[application].hasFreed { wakeWaiting(application) }
     }
@@ -327,7 +337,7 @@ struct Worker: ~Copyable {
       wakeWaiting(application)
       isFreed = true
     }
-    if isFreed { retryWaiting() }
+    if isFreed { takeUpGranted() }
   }
 
   /// Tells the other workers of slots that were granted to their requests.
@@ -342,7 +352,8 @@ struct Worker: ~Copyable {
   }
 
   mutating func schedule(_ client: Int32) {
-    guard !clients[Int(client)].flags.contains(.scheduled), readyCount < slots else { return }
+    guard !clients[Int(client)].flags.contains(.scheduled) else { return }
+    precondition(readyCount < slots * 2, "a client stands in the list once")
     clients[Int(client)].flags.insert(.scheduled)
     ready[readyCount] = client
     readyCount += 1

@@ -57,10 +57,12 @@ struct HAProxyFrontend {
     }
     for (index, listener) in plan.listeners.enumerated() where !listener.monitorNetworks.isEmpty {
       let condition = "{ so_id \(index + 1) } { src \(HAProxyText.networks(listener.monitorNetworks)) }"
-      lines.add(
-        plan.role == .relay
-          ? "tcp-request connection reject if \(condition)"
-          : "http-request return status 200 if \(condition)")
+      if plan.role == .relay {
+        lines.add("tcp-request connection reject if \(condition)")
+      } else {
+        lines.add("http-request set-log-level silent if \(condition)")
+        lines.add("http-request return status 200 if \(condition)")
+      }
     }
   }
 

@@ -18,8 +18,8 @@ public struct Exchange: Sendable {
   public enum Action: Sendable, Equatable {
     /// Send the request to this server, over an idle connection if the policy allows one, else over a new one.
     case connect(Int32, PooledConnections)
-    /// The request is in the queue of this server: `slotFreed` when `Pool.nextGranted` tells it, and now and then to see
-    /// whether the server still is one to wait for.
+    /// The request waits for a slot of this server, or of another one that takes it as well: `slotFreed` when `Pool.nextGranted`
+    /// tells it, and now and then to see whether they still are ones to wait for.
     case queue(Int32)
     /// Wait for the outcome of another request's trial; then `trialResolved`.
     case awaitTrial(Int32)
@@ -125,8 +125,12 @@ public struct Exchange: Sendable {
   private var everyAttemptUnprocessed = true
   private var sentAnything = false
   private var holdsSlot = false
-  /// The place in the server's queue; -1: none.
+  /// The place in a queue; -1: none.
   private var place: Int32 = -1
+  /// Whose slots it waits for in that place.
+  private var line = SlotQueues.Line.server(-1, isBound: false)
+  /// The server was chosen as one that takes new users.
+  private var isNewThere = false
   /// The driver's number for the request.
   private var waiter: Int32 = -1
   private var holdsBudget = false
@@ -138,6 +142,8 @@ public struct Exchange: Sendable {
   /// When the attempt was chosen.
   private var attemptBegan: Int64 = 0
   private var limitReached = false
+  /// Attempts among those made that ended before they began, as there was no local port towards the server.
+  private var portShortages = 0
 
   /// No request yet.
   public init() {}
@@ -165,6 +171,7 @@ public struct Exchange: Sendable {
     isReplayable = true
     everyAttemptUnprocessed = true
     limitReached = false
+    portShortages = 0
     holdsSlot = false
     place = -1
     self.waiter = waiter
@@ -182,17 +189,21 @@ public struct Exchange: Sendable {
   /// A slot of the awaited server may have been granted, or the server may have died or been taken out meanwhile.
   public mutating func slotFreed(pool: inout Pool, now: Int64) -> Action {
     guard state == .queued else { return .nothing }
-    guard isStillWanted(pool) else {
+    guard isStillWanted(&pool) else {
       leaveQueue(&pool)
       endTrial(reached: false, &pool)
       return choose(&pool, now)
     }
-    return takeUpSlot(isAgainstBelief ? .none : .any, &pool)
+    return takeUpSlot(isAgainstBelief ? .none : .any, &pool, now)
   }
 
-  /// The awaited server is one that the request may go to, also now.
-  private func isStillWanted(_ pool: borrowing Pool) -> Bool {
-    pool.servesOwnUsers(server) || (isAgainstBelief && !pool.isInMaintenance(server))
+  /// What the request waits for is what it would be sent to, also now.
+  private func isStillWanted(_ pool: inout Pool) -> Bool {
+    if isAgainstBelief && !pool.isInMaintenance(server) { return true }
+    guard pool.isServed(line) else { return false }
+    // A server that takes no new users any more is left, if another one takes them (rules C1 and F2).
+    if case .server = line, isNewThere, !pool.admits(server) { return !pool.somebodyAdmits() }
+    return true
   }
 
   /// The awaited trial has an outcome, or took too long.
@@ -213,9 +224,9 @@ public struct Exchange: Sendable {
     case .awaitingTrial: return choose(&pool, now)
     case .queued:
       // A slot may have been granted in this very moment.
-      if isStillWanted(pool) && pool.shared.queues.take(place) {
-        place = -1
-        return attemptWithSlot(isAgainstBelief ? .none : .any, &pool)
+      if isStillWanted(&pool) {
+        let action = takeUpSlot(isAgainstBelief ? .none : .any, &pool, now)
+        if state != .queued { return action }
       }
       limitReached = true
       return end(.connectionLimitReached, &pool)
@@ -245,7 +256,8 @@ public struct Exchange: Sendable {
   /// Bytes of the request are no longer held: it cannot be sent again.
   public mutating func replayLost() { isReplayable = false }
 
-  /// No connection. `ownFault`: no descriptor, port or memory of ours, which says nothing of the server (rule C4).
+  /// No connection. `ownFault`: no descriptor or memory of ours, which says nothing of the server (rule C4), and is missing for
+  /// any other as well.
   public mutating func connectFailed(ownFault: Bool, pool: inout Pool, now: Int64) -> Action {
     guard state == .connecting else { return .nothing }
     if ownFault { return end(.internalShortage, &pool) }
@@ -253,6 +265,16 @@ public struct Exchange: Sendable {
     pool.members[Int(server)].hasFailures = true
     pool.shared.trials.revoke(server)
     finishAttempt(&pool)
+    return next(&pool, now)
+  }
+
+  /// No connection, as every local port is in use towards the server. That says nothing of the server (rule C4), nor of the
+  /// others: one of them is next, at no cost to the budget, as nothing was tried. A session waits for the shortage to pass.
+  public mutating func portsRanOut(pool: inout Pool, now: Int64) -> Action {
+    guard state == .connecting else { return .nothing }
+    portShortages += 1
+    finishAttempt(&pool)
+    if pool.wouldLoseSession(binding, leaving: server, excluding: exclusions) { return end(.internalShortage, &pool) }
     return next(&pool, now)
   }
 
@@ -369,7 +391,7 @@ public struct Exchange: Sendable {
 
   private mutating func choose(_ pool: inout Pool, _ now: Int64) -> Action {
     // The first attempt is free; each further one counts against the budget.
-    if attempts > 0 && !holdsBudget {
+    if attempts > portShortages && !holdsBudget {
       guard pool.budget.take() else {
         state = .awaitingBudget
         return .awaitBudget
@@ -384,7 +406,7 @@ public struct Exchange: Sendable {
       trialBegan = purpose == .trial ? now : nil
       isProbe = purpose == .probe
       attemptBegan = now
-      return attempt(isAgainstBelief ? .none : .any, &pool)
+      return attempt(isAgainstBelief ? .none : .any, &pool, now)
     case .awaitTrial(let target):
       state = .awaitingTrial
       return .awaitTrial(target)
@@ -393,24 +415,38 @@ public struct Exchange: Sendable {
     }
   }
 
-  private mutating func attempt(_ pooled: PooledConnections, _ pool: inout Pool) -> Action {
-    let isBound = binding.group >= 0
-    if pool.shared.loads.reserveForNewcomer(server, isBound: isBound) { return attemptWithSlot(pooled, &pool) }
-    guard let place = pool.join(server, isBound: isBound, waiter: waiter) else {
+  private mutating func attempt(_ pooled: PooledConnections, _ pool: inout Pool, _ now: Int64) -> Action {
+    if pool.shared.loads.reserveForNewcomer(server) { return attemptWithSlot(pooled, &pool) }
+    return queue(pooled, &pool, now)
+  }
+
+  @inline(never)
+  private mutating func queue(_ pooled: PooledConnections, _ pool: inout Pool, _ now: Int64) -> Action {
+    isNewThere = pool.admits(server) && (binding.group < 0 || pool.group(of: server) != binding.group)
+    let isAlone = isAgainstBelief || isProbe || exclusions.tried.count > 0 || exclusions.sites != 0
+    line = pool.line(server, binding, isFirst: !isAlone)
+    guard let place = pool.join(line, waiter: waiter) else {
       limitReached = true
       return end(.connectionLimitReached, &pool)
     }
     self.place = place
     // A slot given back between the two looks is granted by now.
-    return takeUpSlot(pooled, &pool)
+    return takeUpSlot(pooled, &pool, now)
   }
 
-  private mutating func takeUpSlot(_ pooled: PooledConnections, _ pool: inout Pool) -> Action {
-    guard pool.shared.queues.take(place) else {
+  private mutating func takeUpSlot(_ pooled: PooledConnections, _ pool: inout Pool, _ now: Int64) -> Action {
+    let granted = pool.shared.queues.take(place)
+    guard granted >= 0 else {
       state = .queued
       return .queue(server)
     }
     place = -1
+    // Another worker may have granted it by an older belief.
+    guard isAgainstBelief || pool.isFit(granted, for: line) else {
+      pool.release(granted)
+      return choose(&pool, now)
+    }
+    server = granted
     return attemptWithSlot(pooled, &pool)
   }
 
@@ -426,18 +462,22 @@ public struct Exchange: Sendable {
   /// Gives the place in the queue up, and with it a slot that it was granted a moment ago.
   private mutating func leaveQueue(_ pool: inout Pool) {
     guard place >= 0 else { return }
-    let isGranted = pool.shared.queues.leave(place, pool.shared.loads)
+    let granted = pool.shared.queues.leave(place, pool.shared.loads)
     place = -1
-    if isGranted { pool.release(server) }
+    if granted >= 0 { pool.release(granted) }
   }
 
   private mutating func next(_ pool: inout Pool, _ now: Int64) -> Action {
-    guard attempts < attemptsMax else { return end(failureOfAttempts, &pool) }
+    guard attempts - portShortages < attemptsMax && attempts < TriedServers.capacity else {
+      return end(failureOfAttempts, &pool)
+    }
     return choose(&pool, now)
   }
 
   private var failureOfAttempts: Failure {
     if !everyAttemptUnprocessed { return .connectionTerminated }
+    // Those that were not tried may well be there.
+    if portShortages > 0 { return .internalShortage }
     return limitReached ? .connectionLimitReached : .destinationUnavailable
   }
 

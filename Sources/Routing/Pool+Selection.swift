@@ -138,7 +138,10 @@ extension Pool {
     let group = groups + Int(binding.group)
     let chosen = group.pointee.balancer.select(
       key, loads: shared.loads, excluding: exclusions.tried, random: &random)
-    if chosen >= 0 && !exclusions.rules(out: members[Int(chosen)], chosen) { return .server(chosen, .cookie, .plain) }
+    if chosen >= 0 && !exclusions.rules(out: members[Int(chosen)], chosen) {
+      let isFull = mindsLoad && group.pointee.members.count > 1 && shared.loads.isFull(chosen)
+      return .server(isFull ? bearerWithSlot(of: group, exclusions) ?? chosen : chosen, .cookie, .plain)
+    }
     var pending: Int32 = -1
     for position in group.pointee.members.indices {
       let server = group.pointee.members[position]
@@ -163,6 +166,20 @@ extension Pool {
       }
     }
     return pending >= 0 ? exclusions.await(pending) : .none
+  }
+
+  /// Another candidate with the same cookie value, that has a free slot.
+  private mutating func bearerWithSlot(of group: UnsafeMutablePointer<Group>, _ exclusions: Exclusions) -> Int32? {
+    let count = group.pointee.members.count
+    let start = Int(random.below(UInt32(count)))
+    for offset in 0..<count {
+      let server = group.pointee.members[(start + offset) % count]
+      let member = members[Int(server)]
+      if member.takesOwnUsers && !exclusions.rules(out: member, server) && !shared.loads.isFull(server) {
+        return server
+      }
+    }
+    return nil
   }
 
   /// Directors of a site that say they have nobody share their trials: one request may cross in vain per check interval (rule
@@ -269,7 +286,7 @@ extension Pool {
     if chosen < 0 { return -1 }
     let isOut = exclusions.rules(out: members[Int(chosen)], chosen)
     // A hash binds a client to its server: only where the alternative is another tier it gives way to load.
-    let mindsLoad = spill || (algorithm != .source && algorithm != .rendezvous)
+    let mindsLoad = spill || mindsLoad
     if !isOut && !(mindsLoad && shared.loads.isFull(chosen)) { return chosen }
     // The site of the choice is ruled out (a tier may hold several), or its slots are taken.
     var found = isOut ? -1 : chosen
@@ -278,7 +295,7 @@ extension Pool {
     for offset in 0..<count {
       let server = tiers[tier].members[(start + offset) % count]
       let member = members[Int(server)]
-      guard member.health.takesNewUsers, !member.isDrained, !exclusions.rules(out: member, server) else { continue }
+      guard member.admits, !exclusions.rules(out: member, server) else { continue }
       if !(mindsLoad && shared.loads.isFull(server)) { return server }
       if found < 0 { found = server }
     }

@@ -23,6 +23,8 @@ public struct Pool: ~Copyable {
     var aliveSince: Int64 = .min
     /// The deadline of its drain has passed: its own users are moved, too (rule F2).
     var isDrained = false
+    /// May be given new users.
+    var admits: Bool { health.takesNewUsers && !isDrained }
     /// May be given its own users.
     var takesOwnUsers: Bool { health.takesOwnUsers && !isDrained }
     /// A request that belongs there may try it, whatever is believed of its life.
@@ -68,8 +70,10 @@ public struct Pool: ~Copyable {
   /// `.max` never.
   let failbackDelay: Int64
   let algorithm: BalanceAlgorithm
+  /// The algorithm's choice gives way to a server with a free slot; a hash's binds a client to its server.
+  let mindsLoad: Bool
   let capacity: Int
-  /// Requests that may wait for one server, at all workers.
+  /// Requests with a session, and as many without, that may wait for one server, at all workers.
   let queueMax: Int32
   /// The worker's number among those that share the pool: 0 to 63.
   let worker: Int32
@@ -111,6 +115,7 @@ public struct Pool: ~Copyable {
       case .after(let duration): duration.nanosecondsClamped
       }
     algorithm = plan.algorithm
+    mindsLoad = plan.algorithm != .source && plan.algorithm != .rendezvous
     capacity = plan.capacity
     queueMax = Int32(clamping: plan.queueMax)
     self.worker = Int32(worker)
@@ -242,7 +247,7 @@ public struct Pool: ~Copyable {
       members[index].isDrained = isOver(members[index].health, now)
     }
     for tier in 0..<tierCount {
-      let admitting = weighted(tiers[tier].members) { $0.health.takesNewUsers && !$0.isDrained }
+      let admitting = weighted(tiers[tier].members) { $0.admits }
       if admitting.isEmpty {
         tiers[tier].admittingSince = .max
       } else if tiers[tier].admittingSince == .max {
@@ -260,11 +265,12 @@ public struct Pool: ~Copyable {
       // By the plan's weights: those of a slow start differ between balancers and grow, and would move sessions again.
       replacements.rebuild(
         (0..<Int32(serverCount)).filter {
-          members[Int($0)].health.takesNewUsers && !members[Int($0)].isDrained
+          members[Int($0)].admits
         }.map { index in
           WeightedServer(index: index, weight: max(1, members[Int(index)].weight))
         })
     }
+    offerSlotsToLines()
   }
 
   /// Whether the deadline of a drain has passed; one that has not is remembered. A deadline alone drains nobody.
@@ -293,8 +299,28 @@ public struct Pool: ~Copyable {
     return false
   }
 
+  /// Whether the server takes new users.
+  func admits(_ server: Int32) -> Bool { members[Int(server)].admits }
+
+  /// Whether some server takes new users.
+  mutating func somebodyAdmits() -> Bool {
+    for tier in 0..<tierCount where tiers[tier].admittingSince < .max { return true }
+    return false
+  }
+
   /// Whether the server may still take users who are bound to it.
   public func servesOwnUsers(_ server: Int32) -> Bool { members[Int(server)].takesOwnUsers }
+
+  /// Whether a request that found no way to `server`, which has its session, could only go on without the session: nobody else who
+  /// bears its cookie's value is there. Never at an office, from where other ways lead to the session.
+  mutating func wouldLoseSession(_ binding: Binding, leaving server: Int32, excluding exclusions: Exclusions) -> Bool {
+    guard mode != .passive, binding.group >= 0, members[Int(server)].group == binding.group else { return false }
+    for position in groups[Int(binding.group)].members.indices {
+      let other = groups[Int(binding.group)].members[position]
+      if members[Int(other)].takesOwnUsers && !exclusions.rules(out: members[Int(other)], other) { return false }
+    }
+    return true
+  }
 
   /// Whether the operator has taken the server out: not even a trial may reach it.
   func isInMaintenance(_ server: Int32) -> Bool { members[Int(server)].health.enabled == .maintenance }
@@ -315,17 +341,85 @@ public struct Pool: ~Copyable {
   /// Gives a slot back: to the first who waits for it.
   mutating func release(_ server: Int32) {
     shared.loads.release(server)
-    if shared.loads.isAwaited(server) { freed |= shared.queues.dispatch(server, shared.loads) }
+    if shared.loads.isAwaited(server) { offerSlots(of: server) }
   }
 
-  /// Queues a request for a slot of the server; nil: the queue is full.
-  mutating func join(_ server: Int32, isBound: Bool, waiter: Int32) -> Int32? {
-    guard
-      let (place, marks) = shared.queues.join(
-        server, isBound: isBound, worker: worker, waiter: waiter, max: queueMax, shared.loads)
-    else { return nil }
-    freed |= marks
+  /// The line in which a request waits that was sent to a server without a free slot: any server that takes it as well will do, where there
+  /// are several. `isFirst`: no attempt was made, so nothing rules one of them out.
+  mutating func line(_ server: Int32, _ binding: Binding, isFirst: Bool) -> SlotQueues.Line {
+    let isBound = binding.group >= 0
+    let alone = SlotQueues.Line.server(server, isBound: isBound)
+    // A hash binds a client to its server, and so does the session's in which parallel requests meet.
+    guard isFirst, mindsLoad else { return alone }
+    if isBound {
+      let group = members[Int(server)].group
+      return group == binding.group && groups[Int(group)].members.count > 1 ? .group(group) : alone
+    }
+    let isSpreadByHash = mode == .prefix && binding.sessionHash != 0 && binding.presence != .none
+    let tier = members[Int(server)].tier
+    guard admits(server), !isSpreadByHash, tiers[Int(tier)].members.count > 1 else { return alone }
+    return .tier(tier)
+  }
+
+  /// Queues a request; nil: as many wait in its line as may, `queueMax` for each server that it waits for.
+  mutating func join(_ line: SlotQueues.Line, waiter: Int32) -> Int32? {
+    let servers =
+      switch line {
+      case .server: 1
+      case .tier(let tier): tiers[Int(tier)].members.count
+      case .group(let group): groups[Int(group)].members.count
+      }
+    let bound = Int32(clamping: Int(queueMax) * servers)
+    guard let place = shared.queues.join(line, worker: worker, waiter: waiter, max: bound, shared.loads) else {
+      return nil
+    }
+    // A slot given back between the look at the server and now is granted here.
+    switch line {
+    case .server(let server, _): offerSlots(of: server)
+    case .tier(let tier):
+      let place = tiers + Int(tier)
+      for position in place.pointee.members.indices { offerSlotsIfAny(of: place.pointee.members[position]) }
+    case .group(let group):
+      let place = groups + Int(group)
+      for position in place.pointee.members.indices { offerSlotsIfAny(of: place.pointee.members[position]) }
+    }
     return place
+  }
+
+  private mutating func offerSlotsIfAny(of server: Int32) {
+    if shared.loads.mayHaveSlot(server) { offerSlots(of: server) }
+  }
+
+  /// Grants the server's free slots to those who wait for them.
+  private mutating func offerSlots(of server: Int32) {
+    let member = members[Int(server)]
+    let offer = SlotQueues.Offer(
+      server: server, tier: admits(server) ? member.tier : -1, group: member.takesOwnUsers ? member.group : -1)
+    freed |= shared.queues.dispatch(offer, shared.loads)
+  }
+
+  /// Who waits for several servers is given slots of those that have come back meanwhile.
+  private mutating func offerSlotsToLines() {
+    guard shared.loads.waitingForSeveral > 0 else { return }
+    for server in 0..<Int32(serverCount) { offerSlotsIfAny(of: server) }
+  }
+
+  /// Whether somebody of the line may be given a slot, as far as is believed.
+  func isServed(_ line: SlotQueues.Line) -> Bool {
+    switch line {
+    case .server(let server, _): servesOwnUsers(server)
+    case .tier(let tier): tiers[Int(tier)].admittingSince < .max
+    case .group(let group): isUsable(group: group)
+    }
+  }
+
+  /// Whether a slot of the server is one that the line waits for, as far as is believed.
+  func isFit(_ server: Int32, for line: SlotQueues.Line) -> Bool {
+    switch line {
+    case .server: true
+    case .tier: admits(server)
+    case .group: servesOwnUsers(server)
+    }
   }
 
   /// The next of this worker's requests that was granted a slot, by the number it was begun with: tell it `slotFreed`.

@@ -9,6 +9,7 @@ import socket
 import pytest
 
 from harness import sanitizer, waiting
+from harness.origin import Origin
 from harness.raw import RawConnection, elapsed, request
 from harness.single import Single
 
@@ -43,20 +44,29 @@ class Gate:
 
 @pytest.fixture
 def full(request, tmp_path):
-    """One server that takes one request at a time and has one, `/holder`; `ask(target, session)` is one more."""
+    """Servers that take one request at a time and have one, `/holder`; `ask(target, session)` is one more. `session`: of which server, A if
+    it is just true."""
     if request.config.getoption("--system") == "haproxy":
         pytest.skip("behaviour of ours, not of the reference")
     with contextlib.ExitStack() as stack:
 
-        def starter(options=None, workers=1, **timeouts):
+        def starter(options=None, workers=1, names=("A",), admission=False, **timeouts):
             single = stack.enter_context(
-                Single(tmp_path, names=("A",), session={"name": "SID", "mode": "prefix"}, timeouts=PATIENT | timeouts,
+                Single(tmp_path, names=names, session={"name": "SID", "mode": "prefix"}, timeouts=PATIENT | timeouts,
                        options=options or {}))
-            single.data["sites"][0]["servers"][0]["max-connections"] = 1
             single.workers = workers
-            single.gate = single.origins["A"].handler = Gate()
-            # The origin's threads may not outlive the test.
-            stack.callback(lambda: [single.gate.permits.put(True) for _ in range(50)])
+            single.gates, single.admission = {name: Gate() for name in names}, {}
+            for server in single.data["sites"][0]["servers"]:
+                server["max-connections"] = 1
+                single.origins[server["name"]].handler = single.gates[server["name"]]
+                if admission:
+                    host, port = single.at[server["name"]]
+                    del server["address"]
+                    server |= {"host": host, "ports": {"shop": port, "admission": 8081}}
+                    single.admission[server["name"]] = stack.enter_context(Origin("admission", (host, 8081)))
+            single.gate = single.gates["A"]
+            # The origins' threads may not outlive the test.
+            stack.callback(lambda: [gate.permits.put(True) for gate in single.gates.values() for _ in range(50)])
             single.address = single.geodirector()
 
             def connect():
@@ -68,15 +78,18 @@ def full(request, tmp_path):
                 return connection
 
             single.connect, single.ask = connect, ask
-            single.holder = ask("/holder")
-            single.gate.wait_arrived(1)
+            single.holders = {name: ask("/holder", name) for name in names[1:]} | {"A": ask("/holder")}
+            single.holder = single.holders["A"]
+            for gate in single.gates.values():
+                gate.wait_arrived(1)
             return single
 
         yield starter
 
 
 def message(target, session):
-    return request(target=target, headers=[("Cookie", "SID=A~1234")] if session else [])
+    server = session if isinstance(session, str) else "A"
+    return request(target=target, headers=[("Cookie", f"SID={server}~1234")] if session else [])
 
 
 def wait_taken_up(single, connection):
@@ -176,6 +189,22 @@ def test_users_with_a_session_go_first_and_within_each_kind_who_came_first(full)
     assert {connection.answer().status for connection in [single.holder, *connections]} == {200}
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_while_sessions_wait_one_slot_in_eight_is_a_new_users(full, workers):
+    """Sessions keep coming: there is always one more in the queue than is served, as long as a new user waits."""
+    single = full(workers=workers)
+    wait_taken_up(single, single.ask("/free-0"))
+    for number in range(3):
+        wait_taken_up(single, single.ask(f"/bound-{number}", session=True))
+    wait_taken_up(single, single.ask("/free-1"))
+    for number in range(3, 20):
+        wait_taken_up(single, single.ask(f"/bound-{number}", session=True))
+        single.gate.let()
+        single.gate.wait_arrived(number - 1)
+    bound = [f"/bound-{number}" for number in range(20)]
+    assert single.gate.arrived == ["/holder", *bound[:7], "/free-0", *bound[7:14], "/free-1", bound[14]]
+
+
 @pytest.mark.parametrize("bound", [False, True], ids=["without a session", "with a session"])
 @pytest.mark.parametrize("newcomer_bound", [False, True], ids=["newcomer without a session", "newcomer with a session"])
 def test_a_newcomer_of_the_moment_in_which_the_slot_is_freed_does_not_overtake(full, bound, newcomer_bound):
@@ -213,18 +242,70 @@ def test_the_holders_own_next_request_does_not_overtake(full):
 def test_what_finds_the_queue_full_is_503_at_once_and_those_in_it_are_served(full):
     single = full(options={"queue": 3})
     queued = []
-    for number in range(3):
-        queued.append(single.ask(f"/queued-{number}", session=number == 0))
+    # Those with a session have a bound of their own: no flood of new users shuts them out.
+    for number in range(6):
+        queued.append(single.ask(f"/queued-{number}", session=number >= 3))
         wait_taken_up(single, queued[-1])
     for session in (False, True):
         seconds, answer = elapsed(lambda: single.ask("/too-many", session).answer())  # noqa: B023
         assert answer.status == 503 and answer.all("Retry-After"), answer
         assert seconds < 5, "it waited"
-    for count in range(4):
+    for count in range(7):
         single.gate.wait_arrived(count + 1)
         single.gate.let()
-    assert [connection.answer().status for connection in queued] == [200] * 3
-    assert single.gate.arrived == ["/holder", "/queued-0", "/queued-1", "/queued-2"]
+    assert [connection.answer().status for connection in queued] == [200] * 6
+    assert single.gate.arrived == ["/holder", *(f"/queued-{number}" for number in (3, 4, 5, 0, 1, 2))]
+
+
+@pytest.mark.parametrize("algorithm", ["roundrobin", "leastconn", "random", "first"])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_new_users_wait_for_whichever_server_has_a_slot_first(full, algorithm, workers):
+    single = full(names=("A", "B", "C"), workers=workers, options={"balance": algorithm})
+    free = [single.ask(f"/free-{number}") for number in range(6)]
+    for connection in free:
+        wait_taken_up(single, connection)
+    # Only B is ever done.
+    for count in range(7):
+        single.gates["B"].wait_arrived(count + 1)
+        single.gates["B"].let()
+    assert [connection.answer().status for connection in free] == [200] * 6
+    assert single.gates["A"].arrived == single.gates["C"].arrived == ["/holder"]
+
+
+def test_a_queue_full_of_sessions_at_one_server_refuses_no_new_user(full):
+    single = full(names=("A", "B"), options={"queue": 2})
+    sessions = [single.ask(f"/bound-{number}", session="A") for number in range(2)]
+    for connection in sessions:
+        wait_taken_up(single, connection)
+    free = [single.ask(f"/free-{number}") for number in range(4)]
+    for connection in free:
+        wait_taken_up(single, connection)
+    assert single.ask("/too-many", session="A").answer().status == 503
+    for count in range(5):
+        single.gates["B"].wait_arrived(count + 1)
+        single.gates["B"].let()
+    assert [connection.answer().status for connection in free] == [200] * 4
+
+
+def test_a_new_user_is_not_given_the_slot_of_a_server_that_has_closed_its_admission(full):
+    single = full(names=("A", "B"), admission=True)
+    free = single.ask("/free")
+    wait_taken_up(single, free)
+    single.admission["A"].stop()
+    node = single.nodes["geodirector"]
+    waiting.until(lambda: "A is up for its own users only" in node.err.read_text(), "A's closing being noticed")
+    single.gates["A"].let()
+    assert single.holders["A"].answer().status == 200
+    # A slot of A is free, and the one who waits does not get it.
+    session = single.ask("/bound", session="A")
+    single.gates["A"].wait_arrived(2)
+    assert single.gates["A"].arrived == ["/holder", "/bound"]
+    single.gates["B"].let()
+    single.gates["B"].wait_arrived(2)
+    single.gates["A"].let()
+    single.gates["B"].let()
+    assert free.answer().status == session.answer().status == 200
+    assert single.gates["B"].arrived == ["/holder", "/free"]
 
 
 def test_who_waits_longer_than_the_time_out_is_503_and_leaves_no_trace(full):
@@ -302,18 +383,18 @@ def test_newcomers_at_other_workers_do_not_overtake_in_the_moment_in_which_the_s
 
 def test_the_bound_of_the_queue_counts_the_requests_of_all_workers(full):
     single = full(options={"queue": 3}, workers=3)
-    at = spread(single, 5)
-    queued = [single.ask(f"/queued-{number}", connection=at[number % len(at)].pop()) for number in range(3)]
+    at = spread(single, 6)
+    queued = [single.ask(f"/queued-{number}", number >= 3, at[number % len(at)].pop()) for number in range(6)]
     for connection in queued:
         wait_taken_up(single, connection)
     for there in at:
         for session in (False, True):
             seconds, answer = elapsed(lambda: single.ask("/too-many", session, there.pop()).answer())  # noqa: B023
             assert answer.status == 503 and answer.all("Retry-After") and seconds < 5, answer
-    for count in range(4):
+    for count in range(7):
         single.gate.wait_arrived(count + 1)
         single.gate.let()
-    assert [connection.answer().status for connection in queued] == [200] * 3
+    assert [connection.answer().status for connection in queued] == [200] * 6
 
 
 def test_who_waits_at_one_worker_is_served_when_those_of_others_leave(full):

@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 import referencing
 
+from harness import sanitizer
 from harness.geodirector import binary
 from harness.topology import REPOSITORY
 
@@ -51,7 +52,7 @@ def environment(**more) -> dict:
 
 def simulate(*arguments, code: int | None = 0, **more) -> subprocess.CompletedProcess:
     done = subprocess.run([str(binary()), "topology", "simulate", *map(str, arguments)], capture_output=True, text=True,
-                          timeout=60, env=environment(**more), cwd="/")
+                          timeout=60 * sanitizer.slower(), env=environment(**more), cwd="/")
     assert code is None or done.returncode == code, done
     assert "Fatal error" not in done.stderr
     return done
@@ -322,7 +323,7 @@ class TestCompare:
 
     def test_it_is_the_same_on_one_processor(self):
         command = [str(binary()), "topology", "simulate", str(TWO_SITES), "--compare", "--scenario", "sick-server"]
-        alone = subprocess.run(["taskset", "-c", "0", *command], capture_output=True, text=True, timeout=60,
+        alone = subprocess.run(["taskset", "-c", "0", *command], capture_output=True, text=True, timeout=60 * sanitizer.slower(),
                                env=environment(), cwd="/")
         assert alone.stdout == simulate(TWO_SITES, "--compare", "--scenario", "sick-server").stdout
 

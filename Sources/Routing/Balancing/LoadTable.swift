@@ -13,12 +13,12 @@ public struct LoadTable: @unchecked Sendable {
   private struct Cell: ~Copyable {
     let inFlight = Atomic<Int32>(0)
     let limit = Atomic<Int32>(0)
-    /// Requests in its queue: those with a session in the upper half, the others in the lower.
-    let waiting = Atomic<UInt64>(0)
+    /// Requests in its queue.
+    let waiting = Atomic<Int32>(0)
     private let padding = InlineArray<6, UInt64>(repeating: 0)
   }
 
-  /// The header's cell counts the total.
+  /// The header's cell counts the total, and those who wait for several servers at once.
   private let header: UnsafeMutablePointer<Cell>
   private let cells: UnsafeMutablePointer<Cell>
   /// One bit a server: set while it has no free slot. Kept at the changes, so that `First` need not read every server.
@@ -68,13 +68,11 @@ public struct LoadTable: @unchecked Sendable {
     UnsafeMutableRawPointer(header).deallocate()
   }
 
-  /// Takes a slot of a server for a request that comes new; false: the server is at its limit, or others wait for a slot who
-  /// come before it. A request with a session (`isBound`) waits only behind such.
+  /// Takes a slot of a server for a request that comes new; false: the server is at its limit, or others wait for a slot: who of
+  /// them and the newcomer is next, the queue decides.
   @inline(__always)
-  func reserveForNewcomer(_ server: Int32, isBound: Bool) -> Bool {
-    let waiting = cells[checked(server)].waiting.load(ordering: .relaxed)
-    if waiting != 0 && (!isBound || waiting >> 32 != 0) { return false }
-    return reserve(server)
+  func reserveForNewcomer(_ server: Int32) -> Bool {
+    waiting(server) == 0 && waitingForSeveral == 0 && reserve(server)
   }
 
   /// Takes a slot of a server; false: the server is at its limit, and nothing was taken.
@@ -152,36 +150,45 @@ public struct LoadTable: @unchecked Sendable {
     cells[checked(server)].limit.load(ordering: .relaxed)
   }
 
-  /// Changes the limit; requests in flight above it stay. 0: unlimited. Those who wait are granted a slot by the next release.
-  public func setLimit(_ server: Int32, to limit: Int32) {
-    precondition(limit >= 0)
-    let position = checked(server)
-    cells[position].limit.store(limit, ordering: .sequentiallyConsistent)
-    settleFullBit(position)
-  }
-
   /// Requests that hold a slot of any server now.
   @inline(__always)
   public var totalInFlight: Int32 {
     header.pointee.inFlight.load(ordering: .relaxed)
   }
 
-  /// Counts a request that waits for a slot (1), or no longer does (-1).
-  func waits(_ server: Int32, isBound: Bool, _ change: Int64) {
-    let step = UInt64(bitPattern: isBound ? change << 32 : change)
-    cells[checked(server)].waiting.wrappingAdd(step, ordering: .sequentiallyConsistent)
+  /// Counts a request that waits in a line (1), or no longer does (-1).
+  func count(_ line: SlotQueues.Line, _ change: Int32) {
+    switch line {
+    case .server(let server, _): cells[checked(server)].waiting.wrappingAdd(change, ordering: .sequentiallyConsistent)
+    case .tier, .group: header.pointee.waiting.wrappingAdd(change, ordering: .sequentiallyConsistent)
+    }
   }
 
-  /// Requests that wait for a slot of the server, at all workers.
+  /// Requests that wait for a slot of this server alone, at all workers.
+  @inline(__always)
   public func waiting(_ server: Int32) -> Int32 {
-    let waiting = cells[checked(server)].waiting.load(ordering: .relaxed)
-    return Int32(truncatingIfNeeded: (waiting >> 32) &+ (waiting & 0xFFFF_FFFF))
+    cells[checked(server)].waiting.load(ordering: .relaxed)
   }
 
-  /// Whether somebody waits for a slot of the server. To be asked after a slot was released.
+  /// Requests that wait for a slot of any of several servers, at all workers.
+  @inline(__always)
+  public var waitingForSeveral: Int32 {
+    header.pointee.waiting.load(ordering: .relaxed)
+  }
+
+  /// Whether somebody may wait for a slot of the server. To be asked after a slot was released.
   @inline(__always)
   func isAwaited(_ server: Int32) -> Bool {
     cells[checked(server)].waiting.load(ordering: .sequentiallyConsistent) != 0
+      || header.pointee.waiting.load(ordering: .sequentiallyConsistent) != 0
+  }
+
+  /// Whether the server may have a free slot. To be asked after a request was counted that waits: who gives a slot back clears the
+  /// server's bit first and looks at the count then.
+  @inline(__always)
+  func mayHaveSlot(_ server: Int32) -> Bool {
+    let position = checked(server)
+    return full[position >> 6].load(ordering: .sequentiallyConsistent) & (1 << UInt64(position & 63)) == 0
   }
 
   /// For the 64 servers from `64 * word`: a bit is set while that server has no free slot.
@@ -198,12 +205,11 @@ public struct LoadTable: @unchecked Sendable {
     return fullWords[summary].load(ordering: .relaxed)
   }
 
-  /// Whether the server has no slot for a newcomer: all are taken, or others wait for one.
+  /// Whether the server has no slot for a newcomer: all are taken, or others wait for one of this server.
   @inline(__always)
   func isFull(_ server: Int32) -> Bool {
     let limit = limit(server)
-    return limit > 0
-      && (inFlight(server) >= limit || cells[checked(server)].waiting.load(ordering: .relaxed) != 0)
+    return limit > 0 && (inFlight(server) >= limit || waiting(server) != 0)
   }
 
   /// Sets the bit to what the counter says, and again until the counter has not changed sides meanwhile: two workers

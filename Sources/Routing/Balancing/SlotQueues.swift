@@ -1,22 +1,59 @@
 import Synchronization
 
-/// Who waits for a slot of a full server: one queue a server for all workers of the process (rules D2 and G), those with a
-/// session ahead of those without, in each kind the first come first.
+/// Who waits for a slot of a full server (rules D2 and G): queues for all workers of the process, those with a session ahead of those
+/// without, in each kind the first come first. While both kinds wait, one slot in `turnOfFree` goes to who has no session all
+/// the same: however many sessions there are, new users are served one after another.
 ///
-/// A slot that becomes free is granted here to the first in the queue, whichever worker that is at: it is never free while
-/// somebody waits, so no newcomer of any worker can take it. `LoadTable` counts those who wait beside the slots, and a
-/// newcomer looks at that count; this table is touched only while somebody waits, and then behind one lock.
+/// Who may be served by any of several servers waits for all of them at once, in a line of the tier or of the cookie value: the
+/// first slot that one of them gives is the first one's in line. Only who belongs to one server waits for that one.
+///
+/// A slot that becomes free is granted here to the first, whichever worker that is at: it is never free while somebody waits
+/// for it, so no newcomer of any worker can take it. `LoadTable` counts those who wait beside the slots, and a newcomer looks at
+/// that count; this table is touched only while somebody waits, and then behind one lock.
 ///
 /// A handle as `LoadTable` is: the memory lives from `allocate` to `deallocate`.
 struct SlotQueues: @unchecked Sendable {
+  /// Of so many slots that a server gives while both kinds wait, the last goes to a request without a session. Seven in eight keep
+  /// a session's wait within a seventh of what it would be alone.
+  static let turnOfFree = 8
+
+  /// Whose slots a request waits for.
+  enum Line: Equatable, Sendable {
+    /// This server's only; `isBound`: because it has a session.
+    case server(Int32, isBound: Bool)
+    /// Those of all servers of the tier that admit new users.
+    case tier(Int32)
+    /// Those of all servers that bear the cookie value of the request.
+    case group(Int32)
+
+    var isBound: Bool {
+      switch self {
+      case .server(_, let isBound): isBound
+      case .tier: false
+      case .group: true
+      }
+    }
+  }
+
+  /// Who may be given a slot of a server: those who wait for it alone, and those of two lines; -1: of none.
+  struct Offer {
+    var server: Int32
+    /// Its tier, while it admits new users.
+    var tier: Int32 = -1
+    /// The cookie value that it bears, while it serves its users.
+    var group: Int32 = -1
+  }
+
   /// One request that waits, or whose slot is granted and not yet taken up.
   private struct Place {
-    var server: Int32
+    var line: Line
     var worker: Int32
     /// The worker's own number for the request.
     var waiter: Int32
-    var isBound: Bool
-    var isGranted = false
+    /// Larger than that of whoever came before.
+    var arrival: UInt64
+    /// The server whose slot it was granted; -1: it waits.
+    var granted: Int32 = -1
     /// The list it stands in; -1: none, the worker was told of its slot.
     var list: Int32 = -1
     var next: Int32 = -1
@@ -29,17 +66,28 @@ struct SlotQueues: @unchecked Sendable {
     var count: Int32 = 0
   }
 
-  /// Two lists a server (those with a session, then those without), then one a worker for what it was granted.
+  /// Four lists a server (those with a session, those without, the line of a tier and of a cookie value: there are no more of these than
+  /// servers), then one a worker for what it was granted.
   private struct Room {
     var places: [Place] = []
     var firstFree: Int32 = -1
     var lists: [List]
+    var arrivals: UInt64 = 0
+    /// By server: slots given to sessions since a request without one has waited to be next.
+    var passedBy: [UInt8]
     let serverCount: Int
 
-    func list(_ server: Int32, isBound: Bool) -> Int { isBound ? Int(server) : serverCount + Int(server) }
-    func granted(_ worker: Int32) -> Int { serverCount * 2 + Int(worker) }
+    func list(of line: Line) -> Int {
+      switch line {
+      case .server(let server, isBound: true): Int(server)
+      case .server(let server, isBound: false): serverCount + Int(server)
+      case .tier(let tier): serverCount * 2 + Int(tier)
+      case .group(let group): serverCount * 3 + Int(group)
+      }
+    }
+    func grants(to worker: Int32) -> Int { serverCount * 4 + Int(worker) }
 
-    mutating func add(_ place: Place, to list: Int) -> Int32 {
+    mutating func add(_ place: Place) -> Int32 {
       var number = firstFree
       if number >= 0 {
         firstFree = places[Int(number)].next
@@ -48,7 +96,7 @@ struct SlotQueues: @unchecked Sendable {
         number = Int32(places.count)
         places.append(place)
       }
-      link(number, into: list)
+      link(number, into: list(of: place.line))
       return number
     }
 
@@ -82,23 +130,43 @@ struct SlotQueues: @unchecked Sendable {
       places[Int(number)].list = -1
     }
 
-    func first(of server: Int32) -> Int32 {
-      let bound = lists[list(server, isBound: true)].head
-      return bound >= 0 ? bound : lists[list(server, isBound: false)].head
+    /// The first in a line; -1: nobody.
+    private func head(_ line: Line) -> Int32 { lists[list(of: line)].head }
+
+    /// Who came first of the first in two lines.
+    private func earlier(_ one: Int32, _ other: Int32) -> Int32 {
+      if one < 0 || other < 0 { return max(one, other) }
+      return places[Int(one)].arrival < places[Int(other)].arrival ? one : other
+    }
+
+    private func firstBound(_ offer: Offer) -> Int32 {
+      let own = head(.server(offer.server, isBound: true))
+      return offer.group < 0 ? own : earlier(own, head(.group(offer.group)))
+    }
+
+    private func firstFree(_ offer: Offer) -> Int32 {
+      let own = head(.server(offer.server, isBound: false))
+      return offer.tier < 0 ? own : earlier(own, head(.tier(offer.tier)))
     }
 
     /// Gives the server's free slots to those who wait for one; the workers, by bit, that have to be told.
-    mutating func dispatch(_ server: Int32, _ loads: LoadTable) -> UInt64 {
+    mutating func dispatch(_ offer: Offer, _ loads: LoadTable) -> UInt64 {
       var marks: UInt64 = 0
-      while case let number = first(of: server), number >= 0, loads.reserve(server) {
+      let server = Int(offer.server)
+      while true {
+        let bound = firstBound(offer)
+        let free = firstFree(offer)
+        let isTurnOfFree = free >= 0 && passedBy[server] >= SlotQueues.turnOfFree - 1
+        let number = bound < 0 || isTurnOfFree ? free : bound
+        guard number >= 0, loads.reserve(offer.server) else { return marks }
+        passedBy[server] = number == free ? 0 : free >= 0 ? passedBy[server] + 1 : passedBy[server]
         let place = places[Int(number)]
         unlink(number)
-        places[Int(number)].isGranted = true
-        link(number, into: granted(place.worker))
-        loads.waits(server, isBound: place.isBound, -1)
+        places[Int(number)].granted = offer.server
+        link(number, into: grants(to: place.worker))
+        loads.count(place.line, -1)
         marks |= 1 << UInt64(place.worker)
       }
-      return marks
     }
   }
 
@@ -107,8 +175,9 @@ struct SlotQueues: @unchecked Sendable {
   /// Empty queues for so many servers.
   static func allocate(serverCount: Int) -> SlotQueues {
     let room = UnsafeMutablePointer<Mutex<Room>>.allocate(capacity: 1)
-    let lists = [List](repeating: List(), count: serverCount * 2 + LoadTable.workersMax)
-    room.initialize(to: Mutex(Room(lists: lists, serverCount: serverCount)))
+    let lists = [List](repeating: List(), count: serverCount * 4 + LoadTable.workersMax)
+    let passedBy = [UInt8](repeating: 0, count: serverCount)
+    room.initialize(to: Mutex(Room(lists: lists, passedBy: passedBy, serverCount: serverCount)))
     return SlotQueues(room: room)
   }
 
@@ -118,55 +187,50 @@ struct SlotQueues: @unchecked Sendable {
     room.deallocate()
   }
 
-  /// Queues a request. Nil: as many wait already as may. Slots that were freed meanwhile are granted at once: `marks` are the
-  /// workers, by bit, that have to be told.
-  func join(
-    _ server: Int32, isBound: Bool, worker: Int32, waiter: Int32, max: Int32, _ loads: LoadTable
-  ) -> (place: Int32, marks: UInt64)? {
-    // Under a flood most are refused: without the lock.
-    if loads.waiting(server) >= max { return nil }
-    return room.pointee.withLock { room in
-      let lists = (room.list(server, isBound: true), room.list(server, isBound: false))
-      guard room.lists[lists.0].count + room.lists[lists.1].count < max else { return nil }
-      let place = Place(server: server, worker: worker, waiter: waiter, isBound: isBound)
-      let number = room.add(place, to: isBound ? lists.0 : lists.1)
+  /// Queues a request; nil: as many wait in the line already as may. Slots that were given back before it was counted are not
+  /// looked for: the caller dispatches each server of the line that may have one.
+  func join(_ line: Line, worker: Int32, waiter: Int32, max: Int32, _ loads: LoadTable) -> Int32? {
+    room.pointee.withLock { room in
+      guard room.lists[room.list(of: line)].count < max else { return nil }
+      room.arrivals += 1
+      let number = room.add(Place(line: line, worker: worker, waiter: waiter, arrival: room.arrivals))
       // Counted first, then looked for a slot: whoever gives one back looks at the count afterwards, so one of both sees the other.
-      loads.waits(server, isBound: isBound, 1)
-      return (number, room.dispatch(server, loads))
+      loads.count(line, 1)
+      return number
     }
   }
 
   /// After a slot was given back while somebody waits: the workers, by bit, that have to be told.
-  func dispatch(_ server: Int32, _ loads: LoadTable) -> UInt64 {
-    room.pointee.withLock { $0.dispatch(server, loads) }
+  func dispatch(_ offer: Offer, _ loads: LoadTable) -> UInt64 {
+    room.pointee.withLock { $0.dispatch(offer, loads) }
   }
 
   /// The worker's next request that was granted a slot, by the worker's number for it; nil: none. Each is told once.
   func nextGranted(worker: Int32) -> Int32? {
     room.pointee.withLock { room in
-      let number = room.lists[room.granted(worker)].head
+      let number = room.lists[room.grants(to: worker)].head
       guard number >= 0 else { return nil }
       room.unlink(number)
       return room.places[Int(number)].waiter
     }
   }
 
-  /// Takes up the slot granted to this place, which is given up by that. False: it waits still.
-  func take(_ place: Int32) -> Bool {
+  /// Takes up the slot granted to this place, which is given up by that: the server it is of. -1: it waits still.
+  func take(_ place: Int32) -> Int32 {
     room.pointee.withLock { room in
-      guard room.places[Int(place)].isGranted else { return false }
-      room.remove(place)
-      return true
+      let granted = room.places[Int(place)].granted
+      if granted >= 0 { room.remove(place) }
+      return granted
     }
   }
 
-  /// Gives the place up. True: a slot was granted to it, which the caller now holds.
-  func leave(_ place: Int32, _ loads: LoadTable) -> Bool {
+  /// Gives the place up: the server whose slot was granted to it, which the caller now holds. -1: none was.
+  func leave(_ place: Int32, _ loads: LoadTable) -> Int32 {
     room.pointee.withLock { room in
       let left = room.places[Int(place)]
       room.remove(place)
-      if !left.isGranted { loads.waits(left.server, isBound: left.isBound, -1) }
-      return left.isGranted
+      if left.granted < 0 { loads.count(left.line, -1) }
+      return left.granted
     }
   }
 }

@@ -59,13 +59,18 @@ extension Run {
     poolStates[Int(pool)].waiting -= 1
   }
 
-  /// Gives those who wait another try, the first of each list first; who has to wait on keeps the place and the deadline.
+  /// Those whose slot was granted go on. Then those who wait get another try, the first of each list first; who has to wait on keeps the
+  /// place and the deadline.
   @inline(never)
   mutating func retryWaiting(_ pool: Int32) {
     guard !isRetrying else { return }
     isRetrying = true
     defer { isRetrying = false }
     pools[Int(pool)].refreshIfNeeded(now: now)
+    while let index = pools[Int(pool)].nextGranted() {
+      removeWaiting(index, pool)
+      perform(legs[Int(index)].exchange.slotFreed(pool: &pools[Int(pool)], now: now), index)
+    }
     for rank in 0..<4 {
       // Servers, by number, that turned the first of their list away.
       var full = TriedServers()

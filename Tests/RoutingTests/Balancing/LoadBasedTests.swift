@@ -79,9 +79,9 @@ struct LoadBasedTests {
     }
     fixture.loads.release(321)
     #expect(fixture.select() == 321)
-    fixture.loads.setLimit(77, to: 2)
+    fixture.loads.release(77)
     #expect(fixture.select() == 77)
-    fixture.loads.setLimit(77, to: 1)
+    #expect(fixture.loads.reserve(77))
     #expect(fixture.select() == 321)
   }
 

@@ -16,36 +16,28 @@ struct LoadTableTests {
     #expect(loads.limit(0) == 2 && loads.limit(1) == 0)
   }
 
-  @Test func `a lowered limit holds for new requests, a raised one at once`() {
-    let loads = LoadTable.allocate(limits: [0])
-    defer { loads.deallocate() }
-    for _ in 0..<5 { #expect(loads.reserve(0)) }
-    loads.setLimit(0, to: 3)
-    #expect(!loads.reserve(0) && loads.isFull(0) && loads.fullBits(word: 0) == 1)
-    loads.release(0)
-    loads.release(0)
-    #expect(!loads.reserve(0) && loads.fullBits(word: 0) == 1)
-    loads.release(0)
-    #expect(loads.fullBits(word: 0) == 0)
-    #expect(loads.reserve(0) && !loads.reserve(0))
-    loads.setLimit(0, to: 0)
-    #expect(loads.reserve(0) && loads.fullBits(word: 0) == 0)
-  }
-
   @Test(arguments: [true, false])
-  func `a newcomer takes no slot while somebody waits who comes before it`(isShared: Bool) {
+  func `a newcomer takes no slot while somebody waits`(isShared: Bool) {
     let loads = LoadTable.allocate(limits: [3, 3], isShared: isShared)
     defer { loads.deallocate() }
-    loads.waits(0, isBound: false, 1)
-    #expect(!loads.reserveForNewcomer(0, isBound: false) && loads.isFull(0) && loads.inFlight(0) == 0)
-    #expect(loads.reserveForNewcomer(0, isBound: true), "a session waits only behind sessions")
-    loads.waits(0, isBound: true, 1)
-    #expect(!loads.reserveForNewcomer(0, isBound: true) && loads.waiting(0) == 2)
-    loads.waits(0, isBound: false, -1)
-    #expect(!loads.reserveForNewcomer(0, isBound: false) && loads.waiting(0) == 1)
-    #expect(loads.reserveForNewcomer(1, isBound: false), "other servers have queues of their own")
-    loads.waits(0, isBound: true, -1)
-    #expect(!loads.isAwaited(0) && loads.reserveForNewcomer(0, isBound: false) && !loads.isFull(0))
+    let own = SlotQueues.Line.server(0, isBound: false)
+    let session = SlotQueues.Line.server(0, isBound: true)
+    loads.count(own, 1)
+    #expect(!loads.reserveForNewcomer(0) && loads.isFull(0) && loads.inFlight(0) == 0)
+    loads.count(session, 1)
+    #expect(!loads.reserveForNewcomer(0) && loads.waiting(0) == 2)
+    #expect(loads.reserveForNewcomer(1), "other servers have queues of their own")
+    loads.count(session, -1)
+    #expect(loads.isAwaited(0) && !loads.reserveForNewcomer(0) && loads.waiting(0) == 1)
+    loads.count(own, -1)
+    #expect(!loads.isAwaited(0) && loads.reserveForNewcomer(0) && !loads.isFull(0))
+    for line in [SlotQueues.Line.tier(0), .group(1)] {
+      loads.count(line, 1)
+      #expect(!loads.reserveForNewcomer(0) && !loads.reserveForNewcomer(1) && loads.isAwaited(0) && loads.isAwaited(1))
+      #expect(!loads.isFull(1) && loads.waiting(1) == 0, "whose slots they wait for is not known here")
+      loads.count(line, -1)
+    }
+    #expect(loads.waitingForSeveral == 0)
   }
 
   @Test func `many workers at once never exceed the limit, and the marks of full servers come out right`() async {

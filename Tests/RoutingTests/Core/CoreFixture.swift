@@ -125,10 +125,13 @@ final class CoreFixture {
   func timeOut(_ exchange: inout Exchange) -> String { tell(exchange.responseTimedOut(pool: &pool)) }
   func garble(_ exchange: inout Exchange) -> String { tell(exchange.responseInvalid(pool: &pool)) }
 
-  /// No descriptor or port of our own is left for the connection.
+  /// No descriptor of our own is left for the connection.
   func runShort(_ exchange: inout Exchange) -> String {
     tell(exchange.connectFailed(ownFault: true, pool: &pool, now: now))
   }
+
+  /// No local port is left towards the server.
+  func runOutOfPorts(_ exchange: inout Exchange) -> String { tell(exchange.portsRanOut(pool: &pool, now: now)) }
 
   func finish(_ exchange: inout Exchange) { exchange.finish(pool: &pool) }
 
@@ -189,6 +192,7 @@ final class CoreFixture {
   /// Nothing is held any more: no slot, no place in a queue or in the budget.
   var holdsNothing: Bool {
     pool.budget.inFlight == 0 && pool.budget.retries == 0 && shared.loads.totalInFlight == 0
+      && shared.loads.waitingForSeveral == 0
       && (0..<Int32(pool.serverCount)).allSatisfy { shared.loads.inFlight($0) == 0 && shared.loads.waiting($0) == 0 }
   }
 }

@@ -37,6 +37,8 @@ import Topology
     var tried: [Int32] = []
     var isReconnecting = false
     var attemptsMax = 1
+    /// Attempts for which there was no port.
+    var withoutPort = 0
     var steps = 0
   }
 
@@ -76,7 +78,7 @@ import Topology
     func take(_ trip: inout Trip) {
       trip.steps += 1
       #expect(trip.steps < 400, "an exchange ends")
-      #expect(trip.exchange.attempts <= trip.attemptsMax)
+      #expect(trip.exchange.attempts - trip.withoutPort <= trip.attemptsMax)
       switch core.action {
       case .connect(let server, let policy):
         #expect(core.shared.health.snapshot(server).enabled != .maintenance)
@@ -119,6 +121,9 @@ import Topology
         switch below(6) {
         case 0, 1: _ = core.refuse(&trip.exchange)
         case 2 where below(8) == 0: _ = core.runShort(&trip.exchange)
+        case 2 where below(4) == 0:
+          trip.withoutPort += 1
+          _ = core.runOutOfPorts(&trip.exchange)
         default:
           let isNew = trip.isReconnecting || below(2) == 0
           trip.exchange.connected(isNew: isNew, pool: &core.pool)
@@ -168,7 +173,10 @@ import Topology
       let attempts = trips[position].exchange.attempts
       if state != .queued { #expect(core.slotFreed(&trips[position].exchange) == "nothing") }
       if state != .awaitingTrial { #expect(core.trialResolved(&trips[position].exchange) == "nothing") }
-      if state != .connecting { #expect(core.refuse(&trips[position].exchange) == "nothing") }
+      if state != .connecting {
+        #expect(core.refuse(&trips[position].exchange) == "nothing")
+        #expect(core.runOutOfPorts(&trips[position].exchange) == "nothing")
+      }
       if state != .awaitingResponse {
         #expect(core.lose(&trips[position].exchange) == "nothing")
         #expect(core.respond(&trips[position].exchange) == "nothing")

@@ -34,6 +34,8 @@ public struct NodePlan: Sendable, Equatable {
   public var geo: GeoPlan?
   /// Where the node takes commands. Nil: nowhere.
   public var admin: AdminPlan?
+  /// Whom it tells of servers that go down or come back. Nil: its log alone.
+  public var notify: NotifyPlan?
 }
 
 /// The role of a proxy node.

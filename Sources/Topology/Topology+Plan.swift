@@ -20,6 +20,12 @@ extension Topology {
   ///
   /// - Throws: `PlanError` when no director, balancer or office has the name.
   public func plan(for name: String) throws(PlanError) -> NodePlan {
+    var plan = try unnotifiedPlan(for: name)
+    plan.notify = notify?.scaled(by: timeScale)
+    return plan
+  }
+
+  private func unnotifiedPlan(for name: String) throws(PlanError) -> NodePlan {
     if let office = office(named: name) { return plan(of: office) }
     if let relay = relay(named: name) { return plan(of: relay) }
     for site in sites {

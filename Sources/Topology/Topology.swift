@@ -27,6 +27,8 @@ public struct Topology: Sendable, Equatable {
   public var sharedAddresses: [SharedAddress]
   /// Where nodes take commands. Nil: nowhere.
   public var admin: AdminSettings?
+  /// Whom nodes tell of servers that go down or come back. Nil: their logs alone.
+  public var notify: NotifyPlan?
   /// TCP services, in declaration order.
   public var relays: [Relay]
   /// Stories to simulate, in declaration order.

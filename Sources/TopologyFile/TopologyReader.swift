@@ -8,7 +8,9 @@ struct TopologyReader {
     "geodirector", "applications", "sites", "offices", "links", "relays", "scenarios", "include", "addresses",
   ]
   static let mainKeys =
-    includedKeys + ["network", "defaults", "time-scale", "resolve-interval", "traffic", "service", "geo", "admin"]
+    includedKeys + [
+      "network", "defaults", "time-scale", "resolve-interval", "traffic", "service", "geo", "admin", "notify",
+    ]
 
   let findings: Findings
   private var topology: Topology
@@ -34,6 +36,7 @@ struct TopologyReader {
     if let tree = object["service"] { topology.service = traffic.service(tree) }
     if let tree = object["geo"] { topology.geo = GeoReader(findings: findings).geo(tree) }
     if let tree = object["admin"] { topology.admin = AdminReader(findings: findings).admin(tree) }
+    if let tree = object["notify"] { topology.notify = NotifyReader(findings: findings).notify(tree) }
     readCommon(object)
     return object
   }

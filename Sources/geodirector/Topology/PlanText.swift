@@ -20,6 +20,9 @@ struct PlanText {
       }.joined(separator: ", "))
     field("monitor", plan.monitor?.description ?? "none")
     if let admin = plan.admin { field("commands", admin.socketPath) }
+    if let notify = plan.notify {
+      field("notify", "\(notify.command.joined(separator: " ")), every \(notify.interval.text) at most")
+    }
     field("in front", plan.downstreamNodes.isEmpty ? "no node of ours" : plan.downstreamNodes.joined(separator: ", "))
     field("grace", "\(plan.grace.text), shutdown \(plan.shutdown.text), resolve every \(plan.resolveInterval.text)")
     if let geo = plan.geo {

@@ -87,6 +87,7 @@ struct PlanView: Encodable {
   }
   var name, role, network, digest: String
   var site, monitor, adminSocket: String?
+  var notifyCommand: [String]?
   var geo: Geo?
   var listeners: [Listener]
   var applications: [App]
@@ -105,6 +106,7 @@ extension PlanView {
     site = plan.site
     monitor = plan.monitor?.description
     adminSocket = plan.admin?.socketPath
+    notifyCommand = plan.notify?.command
     geo = plan.geo.map { geo in
       Geo(
         use: geo.use == .tiers ? "tiers" : "redirects", database: geo.databasePath, sites: geo.sites.map(\.name),

@@ -14,12 +14,12 @@ extension Worker {
     case .connect(let server, let policy):
       if pointer.pointee.chosen == 0 { pointer.pointee.chosen = now }
       connect(client, server, policy)
-    case .queue(let server):
-      wait(client, in: queueList(client, server))
+    case .queue:
+      wait(client, in: queueList(Int(pointer.pointee.application)))
     case .awaitTrial(let server):
-      wait(client, in: serverTotal * 2 + slot(of: server, in: pointer.pointee.application))
+      wait(client, in: slot(of: server, in: pointer.pointee.application))
     case .awaitBudget:
-      wait(client, in: serverTotal * 3 + Int(pointer.pointee.application))
+      wait(client, in: serverTotal + Int(pointer.pointee.application))
     case .answer(let failure):
       answerFailure(client, failure)
     case .relay, .nothing:
@@ -326,21 +326,18 @@ extension Worker {
 
   // MARK: Waiting
 
-  /// The queues themselves are of the whole process and in the core (`SlotQueues`); these lists are the worker's own part of
-  /// them: two a server, as users with a session wait ahead of those without.
-  private mutating func queueList(_ client: Int32, _ server: Int32) -> Int {
-    let pointer = clients + Int(client)
-    let list = slot(of: server, in: pointer.pointee.application)
-    return pointer.pointee.exchange.binding.group >= 0 ? list : serverTotal + list
-  }
+  /// The queues themselves are of the whole process and in the core (`SlotQueues`); this list is the worker's own part of them.
+  private func queueList(_ application: Int) -> Int { serverTotal + applicationCount + application }
 
   private mutating func wait(_ client: Int32, in list: Int) {
     let pointer = clients + Int(client)
     let app = applications + Int(pointer.pointee.application)
     if pointer.pointee.waitingList >= 0 { stopWaiting(client) }
     link(client, into: list, ahead: false)
-    let isTrial = list >= serverTotal * 2 && list < serverTotal * 3
-    setDeadline(client, .queue, isTrial ? app.pointee.timeouts.connect * 2 : app.pointee.timeouts.queue)
+    var patience = list < serverTotal ? app.pointee.timeouts.connect * 2 : app.pointee.timeouts.queue
+    // Until the first server is asked there is one time-out, however often the request is sent to another queue.
+    if list >= serverTotal && pointer.pointee.chosen == 0 { patience -= now - pointer.pointee.headComplete }
+    setDeadline(client, .queue, max(1, patience))
   }
 
   /// Puts a client at the end of a list, or before all others.
@@ -353,7 +350,7 @@ extension Worker {
     join(client, pointer.pointee.nextWaiting, in: list)
     waiting[list].count += 1
     waitingTotal += 1
-    if list < serverTotal * 2 { queuedTotal += 1 }
+    if list >= serverTotal + applicationCount { queuedTotal += 1 }
   }
 
   /// Makes two clients neighbours in a list; -1 stands for its end on that side.
@@ -369,7 +366,7 @@ extension Worker {
     join(pointer.pointee.previousWaiting, pointer.pointee.nextWaiting, in: list)
     waiting[list].count -= 1
     waitingTotal -= 1
-    if list < serverTotal * 2 { queuedTotal -= 1 }
+    if list >= serverTotal + applicationCount { queuedTotal -= 1 }
     pointer.pointee.waitingList = -1
   }
 
@@ -383,14 +380,30 @@ extension Worker {
     }
   }
 
-  /// Those who wait for a trial or the budget get another try; now and then (`looksAtQueues`) those in queues, too, whose servers
-  /// may have died.
+  /// Those who wait for a trial or the budget get another try; now and then (`looksAtQueues`) those in queues are asked, too, as their
+  /// servers may have died.
   mutating func retryWaiting(looksAtQueues: Bool) {
+    if looksAtQueues && queuedTotal > 0 { for application in 0..<applicationCount { look(at: application) } }
     takeUpGranted()
-    let trials = serverTotal * 2
-    if looksAtQueues { for list in 0..<trials { retry(list) } }
     // Nearly always all who wait are in queues.
-    if waitingTotal > queuedTotal { for list in trials..<serverTotal * 3 + applicationCount { retry(list) } }
+    if waitingTotal > queuedTotal { for list in 0..<serverTotal + applicationCount { retry(list) } }
+  }
+
+  /// Those in an application's queues whose servers are not the ones to wait for any more go elsewhere.
+  private mutating func look(at application: Int) {
+    let list = queueList(application)
+    guard waiting[list].count > 0 else { return }
+    pools[application].offerSlotsToLines()
+    var client = waiting[list].head
+    for _ in 0..<waiting[list].count where client >= 0 {
+      let next = clients[Int(client)].nextWaiting
+      let action = clients[Int(client)].exchange.lookWhileQueued(pool: &pools[application], now: now)
+      if action != .nothing {
+        stopWaiting(client)
+        perform(action, client)
+      }
+      client = next
+    }
   }
 
   /// Another try for those of a list, the first one first, until one has to wait on.
@@ -404,33 +417,30 @@ extension Worker {
       stopWaiting(client)
       let action: Exchange.Action
       switch pointer.pointee.exchange.state {
-      case .queued: action = pointer.pointee.exchange.slotFreed(pool: &pools[application], now: now)
       case .awaitingBudget: action = pointer.pointee.exchange.budgetFreed(pool: &pools[application], now: now)
       case .awaitingTrial:
-        let server = Int32(list - serverTotal * 2 - applications[application].firstServer)
+        let server = Int32(list - applications[application].firstServer)
         if pools[application].trialIsPending(server, now: now) {
           action = .awaitTrial(server)
         } else {
           action = pointer.pointee.exchange.trialResolved(pool: &pools[application], now: now)
         }
-      case .idle, .connecting, .awaitingResponse, .relaying, .done: action = .nothing
+      case .idle, .queued, .connecting, .awaitingResponse, .relaying, .done: action = .nothing
       }
       if waitAgain(client, action, list) { return }
       perform(action, client)
     }
   }
 
-  /// Still no slot, trial outcome or budget: back to the head of the same list, its deadline as it was.
+  /// Still no trial outcome or budget: back to the head of the same list, its deadline as it was.
   private mutating func waitAgain(_ client: Int32, _ action: Exchange.Action, _ list: Int) -> Bool {
     let pointer = clients + Int(client)
     switch action {
-    case .queue(let server):
-      guard queueList(client, server) == list else { return false }
     case .awaitTrial(let server):
-      guard serverTotal * 2 + slot(of: server, in: pointer.pointee.application) == list else { return false }
+      guard slot(of: server, in: pointer.pointee.application) == list else { return false }
     case .awaitBudget:
-      guard serverTotal * 3 + Int(pointer.pointee.application) == list else { return false }
-    case .connect, .answer, .relay, .nothing: return false
+      guard serverTotal + Int(pointer.pointee.application) == list else { return false }
+    case .queue, .connect, .answer, .relay, .nothing: return false
     }
     link(client, into: list, ahead: true)
     return true

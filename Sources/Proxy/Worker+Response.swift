@@ -323,8 +323,6 @@ extension Worker {
       }
       pointer.pointee.stash.free.copyMemory(from: scratch, byteCount: count)
       pointer.pointee.stash.end += count
-      // It is the client's turn still, not the server's.
-      if pointer.pointee.state == .exchange { awaitTaking(client) }
       return false
     }
     var parts: (iovec, iovec) = (

@@ -40,7 +40,7 @@ struct Worker: ~Copyable {
   /// First idle connection of each server, numbered over all applications; -1: none.
   let idleHeads: UnsafeMutablePointer<Int32>
   var idleCounts: UnsafeMutablePointer<Int32>
-  /// Clients waiting: two lists a server (users with a session first), then one a server for trials, then one an application for the budget.
+  /// Clients waiting: one list a server for its trials, then one an application for the budget, then one an application for slots.
   var waiting: UnsafeMutablePointer<WaitingList>
   let serverTotal: Int
   var waitingTotal = 0
@@ -154,7 +154,7 @@ struct Worker: ~Copyable {
     idleHeads.initialize(repeating: -1, count: max(1, serverTotal))
     idleCounts = .allocate(capacity: max(1, serverTotal))
     idleCounts.initialize(repeating: 0, count: max(1, serverTotal))
-    let lists = serverTotal * 3 + applicationCount
+    let lists = serverTotal + applicationCount * 2
     waiting = .allocate(capacity: max(1, lists))
     waiting.initialize(repeating: WaitingList(), count: max(1, lists))
     addresses = .allocate(capacity: max(1, serverTotal))

@@ -119,6 +119,7 @@ final class CoreFixture {
   }
 
   func slotFreed(_ exchange: inout Exchange) -> String { tell(exchange.slotFreed(pool: &pool, now: now)) }
+  func look(_ exchange: inout Exchange) -> String { tell(exchange.lookWhileQueued(pool: &pool, now: now)) }
   func trialResolved(_ exchange: inout Exchange) -> String { tell(exchange.trialResolved(pool: &pool, now: now)) }
   func waitedTooLong(_ exchange: inout Exchange) -> String { tell(exchange.waitedTooLong(pool: &pool, now: now)) }
   func budgetFreed(_ exchange: inout Exchange) -> String { tell(exchange.budgetFreed(pool: &pool, now: now)) }

@@ -100,6 +100,7 @@ struct CompiledApplication {
   var forwardedFor: Bool
   var forwardedProto: Bool
   var forwardedHost: Bool
+  var originalTo: Bool
   var forwardedForExcept: [Network]
   /// Whose X-Forwarded-For is believed (rule H).
   var trusted: [Network]
@@ -124,6 +125,7 @@ struct CompiledApplication {
     forwardedFor = plan.forwarding.forwardedFor
     forwardedProto = plan.forwarding.forwardedProto
     forwardedHost = plan.forwarding.forwardedHost
+    originalTo = plan.forwarding.originalTo
     forwardedForExcept = plan.forwarding.forwardedForExcept
     trusted = plan.forwarding.trusted
     clientField = plan.forwarding.clientField

@@ -41,6 +41,8 @@ struct Control: ~Copyable {
   /// Requests of the monitor served at once; more wait in the kernel.
   static let monitorClientsMax = 256
 
+  /// Nil: nobody is told of changes.
+  private let notices: ChangeNotices?
   private var strainLog: StrainLog
   private let signals: Int32
   private let notifier: ServiceNotifier?
@@ -60,6 +62,7 @@ struct Control: ~Copyable {
     self.signals = signals
     self.notifier = notifier
     self.logger = logger
+    notices = ChangeNotices(plan, logger: logger)
     strainLog = StrainLog(
       listeners: plan.listeners.map { "\($0.address)" }, connectionsMax: plan.limits.connectionsMax,
       perSourceMax: plan.limits.connectionsPerSourceMax)
@@ -311,6 +314,13 @@ struct Control: ~Copyable {
         }
       let line: Logger.Message = "\(shared.plan.name): \(name) is \(word): \(cause)"
       if after.liveness == .alive { logger.notice(line) } else { logger.warning(line) }
+      let state =
+        switch after.liveness {
+        case .alive: after.admit ? "up" : "own-users"
+        case .unreachable: "down"
+        case .declaredDead: "declared-down"
+        }
+      notices?.post(server: name, state: state, cause: cause)
     }
   }
 

@@ -134,7 +134,11 @@ extension Worker {
     pointer.pointee.peerPort = peer.port
     pointer.pointee.fromHigh = peer.high
     pointer.pointee.fromLow = peer.low
-    if expectsProxyHeader(listener, peer.high, peer.low) { pointer.pointee.flags.insert(.awaitsProxyHeader) }
+    let isMonitor = onlyLooks(listener, peer.high, peer.low)
+    if isMonitor { pointer.pointee.flags.insert(.isMonitor) }
+    if !isMonitor && expectsProxyHeader(listener, peer.high, peer.low) {
+      pointer.pointee.flags.insert(.awaitsProxyHeader)
+    }
     clientCount += 1
     setDeadline(client, .request, applications[0].timeouts.request)
     // A PROXY header comes before TLS.
@@ -150,6 +154,8 @@ extension Worker {
     } else if shared.listenerConnections.isFull(listener) {
       pauseListener(listener)
     }
+    if isRelay && isMonitor { return closeClient(client) }
+    if isRelay && !pointer.pointee.flags.contains(.awaitsProxyHeader) { return beginRelay(client) }
     clientInput(client)
   }
 
@@ -290,6 +296,7 @@ extension Worker {
     let pointer = clients + Int(client)
     switch pointer.pointee.state {
     case .free: break
+    case .relay: relayHungUp(client)
     case .exchange where !pointer.pointee.flags.contains(.logged):
       pointer.pointee.termination = Self.termination("C", pointer.pointee.exchange.state)
       logRequest(client)
@@ -354,6 +361,7 @@ extension Worker {
         perform(pointer.pointee.exchange.responseTimedOut(pool: &pools[application]), client)
       }
     case .client: if !isTaking(client) { abort(client, termination: "cD") }
+    case .tunnel where pointer.pointee.state == .relay: relayIdle(client)
     case .tunnel: abort(client, termination: "--")
     case .linger: closeClient(client)
     }

@@ -10,6 +10,7 @@ extension Worker {
 
   /// The exchange ended without a server's response.
   mutating func answerFailure(_ client: Int32, _ failure: Exchange.Failure) {
+    if isRelay { return relayFailed(client, failure) }
     let pointer = clients + Int(client)
     if pointer.pointee.upstream >= 0 {
       closeUpstream(pointer.pointee.upstream)
@@ -189,7 +190,7 @@ extension Worker {
       return
     }
     // What stands in the list of those to go on with must be known to stand there.
-    pointer.pointee.flags = pointer.pointee.flags.intersection(.scheduled).union([.reused, .keepAlive])
+    pointer.pointee.flags = pointer.pointee.flags.intersection([.scheduled, .isProxied]).union([.reused, .keepAlive])
     pointer.pointee.scanned = 0
     pointer.pointee.started = now
     pointer.pointee.headComplete = 0

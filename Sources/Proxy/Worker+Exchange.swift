@@ -62,10 +62,11 @@ extension Worker {
     }
     let isNew = freeUpstream < 0
     let upstream = isNew ? Int32(usedUpstreams) : freeUpstream
+    let target = isRelay ? relayTarget(address, client) : address
     let timeouts = applications[Int(application)].timeouts
     do {
       let socket = try reactor.connect(
-        to: address, userTimeoutMilliseconds: timeouts.unacknowledgedMilliseconds,
+        to: target, userTimeoutMilliseconds: timeouts.unacknowledgedMilliseconds,
         token: Self.token(.upstream, upstream))
       if isNew { usedUpstreams += 1 } else { freeUpstream = upstreams[Int(upstream)].nextFree }
       (upstreams + Int(upstream)).initialize(to: Upstream())
@@ -186,6 +187,7 @@ extension Worker {
   private mutating func begin(_ client: Int32, _ upstream: Int32) {
     let pointer = clients + Int(client)
     if pointer.pointee.connectedAt == 0 { pointer.pointee.connectedAt = now }
+    if isRelay { return relayConnected(client) }
     pointer.pointee.request.start = 0
     setDeadline(client, .server, applications[Int(pointer.pointee.application)].timeouts.server)
     pumpRequest(client)
@@ -233,6 +235,7 @@ extension Worker {
     case .idle: closeUpstream(upstream)
     case .busy:
       let client = upstreams[Int(upstream)].client
+      if isRelay { return relayServerHungUp(client) }
       if client >= 0 && clients[Int(client)].exchange.state == .awaitingResponse { connectionLost(client) }
     case .free, .connecting: break
     }

@@ -21,6 +21,7 @@ extension Worker {
     switch parseProxyHeader(view) {
     case .complete(let header):
       pointer.pointee.flags.remove(.awaitsProxyHeader)
+      if header.source != nil { pointer.pointee.flags.insert(.isProxied) }
       pointer.pointee.input.start += header.length
       if let source = header.source {
         // The proxy itself has no bound; from here the connection counts for the source, which gives its place back at the end.
@@ -41,6 +42,10 @@ extension Worker {
         guard secure(client, early: early) else { return false }
         pointer.pointee.input.start = pointer.pointee.input.end
       }
+      if isRelay {
+        relayBehindHeader(client)
+        return false
+      }
       if pointer.pointee.input.count > 0 { return true }
       receiveHead(client)
       return false
@@ -58,7 +63,7 @@ extension Worker {
     let pointer = clients + Int(client)
     pointer.pointee.termination = Self.code("PP")
     pointer.pointee.headComplete = now
-    logRequest(client)
+    if isRelay { logRelay(client) } else { logRequest(client) }
     closeClient(client)
   }
 

@@ -18,6 +18,7 @@ extension Worker {
     case .busy:
       let client = pointer.pointee.client
       guard client >= 0 else { return }
+      if isRelay { return pumpToClient(client) }
       if clients[Int(client)].flags.contains(.responseBegun) {
         pumpResponse(client)
       } else {
@@ -441,6 +442,7 @@ extension Worker {
   mutating func clientSent(_ client: Int32, _ result: Int) {
     let pointer = clients + Int(client)
     pointer.pointee.flags.remove(.sending)
+    if pointer.pointee.state == .relay { return relaySentToClient(client, result) }
     guard outputSent(client, result) else { return }
     switch pointer.pointee.state {
     case .exchange, .tunnel:
@@ -456,7 +458,7 @@ extension Worker {
         awaitNext(client)
       }
     case .answering: if sendOutput(client) { answerSent(client) }
-    case .free, .idle, .head, .lingering: break
+    case .free, .idle, .head, .lingering, .relay: break
     }
   }
 }

@@ -131,6 +131,7 @@ extension Worker {
       fields.drop(.xForwardedProto)
       fields.drop(.xForwardedHost)
       fields.drop(.forwarded)
+      fields.drop(.xOriginalTo)
     }
     // To an expectation of HTTP/1.0 nobody answers (RFC 9110 section 10.1.1).
     if head.minorVersion == 0 { fields.drop(.expect) }
@@ -241,6 +242,7 @@ extension Worker {
       writer.append(view[head.host])
       writer.append("\r\n")
     }
+    if app.pointee.originalTo { appendOriginalTo(client, into: &writer) }
   }
 
   /// What the node in front said of the user's side. Who lies gets a cookie that the browser does not send, or over http, too.

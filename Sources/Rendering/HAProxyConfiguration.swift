@@ -13,8 +13,12 @@ public struct HAProxyConfiguration: Sendable, Equatable {
       "# \(plan.name): \(plan.role.rawValue)\(plan.site.map { " of \($0)" } ?? "") in network \(plan.network)")
     Self.global(plan, into: &lines)
     Self.defaults(plan, into: &lines)
-    HAProxyFrontend(plan).write(into: &lines)
-    for application in plan.applications { HAProxyBackend(plan, application).write(into: &lines) }
+    if plan.role == .relay {
+      HAProxyRelay(plan).write(into: &lines)
+    } else {
+      HAProxyFrontend(plan).write(into: &lines)
+      for application in plan.applications { HAProxyBackend(plan, application).write(into: &lines) }
+    }
     if plan.limits.connectionsPerSourceMax > 0 {
       lines.section("backend \(HAProxyFrontend.sourcesTable)")
       lines.add("stick-table type ipv6 size 1m expire 10m store conn_cur")

@@ -38,6 +38,8 @@ public struct NodePlan: Sendable, Equatable {
   public var user: String?
   /// The group, likewise. Nil: the user's own.
   public var group: String?
+  /// Whom it tells of servers that go down or come back. Nil: its log alone.
+  public var notify: NotifyPlan?
 }
 
 /// The role of a proxy node.
@@ -48,6 +50,8 @@ public enum NodeRole: String, Sendable, CaseIterable {
   case siteDirector = "site-director"
   /// Balances over a site's application servers and binds the session to one.
   case siteBalancer = "site-balancer"
+  /// Passes TCP connections on, byte for byte.
+  case relay
 }
 
 /// One listening socket.
@@ -69,6 +73,8 @@ public struct ListenerPlan: Sendable, Equatable {
   public var strictTransport: StrictTransportPlan?
   /// Every request is answered with a redirect to https.
   public var secureRedirect: SecureRedirectPlan?
+  /// Networks of whoever only looks whether the node is there: their connections are answered here, or closed, and not logged.
+  public var monitorNetworks: [Network] = []
 }
 
 /// One application as a node serves it.
@@ -188,7 +194,7 @@ public struct ServerPlan: Sendable, Equatable {
   public var name: String
   /// The site it stands at.
   public var site: String
-  /// Where it listens for service.
+  /// Where it listens for service. Port 0, at relays only: the port that the client used.
   public var address: Address
   /// The cookie value that names it; several candidates may bear the same. Nil: none.
   public var cookieValue: String?
@@ -313,6 +319,8 @@ public struct ForwardingPlan: Sendable, Equatable {
   public var forwardedProto: Bool
   /// X-Forwarded-Host is set.
   public var forwardedHost: Bool
+  /// X-Original-To is set: the address that the client connected to.
+  public var originalTo = false
 }
 
 /// A range of addresses: CIDR.

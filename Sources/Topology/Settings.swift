@@ -73,6 +73,8 @@ public struct TierDefaults: Sendable, Equatable {
   public var siteDirector = Settings()
   /// Of site balancers.
   public var siteBalancer = Settings()
+  /// Of relays.
+  public var relay = Settings()
 
   /// Nothing set.
   public init() {}
@@ -84,6 +86,7 @@ public struct TierDefaults: Sendable, Equatable {
       case .officeProxy: officeProxy
       case .siteDirector: siteDirector
       case .siteBalancer: siteBalancer
+      case .relay: relay
       }
     }
     set {
@@ -91,6 +94,7 @@ public struct TierDefaults: Sendable, Equatable {
       case .officeProxy: officeProxy = newValue
       case .siteDirector: siteDirector = newValue
       case .siteBalancer: siteBalancer = newValue
+      case .relay: relay = newValue
       }
     }
   }
@@ -255,6 +259,8 @@ public struct ForwardedSettings: Sendable, Equatable {
   public var proto: Bool?
   /// X-Forwarded-Host is set.
   public var host: Bool?
+  /// X-Original-To is set.
+  public var originalTo: Bool?
 
   /// Nothing set.
   public init() {}
@@ -268,6 +274,7 @@ public struct ForwardedSettings: Sendable, Equatable {
     result.clientField = clientField ?? base.clientField
     result.proto = proto ?? base.proto
     result.host = host ?? base.host
+    result.originalTo = originalTo ?? base.originalTo
     return result
   }
 }

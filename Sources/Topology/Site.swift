@@ -66,6 +66,8 @@ public struct Listen: Sendable, Equatable {
   public var strictTransport: Located<StrictTransportPlan>?
   /// Clients are sent to https.
   public var secureRedirect: Located<SecureRedirectPlan>?
+  /// Networks of whoever only looks whether the node is there.
+  public var monitorNetworks: [Network] = []
 
   /// A listener.
   public init(address: Located<Address>, isPublic: Bool, proxyProtocol: [Network] = []) {
@@ -79,7 +81,7 @@ public struct Listen: Sendable, Equatable {
     ListenerPlan(
       address: address.value, isPublic: isPublic, connectionsMax: maxConnections, proxyProtocol: proxyProtocol,
       bindsFreely: bindsFreely, tls: tls?.value.at(node), strictTransport: strictTransport?.value,
-      secureRedirect: secureRedirect?.value)
+      secureRedirect: secureRedirect?.value, monitorNetworks: monitorNetworks)
   }
 }
 

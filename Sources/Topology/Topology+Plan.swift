@@ -20,7 +20,14 @@ extension Topology {
   ///
   /// - Throws: `PlanError` when no director, balancer or office has the name.
   public func plan(for name: String) throws(PlanError) -> NodePlan {
+    var plan = try unnotifiedPlan(for: name)
+    plan.notify = notify?.scaled(by: timeScale)
+    return plan
+  }
+
+  private func unnotifiedPlan(for name: String) throws(PlanError) -> NodePlan {
     if let office = office(named: name) { return plan(of: office) }
+    if let relay = relay(named: name) { return plan(of: relay) }
     for site in sites {
       if let director = site.directors.first(where: { $0.name == name }) { return plan(of: director, directorOf: site) }
       if let balancer = site.balancers.first(where: { $0.name == name }) { return plan(of: balancer, balancerOf: site) }

@@ -89,7 +89,7 @@ extension Topology {
       return max(check.window(isBackup: false), check.window(isBackup: true)) > longest
     }
     switch role {
-    case .officeProxy: break
+    case .officeProxy, .relay: break
     case .siteDirector:
       for office in offices {
         let check = settings(office.settings, role: .officeProxy).check
@@ -192,6 +192,7 @@ extension ForwardedSettings {
     return ForwardingPlan(
       forwardedFor: forwardedFor ?? false, forwardedForExcept: except ?? (role == .siteDirector ? inFront : []),
       trusted: trusted?.value ?? inFront, clientField: clientField ?? .xForwardedFor,
-      forwardedProto: proto ?? false, forwardedHost: host ?? false)
+      forwardedProto: proto ?? false, forwardedHost: host ?? false,
+      originalTo: originalTo ?? false)
   }
 }

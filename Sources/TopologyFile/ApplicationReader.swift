@@ -105,7 +105,8 @@ struct ApplicationReader {
     return CookieSettings(plan: plan, location: found?.location ?? object.location)
   }
 
-  private func check(_ tree: Tree) -> (check: ApplicationCheck, usesTLS: Bool?)? {
+  /// What is asked: a kind, or a mapping of one.
+  func check(_ tree: Tree) -> (check: ApplicationCheck, usesTLS: Bool?)? {
     switch tree.content {
     case .scalar("tcp", _): return (.tcp, nil)
     case .scalar("http", _): return (.http(.standard), nil)

@@ -10,7 +10,12 @@ struct SettingsReader {
       "check", "timeouts", "limits", "retries", "forwarded", "balance", "persist", "queue", "slow-start", "grace",
       "shutdown", "workers", "upstream", "user", "group",
     ]
-    return role == .siteBalancer ? all : all + ["spill", "failback"]
+    switch role {
+    case .siteBalancer: return all
+    case .officeProxy, .siteDirector: return all + ["spill", "failback"]
+    // No message is read, no session known.
+    case .relay: return all.filter { $0 != "forwarded" && $0 != "persist" }
+    }
   }
 
   func settings(_ object: Object, role: NodeRole) -> Settings {
@@ -129,7 +134,7 @@ struct SettingsReader {
 
   private func forwarded(_ tree: Tree) -> ForwardedSettings {
     var forwarded = ForwardedSettings()
-    let keys = ["for", "except", "trusted", "client", "proto", "host"]
+    let keys = ["for", "except", "trusted", "client", "proto", "host", "original-to"]
     guard let object = Object(tree, "forwarded", keys: keys, findings: findings) else { return forwarded }
     forwarded.forwardedFor = object.bool("for")
     forwarded.except = readNetworks("except", of: object)
@@ -137,6 +142,7 @@ struct SettingsReader {
     forwarded.clientField = object.choice("client", ClientField.self)
     forwarded.proto = object.bool("proto")
     forwarded.host = object.bool("host")
+    forwarded.originalTo = object.bool("original-to")
     return forwarded
   }
 

@@ -157,7 +157,9 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
     guard
       let entry = Object(
         item, "listen",
-        keys: ["address", "public", "max-connections", "proxy-protocol", "bind", "tls", "hsts", "redirect"],
+        keys: [
+          "address", "public", "max-connections", "proxy-protocol", "bind", "tls", "hsts", "redirect", "monitor-net",
+        ],
         shortForm: mend,
         findings: findings)
     else { return nil }
@@ -170,6 +172,7 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
     return entry.address("address").map { address in
       var listen = Listen(address: address, isPublic: entry.bool("public") ?? false, proxyProtocol: proxyProtocol)
       listen.maxConnections = entry.integer("max-connections", 0...10_000_000) ?? 0
+      listen.monitorNetworks = readNetworks("monitor-net", of: entry) ?? []
       listen.bindsFreely = entry.choice("bind", Binding.self) == .free
       listen.tls = entry["tls"].flatMap { reader.listener($0, of: entry) }
       listen.strictTransport = entry["hsts"].flatMap { reader.strictTransport($0, of: entry) }

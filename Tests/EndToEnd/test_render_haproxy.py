@@ -37,7 +37,7 @@ def test_haproxy_finds_nothing_wrong_with_any_node(file, tmp_path):
     chosen = collections.defaultdict(list)
     for path in sorted(tmp_path.glob("*.cfg")):
         chosen[re.match(r"# \S+: (\S+)", path.read_text())[1]].append(path)
-    assert chosen.keys() <= {"office-proxy", "site-director", "site-balancer"} and chosen
+    assert chosen.keys() <= {"office-proxy", "site-director", "site-balancer", "relay"} and chosen
     for paths in chosen.values():
         for path in paths[:NODES_OF_A_ROLE]:
             done = subprocess.run([haproxy.program(), "-c", "-f", str(path)], capture_output=True, text=True, timeout=60, cwd=tmp_path)

@@ -129,6 +129,10 @@ void cr_give_back_pages(void *start, size_t bytes);
 /// Gives back the pages of the program and its libraries that were only read: code and constants. What is still needed is mapped
 /// again, from the page cache, when it is used next.
 void cr_give_back_code(void);
+enum { CR_RUN_TIMED_OUT = 1000 };
+/// Runs a program and waits for it: its words and further variables of the environment end with NULL, the input (at most 64 KiB)
+/// is what it reads. Its exit status, 128 and more for a signal, CR_RUN_TIMED_OUT when it was killed after so many seconds, or -errno.
+int cr_run(char *const *words, char *const *variables, const void *input, size_t count, int seconds);
 ssize_t cr_write(int fd, const void *bytes, size_t count);
 int cr_open_append(const char *path);
 

@@ -52,7 +52,8 @@ struct DeployDemoServer: AsyncParsableCommand {
     }
     var options = DemoServerOptions(
       name: name, site: site.name, services: services,
-      admissionAddresses: server.admissionAddress.map { [$0] } ?? [], grace: try graceDuration(scale: loaded.timeScale))
+      admissionAddresses: loaded.isAdmissionRelayed(server) ? [] : server.admissionAddress.map { [$0] } ?? [],
+      grace: try graceDuration(scale: loaded.timeScale))
     options.certificate = server.demoCertificate
     return options
   }

@@ -18,6 +18,9 @@ struct PlanText {
     }
     field("monitor", plan.monitor?.description ?? "none")
     if let admin = plan.admin { field("commands", admin.socketPath) }
+    if let notify = plan.notify {
+      field("notify", "\(notify.command.joined(separator: " ")), every \(notify.interval.text) at most")
+    }
     field("in front", plan.downstreamNodes.isEmpty ? "no node of ours" : plan.downstreamNodes.joined(separator: ", "))
     field("grace", "\(plan.grace.text), shutdown \(plan.shutdown.text), resolve every \(plan.resolveInterval.text)")
     if let geo = plan.geo {
@@ -41,6 +44,7 @@ struct PlanText {
     if plan.bindsFreely { note("bound freely") }
     if plan.connectionsMax > 0 { note("\(plan.connectionsMax) connections") }
     if !plan.proxyProtocol.isEmpty { note("PROXY protocol from \(names(plan.proxyProtocol))") }
+    if !plan.monitorNetworks.isEmpty { note("only looked at from \(names(plan.monitorNetworks))") }
     if let tls = plan.tls { note(tls.summary) }
     if let hsts = plan.strictTransport { note("hsts \(hsts.fieldValue)") }
     if let redirect = plan.secureRedirect { note("redirects to https, port \(redirect.port), \(redirect.status)") }
@@ -63,12 +67,12 @@ struct PlanText {
 
   private func lines(of application: ApplicationPlan) -> [String] {
     let hosts = application.hosts.isEmpty ? "every host" : application.hosts.joined(separator: ", ")
-    var lines = ["", "application \(application.name): \(hosts)"]
+    var lines = ["", plan.role == .relay ? "connections" : "application \(application.name): \(hosts)"]
     func field(_ name: String, _ value: String) { lines.append("  " + padded(name) + value) }
-    field("cookie", application.cookie.map(cookie) ?? "none")
+    if plan.role != .relay { field("cookie", application.cookie.map(cookie) ?? "none") }
     let pool = application.pool
     field("balance", "\(pool.algorithm.rawValue), queue \(pool.queueMax) per server" + options(of: pool))
-    if plan.role != .siteBalancer { field("failback", failback(pool.failback)) }
+    if plan.role != .siteBalancer, plan.role != .relay { field("failback", failback(pool.failback)) }
     let time = application.timeouts
     field(
       "timeouts",
@@ -83,7 +87,7 @@ struct PlanText {
       "retries",
       "\(retries.attemptsMax) attempts, body \(formatSize(retries.bodyBytesMax)), budget \(retries.budgetPercent) % + \(retries.budgetMinimum)"
     )
-    field("forwarded", forwarding(application.forwarding))
+    if plan.role != .relay { field("forwarded", forwarding(application.forwarding)) }
     for tier in 0..<pool.tierCount {
       let servers = pool.servers.filter { $0.tier == tier }
       lines.append("  tier \(tier)")
@@ -106,7 +110,7 @@ struct PlanText {
   private func rows(of server: ServerPlan) -> [[String]] {
     let maximum = server.maxConnections == 0 ? "-" : "\(server.maxConnections)"
     var rows = [
-      [server.name, server.site, server.address.description, server.cookieValue ?? "-", "\(server.weight)", maximum]
+      [server.name, server.site, server.address.serviceText, server.cookieValue ?? "-", "\(server.weight)", maximum]
         + (server.liveness.map { check($0, role: server.admission == nil ? "" : "alive: ") } ?? ["none"])
     ]
     if let admission = server.admission {
@@ -168,6 +172,7 @@ struct PlanText {
     }
     if plan.forwardedProto { words.append("proto") }
     if plan.forwardedHost { words.append("host") }
+    if plan.originalTo { words.append("original destination") }
     if !plan.trusted.isEmpty {
       let field = plan.clientField == .forwarded ? "Forwarded" : "X-Forwarded-For"
       words.append("client by \(field) from \(names(plan.trusted))")

@@ -16,7 +16,7 @@ struct PlanView: Encodable {
     var address: String
     var isPublic, bindsFreely: Bool
     var connectionsMax: Int
-    var proxyProtocol: [String]
+    var proxyProtocol, monitorNetworks: [String]
     var tls: ListenerTLS?
     var strictTransport: String?
     var redirectPort, redirectStatus: Int?
@@ -65,7 +65,7 @@ struct PlanView: Encodable {
     var pooledMilliseconds: Double
   }
   struct Forwarding: Encodable {
-    var forwardedFor, forwardedProto, forwardedHost: Bool
+    var forwardedFor, forwardedProto, forwardedHost, originalTo: Bool
     var forwardedForExcept, trusted: [String]
     var clientField: String
   }
@@ -95,6 +95,7 @@ struct PlanView: Encodable {
   var name, role, network, digest: String
   var user, group: String?
   var site, monitor, adminSocket: String?
+  var notifyCommand: [String]?
   var geo: Geo?
   var listeners: [Listener]
   var applications: [App]
@@ -115,6 +116,7 @@ extension PlanView {
     user = plan.user
     group = plan.group
     adminSocket = plan.admin?.socketPath
+    notifyCommand = plan.notify?.command
     geo = plan.geo.map { geo in
       Geo(
         use: geo.use == .tiers ? "tiers" : "redirects", database: geo.databasePath, sites: geo.sites.map(\.name),
@@ -124,7 +126,8 @@ extension PlanView {
       Listener(
         address: $0.address.description, isPublic: $0.isPublic, bindsFreely: $0.bindsFreely,
         connectionsMax: $0.connectionsMax,
-        proxyProtocol: $0.proxyProtocol.map(\.description), tls: $0.tls.map(ListenerTLS.init),
+        proxyProtocol: $0.proxyProtocol.map(\.description),
+        monitorNetworks: $0.monitorNetworks.map(\.description), tls: $0.tls.map(ListenerTLS.init),
         strictTransport: $0.strictTransport?.fieldValue, redirectPort: $0.secureRedirect.map { Int($0.port) },
         redirectStatus: $0.secureRedirect?.status)
     }
@@ -159,7 +162,8 @@ extension PlanView.App {
     let forward = plan.forwarding
     forwarding = PlanView.Forwarding(
       forwardedFor: forward.forwardedFor, forwardedProto: forward.forwardedProto,
-      forwardedHost: forward.forwardedHost, forwardedForExcept: forward.forwardedForExcept.map(\.description),
+      forwardedHost: forward.forwardedHost, originalTo: forward.originalTo,
+      forwardedForExcept: forward.forwardedForExcept.map(\.description),
       trusted: forward.trusted.map(\.description), clientField: forward.clientField.rawValue)
     let retry = plan.retries
     retries = PlanView.Retries(
@@ -198,7 +202,7 @@ extension PlanView.Pool {
 extension PlanView.Server {
   init(_ plan: ServerPlan) {
     self.init(
-      name: plan.name, site: plan.site, address: plan.address.description, cookieValue: plan.cookieValue,
+      name: plan.name, site: plan.site, address: plan.address.serviceText, cookieValue: plan.cookieValue,
       tier: plan.tier, weight: plan.weight, maxConnections: plan.maxConnections, isNode: plan.isNode,
       admission: plan.admission.map(PlanView.Check.init), liveness: plan.liveness.map(PlanView.Check.init),
       slowStartMilliseconds: plan.slowStart.inMilliseconds, tls: plan.tls.map(PlanView.ServerTLS.init),

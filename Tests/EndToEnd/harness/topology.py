@@ -7,7 +7,7 @@ import pathlib
 import yaml
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
-ROLES = ("office-proxy", "site-director", "site-balancer", "demo-server")
+ROLES = ("office-proxy", "site-director", "site-balancer", "relay", "demo-server")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Topology:
 
     @property
     def site_names(self) -> list[str]:
-        return [site["name"] for site in self.data["sites"]]
+        return [site["name"] for site in self.data.get("sites", [])]
 
     def nodes(self) -> dict[str, NodeSpec]:
         """Every node by name, in the order of the file: offices last."""
@@ -112,7 +112,9 @@ class Topology:
         def add(entry, role, site, service, monitor, preference=()):
             found[entry["name"]] = NodeSpec(entry["name"], role, site, service, monitor, tuple(preference))
 
-        for site in self.data["sites"]:
+        for entry in self.data.get("relays", []):
+            add(entry, "relay", None, _listen(entry), entry.get("monitor") and split(entry["monitor"]))
+        for site in self.data.get("sites", []):
             for server in site["servers"]:
                 if "host" in server:
                     ports = dict(server["ports"])

@@ -66,7 +66,7 @@ final class ChangeNotices: Sendable {
     return status >= 0
   }
 
-  private func serve() -> Never {
+  private func serve() {
     while true {
       cr_eventfd_clear(bell)
       let taken = waiting.withLock { waiting in

@@ -37,7 +37,7 @@ private let health: HTTPCheckPlan = {
 
   @Test func backupsAreTheSecondTier() throws {
     let pool = try #require(
-      try relay("servers: [{name: B, host: 10.0.0.2, backup: true}, {name: A, host: 10.0.0.1, weight: 3}]")
+      try relay("servers: [{name: B, host: 10.0.0.2, backup: true}, {name: A, host: 10.0.0.3, weight: 3}]")
         .applications.first
     ).pool
     #expect(pool.servers.map(\.name) == ["A", "B"] && pool.servers.map(\.tier) == [0, 1] && pool.tierCount == 2)

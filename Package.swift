@@ -100,6 +100,7 @@ let package = Package(
     .testTarget(name: "OperationsTests", dependencies: ["Operations", "Routing", "Topology"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CReactor"], swiftSettings: strict),
     .testTarget(
-      name: "ProxyTests", dependencies: ["Proxy", "Reactor", "HTTPMessage", "Topology"], swiftSettings: strict),
+      name: "ProxyTests", dependencies: ["Proxy", "Reactor", "HTTPMessage", "Routing", "Topology"],
+      swiftSettings: strict),
   ]
 )

@@ -12,6 +12,7 @@ enum Authority {
       index = close &+ 1
     } else {
       let base = value.base
+      index = ByteScanning(value, end: count).hostNameEnd(from: 0)
       while index < count {
         let byte = base[index]
         if !ASCII.isRegisteredName(byte) {

@@ -73,6 +73,18 @@ private func marksOthers(_ word: UInt64) -> UInt64 {
   return ~((letters | hyphens) & ~word) & 0x8080_8080_8080_8080
 }
 
+/// Marks what is neither letter, digit, hyphen nor dot: most of what host names are made of.
+@inline(__always)
+private func marksNoHostName(_ word: UInt64) -> UInt64 {
+  let low = word & 0x7F7F_7F7F_7F7F_7F7F
+  let folded = low | 0x2020_2020_2020_2020
+  let letters = (folded &+ 0x1F1F_1F1F_1F1F_1F1F) & ~(folded &+ 0x0505_0505_0505_0505)
+  // From the hyphen to the nine lie all others that are meant, and the slash, which is not.
+  let others = (low &+ 0x5353_5353_5353_5353) & ~(low &+ 0x4646_4646_4646_4646)
+  let slashes = ~((low ^ 0x2F2F_2F2F_2F2F_2F2F) &+ 0x7F7F_7F7F_7F7F_7F7F)
+  return ~((letters | (others & ~slashes)) & ~word) & 0x8080_8080_8080_8080
+}
+
 /// Scans over one view up to `end`, which is at most the view's count.
 @usableFromInline
 struct ByteScanning {
@@ -179,6 +191,20 @@ struct ByteScanning {
     return index
   }
 
+  /// Where the letters, digits, hyphens and dots at `start` end, as far as whole groups of eight tell: from there on each byte is to be
+  /// looked at.
+  @inline(__always)
+  func hostNameEnd(from start: Int) -> Int {
+    precondition(start >= 0)
+    var index = start
+    while index <= end &- 8 {
+      let others = marksNoHostName(word(index))
+      if others != 0 { return index &+ firstMark(others) }
+      index &+= 8
+    }
+    return index
+  }
+
   /// The first byte at or after `start` that cannot stand in a request target: anything but visible ASCII, and `#`.
   @inline(__always)
   func targetEnd(from start: Int) -> Int {
@@ -213,7 +239,7 @@ struct ByteScanning {
       if marks != 0 { return index &+ firstMark(marks) }
       index &+= 8
     }
-    while index < end && view[index] != byte { index &+= 1 }
+    while index < end && view.base[index] != byte { index &+= 1 }
     return index
   }
 }

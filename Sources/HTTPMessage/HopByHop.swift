@@ -8,9 +8,11 @@ extension FieldTable {
     @inlinable
     public init(rawValue: UInt8) { self.rawValue = rawValue }
     /// Transfer-Encoding stays, because the chunked body is relayed as it is.
-    public static let transferEncoding = HopByHopExceptions(rawValue: 1)
+    @inlinable @inline(__always)
+    public static var transferEncoding: HopByHopExceptions { HopByHopExceptions(rawValue: 1) }
     /// Upgrade stays, because the upgrade is relayed; Connection is dropped all the same: write `Connection: upgrade`.
-    public static let upgrade = HopByHopExceptions(rawValue: 2)
+    @inlinable @inline(__always)
+    public static var upgrade: HopByHopExceptions { HopByHopExceptions(rawValue: 2) }
   }
 
   /// The names that a message may lose here.

@@ -58,13 +58,3 @@ public enum Via {
     return index
   }
 }
-
-extension ByteWriter {
-  /// Writes a whole Via line: `Via: 1.1 NODE` and CRLF.
-  /// - Parameter minorVersion: of the message received, 0 or 1.
-  public mutating func appendViaLine(minorVersion: UInt8, pseudonym: ByteView) {
-    append(minorVersion == 0 ? "Via: 1.0 " : "Via: 1.1 ")
-    append(pseudonym)
-    append("\r\n")
-  }
-}

@@ -131,16 +131,12 @@ struct Client {
     static let scheduled = Flags(rawValue: 128)
     /// Response data go to an HTTP/1.0 client: chunks are taken off.
     static let dechunk = Flags(rawValue: 256)
-    /// A slot of the request counter is held.
-    static let waiting = Flags(rawValue: 512)
     /// A receive of body bytes is under way.
     static let receiving = Flags(rawValue: 1024)
     /// A send of output is under way.
     static let sending = Flags(rawValue: 2048)
     /// The answer closes the connection, and unread input may be there.
     static let lingerAfter = Flags(rawValue: 4096)
-    /// The tunnel's client half was ended towards the server.
-    static let halfClosed = Flags(rawValue: 8192)
     /// The request is in the access log or will not be.
     static let logged = Flags(rawValue: 16384)
     /// The request was preceded by others on the connection.

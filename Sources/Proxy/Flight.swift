@@ -200,14 +200,18 @@ struct FlightSlab: ~Copyable {
   private let records: UnsafeMutablePointer<Flight>
   /// What connections without a request show: never anything but blank.
   let blank: UnsafeMutablePointer<Flight>
+  /// What a record is at first: copied, which costs less than to make it field by field.
+  private let pristine: UnsafeMutablePointer<Flight>
   private var freeHead: Int32 = -1
   /// Records that were ever used: memory beyond them is not touched.
   private var used = 0
 
   init(capacity: Int) {
-    records = .allocate(capacity: capacity + 1)
+    records = .allocate(capacity: capacity + 2)
     blank = records + capacity
     blank.initialize(to: Flight())
+    pristine = blank + 1
+    pristine.initialize(to: Flight())
   }
 
   deinit { records.deallocate() }
@@ -224,7 +228,7 @@ struct FlightSlab: ~Copyable {
       precondition(record < blank, "more requests than connections")
       used += 1
     }
-    record.initialize(to: Flight())
+    record.initialize(from: pristine, count: 1)
     return record
   }
 

@@ -115,8 +115,16 @@ extension Worker {
       return
     }
     let pointer = clients + Int(client)
-    if isNew { usedClients += 1 } else { freeClient = pointer.pointee.nextFree }
+    var flags: Client.Flags = []
+    if isNew {
+      usedClients += 1
+    } else {
+      freeClient = pointer.pointee.nextFree
+      // The slot may stand in the list of those to go on with since its last connection: there it stands only once.
+      flags = pointer.pointee.flags.intersection(.scheduled)
+    }
     pointer.initialize(to: Client(blank: flights.blank))
+    pointer.pointee.flags = flags
     pointer.pointee.socket = socket
     pointer.pointee.state = .idle
     pointer.pointee.listener = UInt16(truncatingIfNeeded: listener)
@@ -155,7 +163,9 @@ extension Worker {
       _ = cr_close(descriptor)
       return
     }
-    parked[listener] = Parked(descriptor: descriptor, peer: reactor.acceptedPeer)
+    // Its head is late by then, whoever is to blame: the client learns that it is not served, and the descriptor is free.
+    let deadline = now + applications[0].timeouts.request
+    parked[listener] = Parked(descriptor: descriptor, peer: reactor.acceptedPeer, deadline: deadline)
   }
 
   private func isParked(_ listener: Int) -> Bool { !parked.isEmpty && parked[listener] != nil }
@@ -163,10 +173,18 @@ extension Worker {
   /// They come before all that wait in the kernel's queues.
   private mutating func serveParked() {
     for listener in parked.indices {
-      guard let connection = parked[listener], !isFull, !shared.listenerConnections.isFull(listener) else { continue }
+      guard let connection = parked[listener] else { continue }
+      if connection.deadline <= now {
+        parked[listener] = nil
+        _ = cr_close(connection.descriptor)
+        continue
+      }
+      if isFull || shared.listenerConnections.isFull(listener) { continue }
       parked[listener] = nil
       reactor.acceptedPeer = connection.peer
       accepted(Int(connection.descriptor), listener: listener)
+      // Another worker was quicker once more: the time goes on.
+      parked[listener]?.deadline = connection.deadline
     }
   }
 

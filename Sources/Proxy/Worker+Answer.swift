@@ -188,7 +188,8 @@ extension Worker {
       }
       return
     }
-    pointer.pointee.flags = [.reused, .keepAlive]
+    // What stands in the list of those to go on with must be known to stand there.
+    pointer.pointee.flags = pointer.pointee.flags.intersection(.scheduled).union([.reused, .keepAlive])
     pointer.pointee.scanned = 0
     pointer.pointee.started = now
     pointer.pointee.headComplete = 0
@@ -275,7 +276,6 @@ extension Worker {
     let pointer = clients + Int(client)
     guard result == 0, !pointer.pointee.flags.contains(.ended) else { return endTunnel(client) }
     reactor.shutdownSend(pointer.pointee.socket)
-    pointer.pointee.flags.insert(.halfClosed)
   }
 
   private mutating func endTunnel(_ client: Int32) {

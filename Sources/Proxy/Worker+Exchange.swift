@@ -14,12 +14,12 @@ extension Worker {
     case .connect(let server, let policy):
       if pointer.pointee.chosen == 0 { pointer.pointee.chosen = now }
       connect(client, server, policy)
-    case .queue(let server):
-      wait(client, in: queueList(client, server))
+    case .queue:
+      wait(client, in: queueList(Int(pointer.pointee.application)))
     case .awaitTrial(let server):
-      wait(client, in: serverTotal * 2 + slot(of: server, in: pointer.pointee.application))
+      wait(client, in: slot(of: server, in: pointer.pointee.application))
     case .awaitBudget:
-      wait(client, in: serverTotal * 3 + Int(pointer.pointee.application))
+      wait(client, in: serverTotal + Int(pointer.pointee.application))
     case .answer(let failure):
       answerFailure(client, failure)
     case .relay, .nothing:
@@ -40,21 +40,18 @@ extension Worker {
       begin(client, upstream)
       return
     }
-    open(client, server, policy, tries: 1, since: now, after: nil)
+    open(client, server, tries: 1, since: now, after: nil)
   }
 
-  /// Opens a connection to the server, at the first of its addresses other than the one that just failed. `tries`: so many
-  /// addresses of it, this one included, were tried since `since`.
+  /// Opens a connection to the server, at the address behind the one that just failed. `tries`: so many addresses of it, this
+  /// one included, were tried since `since`. `hasMadeRoom`: an idle connection was closed for this one.
   private mutating func open(
-    _ client: Int32, _ server: Int32, _ policy: Exchange.PooledConnections, tries: Int, since: Int64,
-    after failed: Upstream.Place?
+    _ client: Int32, _ server: Int32, tries: Int, since: Int64, after failed: Upstream.Place?, hasMadeRoom: Bool = false
   ) {
     let pointer = clients + Int(client)
     let application = pointer.pointee.application
     let list = slot(of: server, in: application)
-    guard
-      let address = addresses[list].first(where: { Upstream.Place($0) != failed }) ?? addresses[list].first
-    else {
+    guard let address = address(list, after: failed) else {
       // The name does not resolve: as good as refused.
       perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[Int(application)], now: now), client)
       return
@@ -86,16 +83,32 @@ extension Worker {
     } catch {
       switch error.code {
       case EMFILE, ENFILE, ENOMEM, ENOBUFS:  // ours, not the server's
-        if evictIdle() && policy != .none { return connect(client, server, .none) }
+        if !hasMadeRoom && evictIdle() {
+          return open(client, server, tries: tries, since: since, after: failed, hasMadeRoom: true)
+        }
         shared.note(.connectDescriptors)
         connectShort(client)
       case EADDRNOTAVAIL:  // every local port is in use towards this address
-        if policy != .none && freePort(list) { return connect(client, server, .none) }
+        if !hasMadeRoom && freePort(list, at: address) {
+          return open(client, server, tries: tries, since: since, after: failed, hasMadeRoom: true)
+        }
+        if tries < addresses[list].count {
+          return open(client, server, tries: tries + 1, since: since, after: Upstream.Place(address))
+        }
         shared.note(.connectPorts)
-        connectShort(client)
+        let action = pointer.pointee.exchange.portsRanOut(pool: &pools[Int(application)], now: now)
+        perform(action, client)
       default: addressFailed(client, server, address, tries: tries, since: since)
       }
     }
+  }
+
+  /// The address of a server behind another one of it, its first behind none; nil: its name does not resolve.
+  private mutating func address(_ list: Int, after failed: Upstream.Place?) -> SocketAddress? {
+    guard let failed, let position = addresses[list].firstIndex(where: { Upstream.Place($0) == failed }) else {
+      return addresses[list].first
+    }
+    return addresses[list][(position + 1) % addresses[list].count]
   }
 
   /// Addresses of a name are tried one after another within the attempt: a refusal costs nothing, silence the connect
@@ -111,7 +124,7 @@ extension Worker {
       shared.addresses.passOver(failed, application: application, server: Int(server))
       refreshAddresses()
       if tries < count && now - since < applications[application].timeouts.connect * 2 {
-        return open(client, server, .any, tries: tries + 1, since: since, after: Upstream.Place(failed))
+        return open(client, server, tries: tries + 1, since: since, after: Upstream.Place(failed))
       }
     }
     perform(pointer.pointee.exchange.connectFailed(ownFault: false, pool: &pools[application], now: now), client)
@@ -307,11 +320,15 @@ extension Worker {
     return false
   }
 
-  /// Gives the port of an idle connection to the server free for another one, by a reset: closed in order it would keep the
-  /// port for as long as late segments may come. False: there is none.
-  private mutating func freePort(_ slot: Int) -> Bool {
-    guard idleHeads[slot] >= 0 else { return false }
-    closeUpstream(idleHeads[slot], reset: true)
+  /// Gives the port of an idle connection to the server's address free for another one, by a reset: closed in order it would
+  /// keep the port for as long as late segments may come. False: there is none.
+  private mutating func freePort(_ slot: Int, at address: SocketAddress) -> Bool {
+    var upstream = idleHeads[slot]
+    while upstream >= 0 && upstreams[Int(upstream)].place != Upstream.Place(address) {
+      upstream = upstreams[Int(upstream)].next
+    }
+    guard upstream >= 0 else { return false }
+    closeUpstream(upstream, reset: true)
     return true
   }
 
@@ -327,21 +344,18 @@ extension Worker {
 
   // MARK: Waiting
 
-  /// The queues themselves are of the whole process and in the core (`SlotQueues`); these lists are the worker's own part of
-  /// them: two a server, as users with a session wait ahead of those without.
-  private mutating func queueList(_ client: Int32, _ server: Int32) -> Int {
-    let pointer = clients + Int(client)
-    let list = slot(of: server, in: pointer.pointee.application)
-    return pointer.pointee.exchange.binding.group >= 0 ? list : serverTotal + list
-  }
+  /// The queues themselves are of the whole process and in the core (`SlotQueues`); this list is the worker's own part of them.
+  private func queueList(_ application: Int) -> Int { serverTotal + applicationCount + application }
 
   private mutating func wait(_ client: Int32, in list: Int) {
     let pointer = clients + Int(client)
     let app = applications + Int(pointer.pointee.application)
     if pointer.pointee.waitingList >= 0 { stopWaiting(client) }
     link(client, into: list, ahead: false)
-    let isTrial = list >= serverTotal * 2 && list < serverTotal * 3
-    setDeadline(client, .queue, isTrial ? app.pointee.timeouts.connect * 2 : app.pointee.timeouts.queue)
+    var patience = list < serverTotal ? app.pointee.timeouts.connect * 2 : app.pointee.timeouts.queue
+    // Until the first server is asked there is one time-out, however often the request is sent to another queue.
+    if list >= serverTotal && pointer.pointee.chosen == 0 { patience -= now - pointer.pointee.headComplete }
+    setDeadline(client, .queue, max(1, patience))
   }
 
   /// Puts a client at the end of a list, or before all others.
@@ -354,7 +368,7 @@ extension Worker {
     join(client, pointer.pointee.nextWaiting, in: list)
     waiting[list].count += 1
     waitingTotal += 1
-    if list < serverTotal * 2 { queuedTotal += 1 }
+    if list >= serverTotal + applicationCount { queuedTotal += 1 }
   }
 
   /// Makes two clients neighbours in a list; -1 stands for its end on that side.
@@ -370,7 +384,7 @@ extension Worker {
     join(pointer.pointee.previousWaiting, pointer.pointee.nextWaiting, in: list)
     waiting[list].count -= 1
     waitingTotal -= 1
-    if list < serverTotal * 2 { queuedTotal -= 1 }
+    if list >= serverTotal + applicationCount { queuedTotal -= 1 }
     pointer.pointee.waitingList = -1
   }
 
@@ -384,14 +398,30 @@ extension Worker {
     }
   }
 
-  /// Those who wait for a trial or the budget get another try; now and then (`looksAtQueues`) those in queues, too, whose servers
-  /// may have died.
+  /// Those who wait for a trial or the budget get another try; now and then (`looksAtQueues`) those in queues are asked, too, as their
+  /// servers may have died.
   mutating func retryWaiting(looksAtQueues: Bool) {
+    if looksAtQueues && queuedTotal > 0 { for application in 0..<applicationCount { look(at: application) } }
     takeUpGranted()
-    let trials = serverTotal * 2
-    if looksAtQueues { for list in 0..<trials { retry(list) } }
     // Nearly always all who wait are in queues.
-    if waitingTotal > queuedTotal { for list in trials..<serverTotal * 3 + applicationCount { retry(list) } }
+    if waitingTotal > queuedTotal { for list in 0..<serverTotal + applicationCount { retry(list) } }
+  }
+
+  /// Those in an application's queues whose servers are not the ones to wait for any more go elsewhere.
+  private mutating func look(at application: Int) {
+    let list = queueList(application)
+    guard waiting[list].count > 0 else { return }
+    pools[application].offerSlotsToLines()
+    var client = waiting[list].head
+    for _ in 0..<waiting[list].count where client >= 0 {
+      let next = clients[Int(client)].nextWaiting
+      let action = clients[Int(client)].exchange.lookWhileQueued(pool: &pools[application], now: now)
+      if action != .nothing {
+        stopWaiting(client)
+        perform(action, client)
+      }
+      client = next
+    }
   }
 
   /// Another try for those of a list, the first one first, until one has to wait on.
@@ -405,33 +435,30 @@ extension Worker {
       stopWaiting(client)
       let action: Exchange.Action
       switch pointer.pointee.exchange.state {
-      case .queued: action = pointer.pointee.exchange.slotFreed(pool: &pools[application], now: now)
       case .awaitingBudget: action = pointer.pointee.exchange.budgetFreed(pool: &pools[application], now: now)
       case .awaitingTrial:
-        let server = Int32(list - serverTotal * 2 - applications[application].firstServer)
+        let server = Int32(list - applications[application].firstServer)
         if pools[application].trialIsPending(server, now: now) {
           action = .awaitTrial(server)
         } else {
           action = pointer.pointee.exchange.trialResolved(pool: &pools[application], now: now)
         }
-      case .idle, .connecting, .awaitingResponse, .relaying, .done: action = .nothing
+      case .idle, .queued, .connecting, .awaitingResponse, .relaying, .done: action = .nothing
       }
       if waitAgain(client, action, list) { return }
       perform(action, client)
     }
   }
 
-  /// Still no slot, trial outcome or budget: back to the head of the same list, its deadline as it was.
+  /// Still no trial outcome or budget: back to the head of the same list, its deadline as it was.
   private mutating func waitAgain(_ client: Int32, _ action: Exchange.Action, _ list: Int) -> Bool {
     let pointer = clients + Int(client)
     switch action {
-    case .queue(let server):
-      guard queueList(client, server) == list else { return false }
     case .awaitTrial(let server):
-      guard serverTotal * 2 + slot(of: server, in: pointer.pointee.application) == list else { return false }
+      guard slot(of: server, in: pointer.pointee.application) == list else { return false }
     case .awaitBudget:
-      guard serverTotal * 3 + Int(pointer.pointee.application) == list else { return false }
-    case .connect, .answer, .relay, .nothing: return false
+      guard serverTotal + Int(pointer.pointee.application) == list else { return false }
+    case .queue, .connect, .answer, .relay, .nothing: return false
     }
     link(client, into: list, ahead: true)
     return true

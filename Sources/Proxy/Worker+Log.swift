@@ -44,7 +44,7 @@ struct LogClock {
 }
 
 extension Worker {
-  /// Bytes of a request line that are logged; the rest is cut.
+  /// Bytes that a request line takes in the log; the rest is cut.
   private static let requestLineMax = 1_024
 
   /// Writes the request's line (HAProxy's httplog form, then the decision: tier, site, reason, and attempts at later tiers).
@@ -54,7 +54,8 @@ extension Worker {
     pointer.pointee.flags.insert(.logged)
     // A connection that brought no request is no request.
     guard pointer.pointee.status != 0 || pointer.pointee.headComplete != 0, let memory = log.line() else { return }
-    var writer = ByteWriter(memory)
+    // The end of the line has its place, whatever the rest comes to.
+    var writer = ByteWriter(UnsafeMutableRawBufferPointer(rebasing: memory.dropLast()))
     let app = applications + Int(pointer.pointee.application)
     let isPeer =
       pointer.pointee.fromHigh == pointer.pointee.peerHigh && pointer.pointee.fromLow == pointer.pointee.peerLow
@@ -131,8 +132,8 @@ extension Worker {
       writer.append(" peer=")
       appendPeer(client, into: &writer)
     }
-    writer.append("\n")
-    log.commit(writer.position)
+    memory[writer.position] = 0x0A
+    log.commit(writer.position + 1)
     // What comes next on the connection, and cannot be read, is the peer's.
     pointer.pointee.fromHigh = pointer.pointee.peerHigh
     pointer.pointee.fromLow = pointer.pointee.peerLow
@@ -188,13 +189,9 @@ extension Worker {
       writer.append("<BADREQ>\"")
       return
     }
-    let line = ByteView(
-      UnsafeRawBufferPointer(start: pointer.pointee.request.base, count: min(length, Self.requestLineMax)))
-    for position in 0..<line.count {
-      let byte = line[position]
-      // A quote in the target must not end the field.
-      if byte == 0x22 { writer.append("%22") } else { writer.append(byte: byte) }
-    }
+    writer.append(
+      quoted: ByteView(UnsafeRawBufferPointer(start: pointer.pointee.request.base, count: length)),
+      bytesMax: Self.requestLineMax)
     writer.append(pointer.pointee.flags.contains(.isHTTP10) ? " HTTP/1.0\"" : " HTTP/1.1\"")
   }
 }

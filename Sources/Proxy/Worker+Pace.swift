@@ -4,8 +4,11 @@ internal import Reactor
 ///
 /// A client has patience of up to `timeouts.client`. The time for which it is waited for uses the patience up, each byte gives
 /// some of it back: as much as a byte takes at the least rate (`limits.upload-rate`, `limits.download-rate`). So an average over
-/// the time-out is held to the rate, while a pause is forgiven to who was fast before and after. Time in which the server is
-/// waited for costs nothing.
+/// the time-out is held to the rate, while a pause is forgiven to who was fast before and after. Time in which the server alone
+/// is waited for costs nothing.
+///
+/// One wait at a time: who has to take some of an answer is waited for to do that, whatever else it sends meanwhile; else who
+/// owes the rest of a body is waited for to send it, also when the server has begun its answer; else the server is.
 extension Worker {
   /// Nanoseconds of patience that a byte gives back; 0: any byte gives back all of it.
   static func patiencePerByte(bytesPerSecondMin rate: Int) -> Int64 {
@@ -20,18 +23,42 @@ extension Worker {
     pointer.pointee.waitedSince = 0
   }
 
-  /// The rest of the body is waited for, as long as the client's patience lasts.
+  /// The rest of the body is waited for, as long as the client's patience lasts; a wait for it that is under way goes on.
   mutating func awaitBody(_ client: Int32) {
-    clients[Int(client)].waitedSince = now
-    setDeadline(client, .body, clients[Int(client)].patience)
+    let pointer = clients + Int(client)
+    if pointer.pointee.flags.contains(.sending) { return }
+    chargeWait(client)
+    setDeadline(client, .body, pointer.pointee.patience)
   }
 
   /// The client has to take some of the answer before more can be sent.
   mutating func awaitTaking(_ client: Int32) {
     let pointer = clients + Int(client)
-    pointer.pointee.waitedSince = now
+    chargeWait(client)
     pointer.pointee.untaken = reactor.unacknowledgedBytes(pointer.pointee.socket)
     setDeadline(client, .client, pointer.pointee.patience)
+  }
+
+  /// A step of the answer is done: waits for whose turn it is.
+  @inline(__always)
+  mutating func awaitNext(_ client: Int32) {
+    let pointer = clients + Int(client)
+    if pointer.pointee.flags.isDisjoint(with: [.sending, .receiving]) {
+      setDeadline(client, .server, applications[Int(pointer.pointee.application)].timeouts.server)
+    } else if pointer.pointee.flags.contains(.sending) {
+      awaitTaking(client)
+    } else {
+      awaitBody(client)
+    }
+  }
+
+  /// Begins a wait for the client; one that was under way has cost its time.
+  private mutating func chargeWait(_ client: Int32) {
+    let pointer = clients + Int(client)
+    if pointer.pointee.waitedSince > 0 {
+      pointer.pointee.patience = max(0, pointer.pointee.patience - (now - pointer.pointee.waitedSince))
+    }
+    pointer.pointee.waitedSince = now
   }
 
   /// The patience is used up, and the kernel has not yet asked for more of the answer. It keeps megabytes: a client that is

@@ -98,18 +98,7 @@ extension Worker {
     if head.upgrade { pointer.pointee.flags.insert(.upgrade) }
     pointer.pointee.fromHigh = pointer.pointee.peerHigh
     pointer.pointee.fromLow = pointer.pointee.peerLow
-    pointer.pointee.status = 0
-    pointer.pointee.bytesOut = 0
-    pointer.pointee.chosen = 0
-    pointer.pointee.connectedAt = 0
-    pointer.pointee.responseAt = 0
-    pointer.pointee.namedGroup = -1
-    pointer.pointee.redirectedTier = -1
-    pointer.pointee.interims = 0
-    pointer.pointee.unacknowledged = 0
-    pointer.pointee.termination = 0x2D2D
     pointer.pointee.requestBody = BodyProgress(head.framing)
-    pointer.pointee.responseBody = BodyProgress()
 
     let application = chooseApplication(view, head)
     pointer.pointee.application = Int32(max(0, application))
@@ -256,7 +245,12 @@ extension Worker {
   /// Receives body bytes behind what the request holds. False: wait, or the exchange is over.
   private mutating func receiveBody(_ client: Int32) -> Bool {
     let pointer = clients + Int(client)
-    if pointer.pointee.flags.contains(.receiving) || pointer.pointee.flags.contains(.ended) { return false }
+    if pointer.pointee.flags.contains(.receiving) {
+      // All there was has gone to the server, perhaps to another one than before.
+      if pointer.pointee.state == .exchange { awaitBody(client) }
+      return false
+    }
+    if pointer.pointee.flags.contains(.ended) { return false }
     if pointer.pointee.input.count > 0 {
       return moveInput(client)
     }

@@ -180,7 +180,7 @@ extension Worker {
     if pointer.pointee.state == .tunnel {
       setDeadline(client, .tunnel, applications[application].timeouts.tunnel)
     } else {
-      setDeadline(client, .server, applications[application].timeouts.server)
+      awaitNext(client)
     }
     let body = upstreams[Int(upstream)].input
     if body.count > 0 {
@@ -263,16 +263,18 @@ extension Worker {
       reactor.cancelReceive(server.pointee.socket)
       _ = reactor.awaitInput(server.pointee.socket)
       server.pointee.isAwaiting = true
+      // What the client took meanwhile has won it time for the body that it owes.
+      if pointer.pointee.flags.contains(.receiving) && pointer.pointee.state == .exchange { awaitBody(client) }
       return false
     }
     if result <= 0 { return responseEnded(client, upstream, result) }
     // All that was asked for came, and the last piece was taken: the next one may be larger.
     if result == asked { pointer.pointee.pieceBytes = min(asked * 2, Self.relayBytes) }
-    setDeadline(
-      client, pointer.pointee.state == .tunnel ? .tunnel : .server,
-      pointer.pointee.state == .tunnel
-        ? applications[Int(pointer.pointee.application)].timeouts.tunnel
-        : applications[Int(pointer.pointee.application)].timeouts.server)
+    if pointer.pointee.state == .tunnel {
+      setDeadline(client, .tunnel, applications[Int(pointer.pointee.application)].timeouts.tunnel)
+    } else {
+      awaitNext(client)
+    }
     return takeResponseBody(client, upstream, relay, result)
   }
 
@@ -353,7 +355,9 @@ extension Worker {
         abort(client, termination: "PH")
         return false
       }
-      pointer.pointee.stash = buffers.take(for: count - sent)
+      // Behind an interim response that has to wait a head will come, as long as heads may be.
+      let isInterim = pointer.pointee.state == .exchange && !pointer.pointee.flags.contains(.responseBegun)
+      pointer.pointee.stash = isInterim ? buffers.takeLarge() : buffers.take(for: count - sent)
       pointer.pointee.stash.free.copyMemory(from: scratch + sent, byteCount: count - sent)
       pointer.pointee.stash.end = count - sent
     } else {
@@ -440,19 +444,16 @@ extension Worker {
     guard outputSent(client, result) else { return }
     switch pointer.pointee.state {
     case .exchange, .tunnel:
-      let application = Int(pointer.pointee.application)
       if pointer.pointee.state == .tunnel {
-        setDeadline(client, .tunnel, applications[application].timeouts.tunnel)
-      } else {
-        if pointer.pointee.flags.contains(.responseBegun) {
-          setDeadline(client, .server, applications[application].timeouts.server)
-        }
+        setDeadline(client, .tunnel, applications[Int(pointer.pointee.application)].timeouts.tunnel)
+      } else if pointer.pointee.flags.contains(.responseBegun) {
+        awaitNext(client)
       }
       if pointer.pointee.flags.contains(.responseBegun) {
         pumpResponse(client)
       } else if sendOutput(client) && pointer.pointee.state == .exchange {
-        // An interim response had to wait for the client; from here the server is waited for.
-        setDeadline(client, .server, applications[application].timeouts.server)
+        // An interim response had to wait for the client.
+        awaitNext(client)
       }
     case .answering: if sendOutput(client) { answerSent(client) }
     case .free, .idle, .head, .lingering: break

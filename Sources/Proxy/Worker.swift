@@ -40,7 +40,7 @@ struct Worker: ~Copyable {
   /// First idle connection of each server, numbered over all applications; -1: none.
   let idleHeads: UnsafeMutablePointer<Int32>
   var idleCounts: UnsafeMutablePointer<Int32>
-  /// Clients waiting: two lists a server (users with a session first), then one a server for trials, then one an application for the budget.
+  /// Clients waiting: one list a server for its trials, then one an application for the budget, then one an application for slots.
   var waiting: UnsafeMutablePointer<WaitingList>
   let serverTotal: Int
   var waitingTotal = 0
@@ -92,10 +92,10 @@ struct Worker: ~Copyable {
   /// By listener; `.none` while nothing is accepted there.
   var listenerSockets: [Reactor.Socket] = []
   var acceptPausedUntil: Int64 = 0
-  /// By listener: a connection that was taken when there was no place left, to be served with the next one.
+  /// By listener: a connection that was taken when there was no place left, to be served with the next one, or given up in time.
   var parked: [Parked?] = []
   var phase: NodePhase = .running
-  /// Clients to go on with at the end of the round.
+  /// Clients to go on with at the end of the round, each once: those of this round, and behind them those of the next.
   let ready: UnsafeMutablePointer<Int32>
   var readyCount = 0
   let clientsMax: Int
@@ -111,6 +111,8 @@ struct Worker: ~Copyable {
   struct Parked {
     var descriptor: Int32
     var peer: SocketAddress
+    /// When it is given up.
+    var deadline: Int64
   }
 
   struct WaitingList {
@@ -151,7 +153,7 @@ struct Worker: ~Copyable {
     idleHeads.initialize(repeating: -1, count: max(1, serverTotal))
     idleCounts = .allocate(capacity: max(1, serverTotal))
     idleCounts.initialize(repeating: 0, count: max(1, serverTotal))
-    let lists = serverTotal * 3 + applicationCount
+    let lists = serverTotal + applicationCount * 2
     waiting = .allocate(capacity: max(1, lists))
     waiting.initialize(repeating: WaitingList(), count: max(1, lists))
     addresses = .allocate(capacity: max(1, serverTotal))
@@ -186,7 +188,7 @@ struct Worker: ~Copyable {
     }
     reuseWindow = Int64(plan.timeScale * 1_000_000_000)
     self.listeners = listeners
-    ready = .allocate(capacity: slots)
+    ready = .allocate(capacity: slots * 2)
     clientsMax = slots - 8
     learnedCopies = plan.applications.map { _ in LearnedCopy() }
   }
@@ -350,7 +352,8 @@ struct Worker: ~Copyable {
   }
 
   mutating func schedule(_ client: Int32) {
-    guard !clients[Int(client)].flags.contains(.scheduled), readyCount < slots else { return }
+    guard !clients[Int(client)].flags.contains(.scheduled) else { return }
+    precondition(readyCount < slots * 2, "a client stands in the list once")
     clients[Int(client)].flags.insert(.scheduled)
     ready[readyCount] = client
     readyCount += 1

@@ -108,15 +108,12 @@ public struct TimerWheel: ~Copyable {
   /// `nextExpired` has given out all that were due.
   public func waitMilliseconds(now: Int64, atMost limit: Int64 = 1_000) -> Int32 {
     if count == 0 { return Int32(limit) }
-    let ticksAhead = limit * 1_000_000 / tickNanoseconds
-    // What is left in the present tick's slot is due in a later round; to count it would end every wait at once.
-    let ahead = ticksToOccupied()
-    if ahead > max(1, ticksAhead) { return Int32(limit) }
-    let due = (tick + ahead) * tickNanoseconds
+    let due = (tick + ticksToOccupied()) * tickNanoseconds
     return due <= now ? 0 : Int32(min(limit, (due - now + 999_999) / 1_000_000))
   }
 
-  /// Ticks from the present one to the next whose slot holds a timer; a whole round when only its own does, or none.
+  /// Ticks from the present one to the next whose slot holds a timer; a whole round when only its own does, or none: what is left in
+  /// the present tick's slot is due in a later round, and to count it would end every wait at once.
   private func ticksToOccupied() -> Int64 {
     let present = Int(tick & Int64(Self.slotCount - 1))
     let first = (present + 1) & (Self.slotCount - 1)

@@ -129,8 +129,10 @@ public struct Exchange: Sendable {
   private var place: Int32 = -1
   /// Whose slots it waits for in that place.
   private var line = SlotQueues.Line.server(-1, isBound: false)
-  /// The server was chosen as one that takes new users.
+  /// The server was chosen as one that takes new users, not as the session's own.
   private var isNewThere = false
+  /// It waits for one server, as attempts rule others out, that without them would do as well.
+  private var isKeptAlone = false
   /// The driver's number for the request.
   private var waiter: Int32 = -1
   private var holdsBudget = false
@@ -142,6 +144,8 @@ public struct Exchange: Sendable {
   /// When the attempt was chosen.
   private var attemptBegan: Int64 = 0
   private var limitReached = false
+  /// Attempts among those made that ended before they began, as there was no local port towards the server.
+  private var portShortages = 0
 
   /// No request yet.
   public init() {}
@@ -169,6 +173,7 @@ public struct Exchange: Sendable {
     isReplayable = true
     everyAttemptUnprocessed = true
     limitReached = false
+    portShortages = 0
     holdsSlot = false
     place = -1
     self.waiter = waiter
@@ -183,23 +188,43 @@ public struct Exchange: Sendable {
     return choose(&pool, now)
   }
 
-  /// A slot of the awaited server may have been granted, or the server may have died or been taken out meanwhile.
+  /// A slot may have been granted, or the awaited servers may have died or been taken out meanwhile.
   public mutating func slotFreed(pool: inout Pool, now: Int64) -> Action {
     guard state == .queued else { return .nothing }
-    guard isStillWanted(&pool) else {
-      leaveQueue(&pool)
-      endTrial(reached: false, &pool)
-      return choose(&pool, now)
-    }
-    return takeUpSlot(isAgainstBelief ? .none : .any, &pool, now)
+    guard isStillWanted(&pool) else { return leaveAndChoose(&pool, now) }
+    return takeUp(pool.shared.queues.take(place), &pool, now)
   }
 
-  /// What the request waits for is what it would be sent to, also now.
-  private func isStillWanted(_ pool: inout Pool) -> Bool {
+  /// Whether it still waits for what it should wait for, to be asked now and then; `nothing`: it waits on.
+  public mutating func lookWhileQueued(pool: inout Pool, now: Int64) -> Action {
+    guard state == .queued, !isStillWanted(&pool) else { return .nothing }
+    return leaveAndChoose(&pool, now)
+  }
+
+  private mutating func leaveAndChoose(_ pool: inout Pool, _ now: Int64) -> Action {
+    leaveQueue(&pool)
+    endTrial(reached: false, &pool)
+    return choose(&pool, now)
+  }
+
+  /// What the request waits for is what it would be sent to, also now. What has come back since is not ruled out any more by an
+  /// attempt made before.
+  private mutating func isStillWanted(_ pool: inout Pool) -> Bool {
     if isAgainstBelief && !pool.isInMaintenance(server) { return true }
     guard pool.isServed(line) else { return false }
+    // Offices follow hints, and `failback` its own clock: for those the choice stands.
+    guard isNewThere, pool.mode != .passive, reason != .failback else { return true }
+    let since = exclusions.tried.isEmpty && exclusions.sites == 0 ? Int64.min : attemptBegan
+    // The own server has come back (rule C2), or an earlier tier.
+    if binding.group >= 0 && pool.isUsable(group: binding.group, aliveSince: since)
+      || !pool.spill && pool.admitsEarlier(than: server, order, since: since)
+    {
+      pool.readmit(to: &exclusions, since: since)
+      return false
+    }
+    if isKeptAlone && pool.hasSlotBeside(server, exclusions) { return false }
     // A server that takes no new users any more is left, if another one takes them (rules C1 and F2).
-    if case .server = line, isNewThere, !pool.admits(server) { return !pool.somebodyAdmits() }
+    if case .server = line, !pool.admits(server) { return !pool.somebodyAdmits() }
     return true
   }
 
@@ -222,7 +247,7 @@ public struct Exchange: Sendable {
     case .queued:
       // A slot may have been granted in this very moment.
       if isStillWanted(&pool) {
-        let action = takeUpSlot(isAgainstBelief ? .none : .any, &pool, now)
+        let action = takeUp(pool.shared.queues.take(place), &pool, now)
         if state != .queued { return action }
       }
       limitReached = true
@@ -266,7 +291,8 @@ public struct Exchange: Sendable {
   /// Bytes of the request are no longer held: it cannot be sent again.
   public mutating func replayLost() { isReplayable = false }
 
-  /// No connection. `ownFault`: no descriptor, port or memory of ours, which says nothing of the server (rule C4).
+  /// No connection. `ownFault`: no descriptor or memory of ours, which says nothing of the server (rule C4), and is missing for
+  /// any other as well.
   public mutating func connectFailed(ownFault: Bool, pool: inout Pool, now: Int64) -> Action {
     guard state == .connecting else { return .nothing }
     if ownFault { return end(.internalShortage, &pool) }
@@ -274,6 +300,16 @@ public struct Exchange: Sendable {
     pool.members[Int(server)].hasFailures = true
     pool.shared.trials.revoke(server)
     finishAttempt(&pool)
+    return next(&pool, now)
+  }
+
+  /// No connection, as every local port is in use towards the server. That says nothing of the server (rule C4), nor of the
+  /// others: one of them is next, at no cost to the budget, as nothing was tried. A session waits for the shortage to pass.
+  public mutating func portsRanOut(pool: inout Pool, now: Int64) -> Action {
+    guard state == .connecting else { return .nothing }
+    portShortages += 1
+    finishAttempt(&pool)
+    if pool.wouldLoseSession(binding, leaving: server, excluding: exclusions) { return end(.internalShortage, &pool) }
     return next(&pool, now)
   }
 
@@ -394,7 +430,7 @@ public struct Exchange: Sendable {
 
   private mutating func choose(_ pool: inout Pool, _ now: Int64) -> Action {
     // The first attempt is free; each further one counts against the budget.
-    if attempts > 0 && !holdsBudget {
+    if attempts > portShortages && !holdsBudget {
       guard pool.budget.take() else {
         state = .awaitingBudget
         return .awaitBudget
@@ -409,7 +445,7 @@ public struct Exchange: Sendable {
       trialBegan = purpose == .trial ? now : nil
       isProbe = purpose == .probe
       attemptBegan = now
-      return attempt(isAgainstBelief ? .none : .any, &pool, now)
+      return attempt(&pool, now)
     case .awaitTrial(let target):
       state = .awaitingTrial
       return .awaitTrial(target)
@@ -418,42 +454,45 @@ public struct Exchange: Sendable {
     }
   }
 
-  private mutating func attempt(_ pooled: PooledConnections, _ pool: inout Pool, _ now: Int64) -> Action {
-    if pool.shared.loads.reserveForNewcomer(server) { return attemptWithSlot(pooled, &pool) }
-    return queue(pooled, &pool, now)
+  private mutating func attempt(_ pool: inout Pool, _ now: Int64) -> Action {
+    if pool.shared.loads.reserveForNewcomer(server) { return attemptWithSlot(&pool) }
+    return queue(&pool, now)
   }
 
   @inline(never)
-  private mutating func queue(_ pooled: PooledConnections, _ pool: inout Pool, _ now: Int64) -> Action {
+  private mutating func queue(_ pool: inout Pool, _ now: Int64) -> Action {
+    let wide = pool.line(server, binding)
+    let isAlone = isAgainstBelief || isProbe || pool.ruleOut(exclusions, wide)
+    line = isAlone ? .server(server, isBound: binding.group >= 0) : wide
+    isKeptAlone = line != wide
     isNewThere = pool.admits(server) && (binding.group < 0 || pool.group(of: server) != binding.group)
-    let isAlone = isAgainstBelief || isProbe || exclusions.tried.count > 0 || exclusions.sites != 0
-    line = pool.line(server, binding, isFirst: !isAlone)
     guard let place = pool.join(line, waiter: waiter) else {
       limitReached = true
       return end(.connectionLimitReached, &pool)
     }
     self.place = place
-    // A slot given back between the two looks is granted by now.
-    return takeUpSlot(pooled, &pool, now)
+    return takeUp(pool.seekSlot(place, line, first: server), &pool, now)
   }
 
-  private mutating func takeUpSlot(_ pooled: PooledConnections, _ pool: inout Pool, _ now: Int64) -> Action {
-    let granted = pool.shared.queues.take(place)
+  /// The place was granted a slot of this server; -1: of none yet.
+  private mutating func takeUp(_ granted: Int32, _ pool: inout Pool, _ now: Int64) -> Action {
     guard granted >= 0 else {
       state = .queued
       return .queue(server)
     }
     place = -1
     // Another worker may have granted it by an older belief.
-    guard isAgainstBelief || pool.isFit(granted, for: line) else {
+    guard pool.isFit(granted, for: line) else {
       pool.release(granted)
       return choose(&pool, now)
     }
     server = granted
-    return attemptWithSlot(pooled, &pool)
+    attemptBegan = now
+    return attemptWithSlot(&pool)
   }
 
-  private mutating func attemptWithSlot(_ pooled: PooledConnections, _ pool: inout Pool) -> Action {
+  private mutating func attemptWithSlot(_ pool: inout Pool) -> Action {
+    let pooled: PooledConnections = isAgainstBelief ? .none : .any
     holdsSlot = true
     attempts += 1
     if Int(pool.tier(of: server)) != pool.tier(at: 0, of: order) { attemptsAway += 1 }
@@ -471,12 +510,16 @@ public struct Exchange: Sendable {
   }
 
   private mutating func next(_ pool: inout Pool, _ now: Int64) -> Action {
-    guard attempts < attemptsMax else { return end(failureOfAttempts, &pool) }
+    guard attempts - portShortages < attemptsMax && attempts < TriedServers.capacity else {
+      return end(failureOfAttempts, &pool)
+    }
     return choose(&pool, now)
   }
 
   private var failureOfAttempts: Failure {
     if !everyAttemptUnprocessed { return .connectionTerminated }
+    // Those that were not tried may well be there.
+    if portShortages > 0 { return .internalShortage }
     return limitReached ? .connectionLimitReached : .destinationUnavailable
   }
 

@@ -57,6 +57,8 @@ def sanitizer_reports():
     # Of nodes that several tests shared.
     found = reports.new() if reports else ""
     assert not found, found
+    if reports:
+        reports.end()
 
 
 @pytest.fixture(autouse=True)

@@ -4,13 +4,15 @@ import contextlib
 import datetime
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import threading
+import time
 
 import pytest
 
-from harness import waiting
+from harness import sanitizer, waiting
 from harness.access_log import entries
 from harness.geodirector import binary
 from harness.geo import city_database, lookup, placed, random_addresses
@@ -66,11 +68,12 @@ def entry(pytestconfig, tmp_path):
         pytest.skip("behaviour of ours, not of the reference")
     with contextlib.ExitStack() as stack:
 
-        def starter(geo=None, **settings):
+        def starter(geo=None, workers=None, **settings):
             if geo is None:
                 placed(tmp_path / "clients.mmdb", CLIENTS)
                 geo = {"database": "clients.mmdb"}
             made = stack.enter_context(Entry(tmp_path, geo, **settings))
+            made.workers = workers
             made.address = made.geodirector()
             return made
 
@@ -193,6 +196,29 @@ def test_no_request_fails_while_the_database_is_replaced(entry, tmp_path):
             thread.join()
     assert not wrong
     assert office.node.runs
+
+
+@pytest.mark.skipif(sanitizer.chosen() is not None, reason="under a sanitizer memory that was given back stays mapped, and all is slower")
+def test_workers_that_sleep_are_woken_to_let_go_of_the_database_before(entry, tmp_path):
+    """Without being woken each would look up within a second, in its own time: three are never so quick again and again."""
+    office = entry(workers=3)
+
+    def databases():
+        return (pathlib.Path("/proc") / str(office.node.process.pid) / "maps").read_text().count("/memfd:maxminddb")
+
+    def replaced(times):
+        return office.node.err.read_text(errors="replace").count("clients are placed by") >= times
+
+    assert databases() == 1
+    took = []
+    for turn in range(7):
+        placed(tmp_path / "clients.mmdb", {"198.51.100.0/24": PLACES[("TOKYO", "BOSTON")[turn % 2]]})
+        office.node.send(signal.SIGHUP)
+        waiting.until(lambda: replaced(turn + 2), "the new database")  # noqa: B023
+        begin = time.monotonic()
+        waiting.until(lambda: databases() == 1, "the database before being let go of")
+        took.append(time.monotonic() - begin)
+    assert sorted(took)[3] < 0.3, f"most of them took longer: {took}"
 
 
 def test_an_application_of_fewer_sites_takes_their_order_from_the_same_lists(entry):

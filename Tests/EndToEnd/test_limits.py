@@ -1,13 +1,16 @@
 """Bounds of connections and shortages of the system: a node degrades, says so once, recovers by itself, and blames no server."""
 
 import contextlib
+import pathlib
 import resource
 import socket
 import threading
+import time
 
 import pytest
 
 from harness import waiting
+from harness.access_log import entries
 from harness.raw import RawConnection, get, request
 from harness.single import Single
 
@@ -182,6 +185,96 @@ def cpu_ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
+def taken(address, connection) -> bool:
+    """Whether a worker has accepted the connection: in the kernel's queue its socket has no file yet."""
+    def packed(host, port):
+        return "{:08X}:{:04X}".format(int.from_bytes(socket.inet_aton(host), "little"), port)
+
+    ends = [packed(*address), packed(*connection.getsockname())]
+    with open("/proc/net/tcp") as table:
+        return any(row[1:3] == ends and row[9] != "0" for row in map(str.split, table))
+
+
+def accepting(single) -> int:
+    """Workers that have the node's listener in their epoll set."""
+    host, port = single.address
+    local = "{:08X}:{:04X}".format(int.from_bytes(socket.inet_aton(host), "little"), port)
+    with open("/proc/net/tcp") as table:
+        inode, = (int(row[9]) for row in map(str.split, table) if row[1] == local and row[3] == "0A")
+    # Each worker has a copy of the table in which all epoll descriptors are.
+    found = set()
+    for task in pathlib.Path(f"/proc/{single.nodes['geodirector'].process.pid}/task").iterdir():
+        for entry in (task / "fdinfo").iterdir():
+            with contextlib.suppress(OSError):
+                if f" ino:{inode:x} " in entry.read_text():
+                    found.add(entry.name)
+    return len(found)
+
+
+@contextlib.contextmanager
+def parked(node, **timeouts):
+    """A node at its bound of one connection, and one more that a worker has taken for the last place: the other's listener is open still."""
+    single = node(prepare=lambda single: setattr(single, "workers", 2), timeouts=LONG | timeouts, limits={"connections": 1},
+                  options={"grace": "500ms"})
+    with contextlib.ExitStack() as stack:
+        def held():
+            """Both may pause, one of them for the connection that found the node ready: then it is tried again."""
+            waiting.until(lambda: accepting(single) == 2, "both workers accepting")
+            holder, = opened(stack, single.address, 1)
+            assert works(holder)
+            if accepting(single) == 1:
+                return holder
+            holder.close()
+            return None
+
+        holder = waiting.until(held, "one worker holding the place and the other accepting")
+        late, = opened(stack, single.address, 1)
+        waiting.until(lambda: taken(single.address, late), "a worker taking the connection beyond the bound")
+        yield single, holder, late
+
+
+def test_a_connection_taken_beyond_the_bound_is_served_when_a_place_is_free(node):
+    with parked(node) as (single, holder, late):
+        late.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        holder.close()
+        assert late.recv(4096).startswith(b"HTTP/1.1 200")
+    must_serve_unharmed(single)
+
+
+@pytest.mark.parametrize("speaks", [False, True], ids=["a silent one", "one that has sent a request"])
+def test_a_connection_taken_beyond_the_bound_is_given_up_in_time(node, speaks):
+    with parked(node, request="1s") as (single, holder, late):
+        if speaks:
+            late.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        late.settimeout(10)
+        begin = time.monotonic()
+        with contextlib.suppress(ConnectionResetError):
+            assert late.recv(1) == b""
+        assert time.monotonic() - begin > 0.5, "not at once: a place may become free"
+        # Those that come later wait in the kernel's queue, and are served.
+        with contextlib.ExitStack() as stack:
+            next_one, = opened(stack, single.address, 1)
+            holder.close()
+            assert works(next_one)
+    must_serve_unharmed(single)
+
+
+@pytest.mark.parametrize("soft", [False, True], ids=["SIGTERM", "SIGUSR1"])
+def test_a_stop_with_a_connection_taken_beyond_the_bound_ends_in_order(node, soft):
+    with parked(node) as (single, holder, late):
+        process = single.nodes["geodirector"]
+        process.soft_stop() if soft else process.terminate()
+        waiting.until(lambda: "stops" in process.tail(), "the stop having begun")
+        # A soft stop frees the place of who was idle, and the late one is served; else it is closed. Both are let go of.
+        late.settimeout(20)
+        with contextlib.suppress(OSError):
+            late.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            answer = late.recv(4096)
+            assert answer == b"" or (answer.startswith(b"HTTP/1.1 200") and b"Connection: close" in answer)
+        assert process.wait_exit(20) == 0
+        assert "fatal" not in process.tail(50).lower()
+
+
 def test_the_bound_of_connections_is_exact_with_several_workers_and_nobody_is_turned_away(node):
     """Many more clients than places, that come and go all the time: those that find no place wait, and never one too many is served."""
     bound, most, now, lock = 6, 0, 0, threading.Lock()
@@ -220,3 +313,35 @@ def test_the_bound_of_connections_is_exact_with_several_workers_and_nobody_is_tu
     assert not wrong, f"{len(wrong)} of {len(users) * 8}: {wrong[0]}"
     assert most == bound, f"{most} at one time"
     must_serve_unharmed(single)
+
+
+def test_a_target_full_of_quotes_leaves_each_line_of_the_log_whole(node):
+    single = node(prepare=lambda single: setattr(single, "workers", 1))
+    targets = [b"/" + b'"' * 900, b"/" + b'"' * 3_000, b"/" + b"x" * 3_000, b"/last"]
+    for target in targets:
+        with RawConnection(single.address) as user:
+            user.send(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\nAccept: a\r\n\r\n")
+            assert user.answer().status == 200
+    process = single.nodes["geodirector"]
+    waiting.until(lambda: any("/last" in line for line in process.log_lines()), "the last line in the log")
+    lines = process.log_lines()
+    assert len(lines) == len(targets), [len(line) for line in lines]
+    for entry in entries(lines):
+        assert entry.site == "HOME" and entry.why == "new" and entry.request.startswith("GET /"), entry
+    assert len(entries(lines)) == len(targets)
+
+
+def test_of_many_that_pipeline_at_once_nobody_is_forgotten(node):
+    single = node(prepare=lambda single: setattr(single, "workers", 1), timeouts=LONG, limits={"connections": 50})
+    process = single.nodes["geodirector"]
+    with contextlib.ExitStack() as stack:
+        users = [stack.enter_context(RawConnection(single.address)) for _ in range(50)]
+        assert all(user.ask().status == 200 for user in users)
+        # All in one round of the worker, and answers that need no server: each has its next request at once.
+        process.pause()
+        for user in users:
+            user.send(b"OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n" * 20)
+        process.resume()
+        for user in users:
+            user.socket.settimeout(5)
+            assert {user.answer().status for _ in range(20)} == {200}

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import queue
+import socket
 import subprocess
 import threading
 import time
@@ -23,7 +24,7 @@ LONG = {"request": "20s", "keep-alive": "20s", "client": "20s", "server": "20s"}
 
 @pytest.fixture
 def few_ports(request, tmp_path):
-    """A node, its origin and its users in a network namespace with four local ports towards each address."""
+    """A node, its origins and its users in a network namespace with four local ports towards each address."""
     if request.config.getoption("--system") == "haproxy":
         pytest.skip("behaviour of ours, not of the reference")
     name = f"gd{os.getpid()}-ports"
@@ -38,7 +39,8 @@ def few_ports(request, tmp_path):
                 file.write(f"40000 {40000 + PORTS - 1}")
 
         space.call(narrow)
-        single = Single(tmp_path, names=("A",), timeouts=LONG)
+        single = Single(tmp_path, timeouts=LONG, **getattr(request, "param", {"names": ("A",)}))
+        single.data["applications"][0]["check"] = {"http": {"method": "HEAD", "path": "/", "version": "1.0"}}
         single.space = single.namespace = space
         # The origin's socket is made in the thread that enters it.
         space.call(lambda: stack.enter_context(single))
@@ -81,13 +83,13 @@ def holding(single):
     return handler
 
 
-def fill(single, gate) -> list[RawConnection]:
+def fill(single, gate, headers=()) -> list[RawConnection]:
     """Users whose requests use up the ports: asked until one finds none left."""
     held = []
     for _ in range(3 * PORTS):
         connection = single.user()
         before = gate.arrived
-        connection.send(request())
+        connection.send(request(headers=list(headers)))
         waiting.until(lambda: gate.arrived > before or readable(connection), "the request at the origin, or answered")  # noqa: B023
         if gate.arrived == before:
             assert connection.answer().status == 503
@@ -152,3 +154,54 @@ def test_a_request_that_must_not_be_repeated_gets_the_port_of_an_idle_connection
     with single.user() as user:
         assert user.ask("POST", body=b"once").status == 200
     must_blame_nobody(single)
+
+
+TWO = {"names": ("A", "B"), "session": {"name": "SID", "mode": "prefix"}}
+
+
+@pytest.mark.parametrize("few_ports", [TWO], indirect=True)
+def test_where_ports_to_one_server_have_run_out_others_take_the_users_without_session(few_ports):
+    single = few_ports
+    gate = holding(single)
+    bound = [("Cookie", "SID=A~1234")]
+    held = fill(single, gate, bound)
+    # Many more than the budget of retries has room for: where there was no port nothing was tried.
+    for _ in range(30):
+        with single.user() as user:
+            answer = user.ask()
+            assert answer.status == 200 and answer.first("X-Origin") == "B"
+    # The shortage passes, a session that has moved stays away.
+    with single.user() as user:
+        answer = user.ask(headers=bound)
+        assert answer.status == 503 and answer.all("Retry-After") and not answer.all("Set-Cookie")
+    must_blame_nobody(single)
+    gate.let(len(held) + 1)
+    assert {connection.answer().status for connection in held} == {200}
+    with single.user() as user:
+        assert user.ask(headers=bound).status == 200
+    assert {received.first("Cookie") for received in single.origins["B"].received} == {None}
+
+
+def test_a_trial_gets_the_port_of_an_idle_connection(few_ports):
+    single = few_ports
+    gate = holding(single)
+    held = [single.user() for _ in range(PORTS - 1)]
+    for number, connection in enumerate(held):
+        connection.send(request())
+        waiting.until(lambda: gate.arrived == number + 1, "the request at the origin")  # noqa: B023
+    gate.let(len(held))
+    assert {connection.answer().status for connection in held} == {200}
+    # The last port is left to the checks, which find the server ill.
+    single.origins["A"].healthy = False
+    waiting.until(lambda: " is down" in single.nodes["geodirector"].err.read_text(), "the server being believed down", 20)
+
+    def taken():
+        try:
+            return single.space.call(lambda: socket.create_connection(single.at["A"], 5))
+        except OSError:
+            return None
+
+    with waiting.until(taken, "the last port"):
+        gate.let()
+        with single.user() as user:
+            assert user.ask().status == 200

@@ -97,6 +97,22 @@ def test_a_public_entry_allocates_and_retains_nothing_to_find_the_clients_sites(
     assert max(spent[name] for name in (*ALLOCATIONS, *REFERENCES)) <= PER_REQUEST_MAX, f"for each request: {spent}"
 
 
+def test_a_node_that_serves_has_given_back_the_pages_that_its_start_needed(director):
+    single, address = director()
+    process = single.nodes["geodirector"].process
+
+    def mebibytes(name):
+        with open(f"/proc/{process.pid}/status") as status:
+            return int(re.search(rf"{name}:\s+(\d+) kB", status.read())[1]) / 1024
+
+    # It says that it serves before.
+    waiting.until(lambda: mebibytes("VmHWM") - mebibytes("VmRSS") > 4, "the pages of code given back", 5)
+    peak = mebibytes("VmHWM")
+    with RawConnection(address) as connection:
+        ask(connection, [CASES["with other cookies and fields"]], 100)
+    assert peak - mebibytes("VmRSS") > 4, "what serves needs few of them again"
+
+
 def spent_for_each(starter, folder, fields) -> dict[str, float]:
     """What each counter grew by for each request of a warm node."""
     counting = Counting(folder)

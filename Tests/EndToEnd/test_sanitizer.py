@@ -63,7 +63,7 @@ def run_case(folder: pathlib.Path, kind: str, program: pathlib.Path) -> subproce
                "-o", f"cache_dir={folder}/cache", folder / "test_case.py"]
     return subprocess.run(
         command, capture_output=True, text=True, cwd=HERE, timeout=60,
-        env=environment | {"GEODIRECTOR_SANITIZER": kind, "PYTHONPATH": str(HERE)})
+        env=environment | {"GEODIRECTOR_SANITIZER": kind, "PYTHONPATH": str(HERE), "TMPDIR": str(folder)})
 
 
 @pytest.mark.parametrize("name", GUILTY)

@@ -102,5 +102,6 @@ def test_a_site_sized_at_120_percent_takes_all_users_of_a_failed_site(start, two
     wrong = [record for record in result.findings["avoidable errors"] if record.status is None or record.status < 500]
     assert not wrong, f"{len(wrong)} requests without a right answer, such as {wrong[0]}"
     assert 0 < most <= places, f"{most} in service, {places} places"
+    assert waited > 0, "nobody waited for a place: this shows nothing of queues"
     assert rate > 0.85 * usual, f"{rate:.0f} requests a second after, {usual:.0f} before"
     assert latency < usual_latency + 2 * SERVICE_SECONDS * sanitizer.slower(), f"p95 {latency:.2f} s after, {usual_latency:.2f} s before"

@@ -12,8 +12,9 @@ func address(_ text: String) throws -> (high: UInt64, low: UInt64) {
   return (network.high, network.low)
 }
 
-let london = Value.city(51.51, -0.13, "EU", "GB", ["ENG", "LND"])
-let tokyo = Value.city(35.68, 139.69, "AS", "JP")
+// Made anew each time: LeakSanitizer does not see the marked pointer of a global enumeration.
+var london: Value { .city(51.51, -0.13, "EU", "GB", ["ENG", "LND"]) }
+var tokyo: Value { .city(35.68, 139.69, "AS", "JP") }
 
 @Suite struct LookupTests {
   @Test(arguments: [24, 28, 32], [4, 6]) func everyRecordSizeAndIPVersion(recordBits: Int, ipVersion: Int) throws {

@@ -48,11 +48,6 @@ import Testing
     }
   }
 
-  @Test func viaLinesAreWritten() {
-    #expect(writtenBytes { $0.appendViaLine(minorVersion: 1, pseudonym: ByteView("SD1")) } == bytes("Via: 1.1 SD1\r\n"))
-    #expect(writtenBytes { $0.appendViaLine(minorVersion: 0, pseudonym: ByteView("SD1")) } == bytes("Via: 1.0 SD1\r\n"))
-  }
-
   /// RFC 9110 5.6.1.
   @Test(arguments: [("a", ["a"]), ("a, b", ["a", "b"]), (" a ,\t,b,, c", ["a", "b", "c"]), ("", []), (",", [])])
   func listMembersAreReadWithoutEmptyOnes(value: String, expected: [String]) {

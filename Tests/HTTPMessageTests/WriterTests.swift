@@ -35,6 +35,37 @@ func writtenBytes(capacity: Int = 256, _ body: (inout ByteWriter) -> Void) -> [U
     }
   }
 
+  @Test(arguments: [
+    ("", ""), ("GET /", "GET /"), ("\"", "%22"), ("a\"b\"\"c", "a%22b%22%22c"), ("\"a", "%22a"),
+  ])
+  func quotesInTextDoNotEndItsPlace(text: String, expected: String) {
+    #expect(
+      writtenBytes { writer in withView(bytes(text)) { writer.append(quoted: $0, bytesMax: 100) } } == bytes(expected))
+  }
+
+  /// Whatever the text, its place is never larger than allowed, and what comes behind it is written.
+  @Test func textBetweenQuotesIsCutByWhatItTakesInTheEnd() {
+    for text in ["\"\"\"\"\"\"\"\"", "aaaaaaaaaaaaaaaa", "a\"a\"a\"a\"a\"a\"", "\"aaaaaaaaaaaaaaa"] {
+      let whole = bytes(text.replacing("\"", with: "%22"))
+      for bytesMax in 0...12 {
+        let written = writtenBytes(capacity: 13) { writer in
+          withView(bytes(text)) { writer.append(quoted: $0, bytesMax: bytesMax) }
+          writer.append(byte: 0x0A)
+          #expect(!writer.hasOverflowed)
+        }
+        #expect(written.count <= bytesMax + 1 && written.count >= bytesMax - 1 && written.last == 0x0A)
+        #expect(whole.starts(with: written.dropLast()))
+      }
+      for capacity in 0...12 {
+        let written = writtenBytes(capacity: capacity) { writer in
+          withView(bytes(text)) { writer.append(quoted: $0, bytesMax: 100) }
+          #expect(!writer.hasOverflowed)
+        }
+        #expect(whole.starts(with: written))
+      }
+    }
+  }
+
   @Test func whatDoesNotFitIsLeftOutAndTold() {
     for capacity in 0..<29 {
       let written = writtenBytes(capacity: capacity) {

@@ -160,7 +160,7 @@ public struct LoadTable: @unchecked Sendable {
   func count(_ line: SlotQueues.Line, _ change: Int32) {
     switch line {
     case .server(let server, _): cells[checked(server)].waiting.wrappingAdd(change, ordering: .sequentiallyConsistent)
-    case .tier, .group: header.pointee.waiting.wrappingAdd(change, ordering: .sequentiallyConsistent)
+    case .tier, .group, .pool: header.pointee.waiting.wrappingAdd(change, ordering: .sequentiallyConsistent)
     }
   }
 
@@ -183,12 +183,14 @@ public struct LoadTable: @unchecked Sendable {
       || header.pointee.waiting.load(ordering: .sequentiallyConsistent) != 0
   }
 
-  /// Whether the server may have a free slot. To be asked after a request was counted that waits: who gives a slot back clears the
-  /// server's bit first and looks at the count then.
+  /// Of the 64 servers from `64 * word`: a bit is set for each that may have a free slot. To be asked after a request was counted that
+  /// waits: who gives a slot back clears the server's bit in `full` first and looks at the count then. A bit that another worker is just
+  /// setting by an older count may hide a slot for a moment: so those who wait look now and then.
   @inline(__always)
-  func mayHaveSlot(_ server: Int32) -> Bool {
-    let position = checked(server)
-    return full[position >> 6].load(ordering: .sequentiallyConsistent) & (1 << UInt64(position & 63)) == 0
+  func slotBits(word: Int) -> UInt64 {
+    precondition(word >= 0 && word * 64 < serverCount)
+    return ~full[word].load(ordering: .sequentiallyConsistent) & UInt64.max
+      >> UInt64(64 - min(64, serverCount - word * 64))
   }
 
   /// For the 64 servers from `64 * word`: a bit is set while that server has no free slot.

@@ -4,8 +4,8 @@ import Synchronization
 /// without, in each kind the first come first. While both kinds wait, one slot in `turnOfFree` goes to who has no session all
 /// the same: however many sessions there are, new users are served one after another.
 ///
-/// Who may be served by any of several servers waits for all of them at once, in a line of the tier or of the cookie value: the
-/// first slot that one of them gives is the first one's in line. Only who belongs to one server waits for that one.
+/// Who may be served by any of several servers waits for all of them at once, in a line of the tier, of the cookie value or of the
+/// whole pool: the first slot that one of them gives is the first one's in line. Only who belongs to one server waits for that one.
 ///
 /// A slot that becomes free is granted here to the first, whichever worker that is at: it is never free while somebody waits
 /// for it, so no newcomer of any worker can take it. `LoadTable` counts those who wait beside the slots, and a newcomer looks at
@@ -21,27 +21,23 @@ struct SlotQueues: @unchecked Sendable {
   enum Line: Equatable, Sendable {
     /// This server's only; `isBound`: because it has a session.
     case server(Int32, isBound: Bool)
-    /// Those of all servers of the tier that admit new users.
-    case tier(Int32)
+    /// Those of all servers of the tier that admit new users; `isBound`: for who has a session elsewhere, that cannot be reached.
+    case tier(Int32, isBound: Bool)
     /// Those of all servers that bear the cookie value of the request.
     case group(Int32)
-
-    var isBound: Bool {
-      switch self {
-      case .server(_, let isBound): isBound
-      case .tier: false
-      case .group: true
-      }
-    }
+    /// Those of all servers that admit new users, whatever their tier (`spill`).
+    case pool(isBound: Bool)
   }
 
-  /// Who may be given a slot of a server: those who wait for it alone, and those of two lines; -1: of none.
+  /// Who may be given a slot of a server: those who wait for it alone, and those of further lines; -1: of none.
   struct Offer {
     var server: Int32
     /// Its tier, while it admits new users.
     var tier: Int32 = -1
     /// The cookie value that it bears, while it serves its users.
     var group: Int32 = -1
+    /// It admits new users of all tiers.
+    var isForAll = false
   }
 
   /// One request that waits, or whose slot is granted and not yet taken up.
@@ -66,8 +62,8 @@ struct SlotQueues: @unchecked Sendable {
     var count: Int32 = 0
   }
 
-  /// Four lists a server (those with a session, those without, the line of a tier and of a cookie value: there are no more of these than
-  /// servers), then one a worker for what it was granted.
+  /// Five lists a server (who waits for it, for its tier, for its cookie value, with a session and without: there are no more tiers and
+  /// values than servers), two for the pool, then one a worker for what it was granted.
   private struct Room {
     var places: [Place] = []
     var firstFree: Int32 = -1
@@ -81,11 +77,14 @@ struct SlotQueues: @unchecked Sendable {
       switch line {
       case .server(let server, isBound: true): Int(server)
       case .server(let server, isBound: false): serverCount + Int(server)
-      case .tier(let tier): serverCount * 2 + Int(tier)
-      case .group(let group): serverCount * 3 + Int(group)
+      case .tier(let tier, isBound: true): serverCount * 2 + Int(tier)
+      case .tier(let tier, isBound: false): serverCount * 3 + Int(tier)
+      case .group(let group): serverCount * 4 + Int(group)
+      case .pool(isBound: true): serverCount * 5
+      case .pool(isBound: false): serverCount * 5 + 1
       }
     }
-    func grants(to worker: Int32) -> Int { serverCount * 4 + Int(worker) }
+    func grants(to worker: Int32) -> Int { serverCount * 5 + 2 + Int(worker) }
 
     mutating func add(_ place: Place) -> Int32 {
       var number = firstFree
@@ -139,14 +138,13 @@ struct SlotQueues: @unchecked Sendable {
       return places[Int(one)].arrival < places[Int(other)].arrival ? one : other
     }
 
-    private func firstBound(_ offer: Offer) -> Int32 {
-      let own = head(.server(offer.server, isBound: true))
-      return offer.group < 0 ? own : earlier(own, head(.group(offer.group)))
-    }
-
-    private func firstFree(_ offer: Offer) -> Int32 {
-      let own = head(.server(offer.server, isBound: false))
-      return offer.tier < 0 ? own : earlier(own, head(.tier(offer.tier)))
+    /// Who is next of those with a session, or of those without.
+    private func first(_ offer: Offer, isBound: Bool) -> Int32 {
+      var first = head(.server(offer.server, isBound: isBound))
+      if offer.tier >= 0 { first = earlier(first, head(.tier(offer.tier, isBound: isBound))) }
+      if offer.group >= 0 && isBound { first = earlier(first, head(.group(offer.group))) }
+      if offer.isForAll { first = earlier(first, head(.pool(isBound: isBound))) }
+      return first
     }
 
     /// Gives the server's free slots to those who wait for one; the workers, by bit, that have to be told.
@@ -154,8 +152,8 @@ struct SlotQueues: @unchecked Sendable {
       var marks: UInt64 = 0
       let server = Int(offer.server)
       while true {
-        let bound = firstBound(offer)
-        let free = firstFree(offer)
+        let bound = first(offer, isBound: true)
+        let free = first(offer, isBound: false)
         let isTurnOfFree = free >= 0 && passedBy[server] >= SlotQueues.turnOfFree - 1
         let number = bound < 0 || isTurnOfFree ? free : bound
         guard number >= 0, loads.reserve(offer.server) else { return marks }
@@ -175,7 +173,7 @@ struct SlotQueues: @unchecked Sendable {
   /// Empty queues for so many servers.
   static func allocate(serverCount: Int) -> SlotQueues {
     let room = UnsafeMutablePointer<Mutex<Room>>.allocate(capacity: 1)
-    let lists = [List](repeating: List(), count: serverCount * 4 + LoadTable.workersMax)
+    let lists = [List](repeating: List(), count: serverCount * 5 + 2 + LoadTable.workersMax)
     let passedBy = [UInt8](repeating: 0, count: serverCount)
     room.initialize(to: Mutex(Room(lists: lists, passedBy: passedBy, serverCount: serverCount)))
     return SlotQueues(room: room)

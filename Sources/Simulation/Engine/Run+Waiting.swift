@@ -2,7 +2,7 @@ internal import Routing
 internal import Topology
 
 /// Requests that wait at a node: for a slot of a full server, for another request's trial, for the right to retry. The order
-/// is the proxy's: users with a session first, then the others, then trials, then the budget.
+/// is the proxy's: who was granted a slot, then trials, then the budget.
 extension Run {
   @inline(never)
   mutating func wait(_ index: Int32, _ action: Exchange.Action) {
@@ -35,7 +35,7 @@ extension Run {
 
   mutating func poll(_ pool: Int32) {
     poolStates[Int(pool)].pollIsScheduled = false
-    retryWaiting(pool)
+    retryWaiting(pool, looksAtQueues: true)
     if pools[Int(pool)].hasEvidence { takeEvidence(pool) }
     if poolStates[Int(pool)].waiting > 0 && !poolStates[Int(pool)].pollIsScheduled {
       poolStates[Int(pool)].pollIsScheduled = true
@@ -59,53 +59,41 @@ extension Run {
     poolStates[Int(pool)].waiting -= 1
   }
 
-  /// Those whose slot was granted go on. Then those who wait get another try, the first of each list first; who has to wait on keeps the
-  /// place and the deadline.
+  /// Those whose slot was granted go on. Then those who wait for a trial or the budget get another try, the first one first; who has to wait
+  /// on keeps the place and the deadline. Now and then (`looksAtQueues`) those in queues are asked, too.
   @inline(never)
-  mutating func retryWaiting(_ pool: Int32) {
+  mutating func retryWaiting(_ pool: Int32, looksAtQueues: Bool = false) {
     guard !isRetrying else { return }
     isRetrying = true
     defer { isRetrying = false }
     pools[Int(pool)].refreshIfNeeded(now: now)
-    while let index = pools[Int(pool)].nextGranted() {
-      removeWaiting(index, pool)
-      perform(legs[Int(index)].exchange.slotFreed(pool: &pools[Int(pool)], now: now), index)
-    }
-    for rank in 0..<4 {
-      // Servers, by number, that turned the first of their list away.
-      var full = TriedServers()
-      for index in waitingLegs[Int(pool)] where self.rank(index) == rank {
-        guard legs[Int(index)].flags.contains(.alive) else { continue }
-        let server = legs[Int(index)].exchange.server
-        if rank < 2 && full.contains(server) { continue }
-        let action: Exchange.Action
-        switch legs[Int(index)].exchange.state {
-        case .queued: action = legs[Int(index)].exchange.slotFreed(pool: &pools[Int(pool)], now: now)
-        case .awaitingTrial:
-          let awaited = legs[Int(index)].awaited
-          if pools[Int(pool)].trialIsPending(awaited, now: now) { continue }
-          action = legs[Int(index)].exchange.trialResolved(pool: &pools[Int(pool)], now: now)
-        case .awaitingBudget: action = legs[Int(index)].exchange.budgetFreed(pool: &pools[Int(pool)], now: now)
-        case .idle, .connecting, .awaitingResponse, .relaying, .done: continue
-        }
-        if case .queue(let again) = action, again == server, rank < 2 {
-          full.insert(server)
-          continue
-        }
-        if action == .awaitBudget && rank == 3 { break }
+    if looksAtQueues {
+      pools[Int(pool)].offerSlotsToLines()
+      for index in waitingLegs[Int(pool)] where legs[Int(index)].flags.contains(.alive) {
+        let action = legs[Int(index)].exchange.lookWhileQueued(pool: &pools[Int(pool)], now: now)
+        if action == .nothing { continue }
         removeWaiting(index, pool)
         perform(action, index)
       }
     }
-  }
-
-  private mutating func rank(_ leg: Int32) -> Int {
-    let exchange = legs[Int(leg)].exchange
-    switch exchange.state {
-    case .queued: return exchange.binding.group >= 0 ? 0 : 1
-    case .awaitingTrial: return 2
-    case .awaitingBudget: return 3
-    case .idle, .connecting, .awaitingResponse, .relaying, .done: return -1
+    while let index = pools[Int(pool)].nextGranted() {
+      removeWaiting(index, pool)
+      perform(legs[Int(index)].exchange.slotFreed(pool: &pools[Int(pool)], now: now), index)
+    }
+    for state in [Exchange.State.awaitingTrial, .awaitingBudget] {
+      for index in waitingLegs[Int(pool)] where legs[Int(index)].exchange.state == state {
+        guard legs[Int(index)].flags.contains(.alive) else { continue }
+        let action: Exchange.Action
+        if state == .awaitingTrial {
+          if pools[Int(pool)].trialIsPending(legs[Int(index)].awaited, now: now) { continue }
+          action = legs[Int(index)].exchange.trialResolved(pool: &pools[Int(pool)], now: now)
+        } else {
+          action = legs[Int(index)].exchange.budgetFreed(pool: &pools[Int(pool)], now: now)
+          if action == .awaitBudget { break }
+        }
+        removeWaiting(index, pool)
+        perform(action, index)
+      }
     }
   }
 }

@@ -192,7 +192,9 @@ public struct Explainer: Sendable {
   ) -> (site: String, url: String)? {
     guard plan.name == request.entry, let redirects = plan.redirects(application: application), let geo = plan.geo,
       let sites = request.geography?.sites, reading.binding.presence == .none,
-      request.method == "GET" || request.method == "HEAD"
+      request.method == "GET" || request.method == "HEAD",
+      // A client of the configured order is served: no other site comes before for it.
+      sites != geo.sites.map(\.name)
     else { return nil }
     // The first order stays the configured one, by which the user is served if not sent on.
     let configured = geo.sites.compactMap { site in sites.firstIndex(of: site.name) }

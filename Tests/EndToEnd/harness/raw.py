@@ -43,6 +43,13 @@ class RawConnection(contextlib.AbstractContextManager):
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 
+    @classmethod
+    def of(cls, connected: socket.socket) -> "RawConnection":
+        """Over a socket that the test has connected itself."""
+        connection = cls.__new__(cls)
+        connection.socket, connection.buffer = connected, b""
+        return connection
+
     def __exit__(self, *_):
         self.socket.close()
 

@@ -3,6 +3,7 @@ build (.build-address, .build-thread), every process reports to files, and a tes
 
 import os
 import pathlib
+import shutil
 import tempfile
 
 NAMES = ("address", "thread")
@@ -40,6 +41,11 @@ class Reports:
         os.environ["ASAN_OPTIONS"] = f"{common}:detect_leaks=1:detect_stack_use_after_return=0:abort_on_error=0"
         os.environ["LSAN_OPTIONS"] = f"suppressions={_HERE}/leak-suppressions.txt:print_suppressions=0"
         os.environ["TSAN_OPTIONS"] = f"{common}:halt_on_error=0:suppressions={_HERE}/thread-suppressions.txt"
+
+    def end(self):
+        """Removes the folder, unless there are reports in it."""
+        if not any(path.stat().st_size for path in self.folder.iterdir()):
+            shutil.rmtree(self.folder)
 
     def new(self) -> str:
         found = []

@@ -31,7 +31,7 @@ struct LoadTableTests {
     #expect(loads.isAwaited(0) && !loads.reserveForNewcomer(0) && loads.waiting(0) == 1)
     loads.count(own, -1)
     #expect(!loads.isAwaited(0) && loads.reserveForNewcomer(0) && !loads.isFull(0))
-    for line in [SlotQueues.Line.tier(0), .group(1)] {
+    for line in [SlotQueues.Line.tier(0, isBound: false), .group(1), .pool(isBound: true)] {
       loads.count(line, 1)
       #expect(!loads.reserveForNewcomer(0) && !loads.reserveForNewcomer(1) && loads.isAwaited(0) && loads.isAwaited(1))
       #expect(!loads.isFull(1) && loads.waiting(1) == 0, "whose slots they wait for is not known here")

@@ -124,16 +124,20 @@ final class CoreFixture {
   }
 
   func slotFreed(_ exchange: inout Exchange) -> String { tell(exchange.slotFreed(pool: &pool, now: now)) }
+  func look(_ exchange: inout Exchange) -> String { tell(exchange.lookWhileQueued(pool: &pool, now: now)) }
   func trialResolved(_ exchange: inout Exchange) -> String { tell(exchange.trialResolved(pool: &pool, now: now)) }
   func waitedTooLong(_ exchange: inout Exchange) -> String { tell(exchange.waitedTooLong(pool: &pool, now: now)) }
   func budgetFreed(_ exchange: inout Exchange) -> String { tell(exchange.budgetFreed(pool: &pool, now: now)) }
   func timeOut(_ exchange: inout Exchange) -> String { tell(exchange.responseTimedOut(pool: &pool)) }
   func garble(_ exchange: inout Exchange) -> String { tell(exchange.responseInvalid(pool: &pool)) }
 
-  /// No descriptor or port of our own is left for the connection.
+  /// No descriptor of our own is left for the connection.
   func runShort(_ exchange: inout Exchange) -> String {
     tell(exchange.connectFailed(ownFault: true, pool: &pool, now: now))
   }
+
+  /// No local port is left towards the server.
+  func runOutOfPorts(_ exchange: inout Exchange) -> String { tell(exchange.portsRanOut(pool: &pool, now: now)) }
 
   func finish(_ exchange: inout Exchange) { exchange.finish(pool: &pool) }
 

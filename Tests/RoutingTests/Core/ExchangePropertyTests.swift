@@ -35,8 +35,11 @@ import Topology
   struct Trip {
     var exchange = Exchange()
     var tried: [Int32] = []
+    var triedAt: [Int32: Int64] = [:]
     var isReconnecting = false
     var attemptsMax = 1
+    /// Attempts for which there was no port.
+    var withoutPort = 0
     var steps = 0
   }
 
@@ -76,7 +79,7 @@ import Topology
     func take(_ trip: inout Trip) {
       trip.steps += 1
       #expect(trip.steps < 400, "an exchange ends")
-      #expect(trip.exchange.attempts <= trip.attemptsMax)
+      #expect(trip.exchange.attempts - trip.withoutPort <= trip.attemptsMax)
       switch core.action {
       case .connect(let server, let policy):
         #expect(core.shared.health.snapshot(server).enabled != .maintenance)
@@ -85,19 +88,24 @@ import Topology
         {
           trip.isReconnecting = true
         } else {
-          #expect(!trip.tried.contains(server), "no server is tried twice")
+          #expect(mayBeTried(server, trip), "no server is tried twice, unless it has come back since")
           trip.tried.append(server)
+          trip.triedAt[server] = core.now
           trip.isReconnecting = false
         }
         let limit = core.shared.loads.limit(server)
         #expect(limit == 0 || core.shared.loads.inFlight(server) <= limit)
-      case .queue(let server), .awaitTrial(let server): #expect(!trip.tried.contains(server))
+      case .queue(let server), .awaitTrial(let server): #expect(mayBeTried(server, trip))
       case .answer(let failure):
         #expect(!trip.exchange.isActive)
         if failure == .destinationUnavailable { expectNobodyLeft(trip) }
       case .relay: #expect(trip.exchange.state == .relaying)
       case .awaitBudget, .nothing: break
       }
+    }
+
+    func mayBeTried(_ server: Int32, _ trip: Trip) -> Bool {
+      trip.triedAt[server].map { core.pool.members[Int(server)].aliveSince >= $0 } ?? true
     }
 
     /// A request is given up only when no candidate that is believed well was left to it.
@@ -119,6 +127,9 @@ import Topology
         switch below(6) {
         case 0, 1: _ = core.refuse(&trip.exchange)
         case 2 where below(8) == 0: _ = core.runShort(&trip.exchange)
+        case 2 where below(4) == 0:
+          trip.withoutPort += 1
+          _ = core.runOutOfPorts(&trip.exchange)
         default:
           let isNew = trip.isReconnecting || below(2) == 0
           trip.exchange.connected(isNew: isNew, pool: &core.pool)
@@ -168,7 +179,10 @@ import Topology
       let attempts = trips[position].exchange.attempts
       if state != .queued { #expect(core.slotFreed(&trips[position].exchange) == "nothing") }
       if state != .awaitingTrial { #expect(core.trialResolved(&trips[position].exchange) == "nothing") }
-      if state != .connecting { #expect(core.refuse(&trips[position].exchange) == "nothing") }
+      if state != .connecting {
+        #expect(core.refuse(&trips[position].exchange) == "nothing")
+        #expect(core.runOutOfPorts(&trips[position].exchange) == "nothing")
+      }
       if state != .awaitingResponse {
         #expect(core.lose(&trips[position].exchange) == "nothing")
         #expect(core.respond(&trips[position].exchange) == "nothing")

@@ -417,6 +417,135 @@ import Topology
     #expect(core.holdsNothing)
   }
 
+  /// The director of SITE1 with two balancers a site that take one request each; all have one.
+  private func twoSites(
+    holding cookies: [String] = ["SITE1", "SITE1", "SITE2", "SITE2"],
+    _ change: (inout ApplicationPlan) -> Void = { _ in }
+  ) -> (CoreFixture, [String: Exchange]) {
+    let core = CoreFixture(
+      PlanBuilder.director {
+        for index in $0.pool.servers.indices { $0.pool.servers[index].maxConnections = 1 }
+        change(&$0)
+      })
+    var holders: [String: Exchange] = [:]
+    for cookie in cookies {
+      var holder = Exchange()
+      let action = core.begin(&holder, cookie: cookie)
+      #expect(action.hasPrefix("connect "))
+      holders[String(action.dropFirst("connect ".count))] = holder
+    }
+    #expect(holders.count == cookies.count)
+    return (core, holders)
+  }
+
+  @Test("users of a dead site wait for all servers of the site that takes them, ahead of new users")
+  func usersOfADeadSite() {
+    var (core, holders) = twoSites()
+    core.believe(.declaredDead, of: "S2L1", "S2L2")
+    for server in ["S2L1", "S2L2"] { core.shared.trials.counts(core.server(server), now: core.now) }
+    var free = Exchange()
+    var bound = [Exchange(), Exchange(), Exchange()]
+    #expect(core.begin(&free, waiter: 9).hasPrefix("queue S1"))
+    for index in bound.indices {
+      #expect(core.begin(&bound[index], cookie: "SITE2", waiter: Int32(index)).hasPrefix("queue S1"))
+    }
+    // S1L2 alone serves them all.
+    core.finish(&holders["S1L2"]!)
+    for index in bound.indices {
+      #expect(core.pool.nextGranted() == Int32(index))
+      #expect(core.slotFreed(&bound[index]) == "connect S1L2")
+      core.finish(&bound[index])
+    }
+    #expect(core.pool.nextGranted() == 9)
+    #expect(core.slotFreed(&free) == "connect S1L2")
+    core.finish(&free)
+    for name in ["S1L1", "S2L1", "S2L2"] { core.finish(&holders[name]!) }
+    #expect(core.holdsNothing)
+  }
+
+  @Test("who waits at a full backup goes home when home is back", arguments: [nil, "SITE1"])
+  func homeIsBack(cookie: String?) {
+    var (core, holders) = twoSites()
+    core.believe(.declaredDead, of: "S1L1", "S1L2")
+    for server in ["S1L1", "S1L2"] { core.shared.trials.counts(core.server(server), now: core.now) }
+    var waits = Exchange()
+    #expect(core.begin(&waits, cookie: cookie).hasPrefix("queue S2"))
+    #expect(core.look(&waits) == "nothing")
+    core.believe(.up, of: "S1L1", "S1L2")
+    core.finish(&holders["S1L1"]!)
+    #expect(core.look(&waits) == "connect S1L1")
+    core.finish(&waits)
+    for name in ["S1L2", "S2L1", "S2L2"] { core.finish(&holders[name]!) }
+    #expect(core.holdsNothing)
+  }
+
+  @Test("also who had tried home in vain before", arguments: [nil, "SITE1"])
+  func triedHomeIsBack(cookie: String?) {
+    var (core, holders) = twoSites()
+    core.finish(&holders["S1L1"]!)
+    core.finish(&holders["S1L2"]!)
+    var waits = Exchange()
+    var action = core.begin(&waits, cookie: cookie)
+    while action.hasPrefix("connect S1") { action = core.refuse(&waits) }
+    #expect(action.hasPrefix("queue S2"))
+    core.believe(.down, of: "S1L1", "S1L2")
+    #expect(core.look(&waits) == "nothing")
+    core.now += CoreFixture.second
+    core.believe(.up, of: "S1L1", "S1L2")
+    #expect(core.look(&waits).hasPrefix("connect S1"))
+    core.finish(&waits)
+    for name in ["S2L1", "S2L2"] { core.finish(&holders[name]!) }
+    #expect(core.holdsNothing)
+  }
+
+  @Test("where load may go to another tier, the first slot of any tier is the first one's")
+  func spills() {
+    var (core, holders) = twoSites { $0.pool.spill = true }
+    var waits = Exchange()
+    #expect(core.begin(&waits, waiter: 1).hasPrefix("queue S1"))
+    core.finish(&holders["S2L1"]!)
+    #expect(core.pool.nextGranted() == 1)
+    #expect(core.slotFreed(&waits) == "connect S2L1")
+    core.finish(&waits)
+    for name in ["S1L1", "S1L2", "S2L2"] { core.finish(&holders[name]!) }
+    #expect(core.holdsNothing)
+  }
+
+  @Test("a repeated request does not wait for one server when another one that it has not tried has a slot")
+  func repeatedRequest() {
+    let core = CoreFixture(PlanBuilder.balancer(max: 1))
+    var holders: [String: Exchange] = [:]
+    for name in ["W12", "W13", "W14"] {
+      var holder = Exchange()
+      #expect(core.begin(&holder, cookie: name, session: "s") == "connect \(name)")
+      holders[name] = holder
+    }
+    var repeated = Exchange()
+    #expect(core.begin(&repeated) == "connect W11")
+    let queued = core.refuse(&repeated)
+    #expect(queued.hasPrefix("queue W1"))
+    #expect(core.look(&repeated) == "nothing")
+    let other = ["W12", "W13", "W14"].first { !queued.hasSuffix($0) }!
+    core.finish(&holders[other]!)
+    #expect(core.look(&repeated) == "connect \(other)")
+    core.finish(&repeated)
+    for name in holders.keys where name != other { core.finish(&holders[name]!) }
+    #expect(core.holdsNothing)
+  }
+
+  @Test("who is sent home by failback waits there, though the own server could be had")
+  func failbackWaits() {
+    var (core, holders) = twoSites(holding: ["SITE1", "SITE1"]) { $0.pool.failback = .immediate }
+    var waits = Exchange()
+    #expect(core.begin(&waits, cookie: "SITE2", waiter: 1).hasPrefix("queue S1"))
+    #expect(core.look(&waits) == "nothing")
+    core.finish(&holders["S1L2"]!)
+    #expect(core.pool.nextGranted() == 1 && core.slotFreed(&waits) == "connect S1L2")
+    core.finish(&waits)
+    core.finish(&holders["S1L1"]!)
+    #expect(core.holdsNothing)
+  }
+
   @Test("whatever eight threads do, the limits hold, nobody is forgotten and nothing is left over")
   func manyThreads() async {
     let shared = PoolShared(plan: PlanBuilder.balancer(max: 2).pool, workers: 8)
@@ -430,11 +559,13 @@ import Topology
             let server = Int32(random.below(2))
             var held: Int32 = loads.reserveForNewcomer(server) ? server : -1
             let line: SlotQueues.Line =
-              [.server(server, isBound: true), .server(server, isBound: false), .tier(0), .group(0)][
-                Int(random.below(4))]
+              [
+                .server(server, isBound: true), .server(server, isBound: false), .tier(0, isBound: false),
+                .tier(0, isBound: true), .group(0), .pool(isBound: false),
+              ][Int(random.below(6))]
             if held < 0, let place = queues.join(line, worker: worker, waiter: Int32(round), max: 6, loads) {
-              for offered in Int32(0)..<2 where loads.mayHaveSlot(offered) {
-                _ = queues.dispatch(SlotQueues.Offer(server: offered, tier: 0, group: 0), loads)
+              for offered in Int32(0)..<2 where loads.slotBits(word: 0) & (1 << UInt64(offered)) != 0 {
+                _ = queues.dispatch(SlotQueues.Offer(server: offered, tier: 0, group: 0, isForAll: true), loads)
               }
               // Some lose patience; the others wait for their slot, which must come.
               let looks = random.below(8) == 0 ? Int(random.below(20)) : Int.max
@@ -450,7 +581,7 @@ import Topology
             if random.below(4) == 0 { await Task.yield() }
             loads.release(held)
             if loads.isAwaited(held) {
-              _ = queues.dispatch(SlotQueues.Offer(server: held, tier: 0, group: 0), loads)
+              _ = queues.dispatch(SlotQueues.Offer(server: held, tier: 0, group: 0, isForAll: true), loads)
             }
           }
         }

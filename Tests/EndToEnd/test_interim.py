@@ -1,0 +1,133 @@
+"""Interim responses that a client does not take yet, and the answer that comes behind them."""
+
+import contextlib
+import socket
+import threading
+
+import pytest
+
+from harness import waiting
+from harness.raw import CutShort, RawConnection, request
+from harness.single import Single
+
+pytestmark = [pytest.mark.own, pytest.mark.threads, pytest.mark.timeout(60)]
+
+PATIENT = {"request": "20s", "keep-alive": "20s", "client": "20s", "server": "20s"}
+# As many as a server may send, each nearly as long as a head may be: more than a Unix socket's buffer holds.
+INTERIMS = 16
+HINT = b"HTTP/1.1 103 Early Hints\r\nLink: <" + b"l" * 15_000 + b">\r\n\r\n"
+# The name is written before every session id, so that heads become longer.
+LONG_NAME = "A" * 64
+
+
+@pytest.fixture
+def held(request, tmp_path):
+    """A server that sends interim responses and then, when the test lets it, an answer; and a client who has asked and takes nothing.
+
+    Gives the node, the client's connection, and a function that sends the answer and waits until the node has it.
+    """
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    with contextlib.ExitStack() as stack:
+
+        def starter(answer: bytes, name="A", timeouts=None):
+            path = str(tmp_path / "node")
+            single = stack.enter_context(Single(
+                tmp_path, names=(name,), session={"name": "S", "mode": "prefix"}, timeouts=PATIENT | (timeouts or {}),
+                limits={"fields": 10_000}))
+            entry = single.data["sites"][0]["balancers"][0]
+            entry["listen"] = [entry["listen"], f"unix:{path}"]
+            origin, go_on, sent = single.origins[name], threading.Event(), [threading.Event(), threading.Event()]
+            stack.callback(go_on.set)
+
+            def handler(exchange):
+                if exchange.request.line.split()[1] != "/held":
+                    return exchange.answer()
+                exchange.send(HINT * INTERIMS)
+                sent[0].set()
+                go_on.wait(30)
+                exchange.send(answer)
+                sent[1].set()
+
+            origin.handler = handler
+            single.address = single.geodirector()
+            client = stack.enter_context(RawConnection.of(connected(path)))
+            client.send(ask("/held"))
+            assert sent[0].wait(20)
+            wait_all_taken(origin.address)
+
+            def send_answer():
+                go_on.set()
+                assert sent[1].wait(20)
+                wait_all_taken(origin.address)
+
+            return single, client, send_answer
+
+        yield starter
+
+
+def ask(target: str) -> bytes:
+    return request(target=target)
+
+
+def connected(path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(20)
+    connection.connect(path)
+    return connection
+
+
+def wait_all_taken(address):
+    """Until the node has read all that the server has sent."""
+    packed = "{:08X}:{:04X}".format(int.from_bytes(socket.inet_aton(address[0]), "little"), address[1])
+
+    def is_taken():
+        with open("/proc/net/tcp") as table:
+            rows = [row for row in map(str.split, table) if packed in row[1:3] and row[3] == "01"]
+        return all(row[4] == "00000000:00000000" for row in rows)
+
+    waiting.until(is_taken, "the node taking all that the server sent")
+
+
+def answer_of(fields: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\n" + fields + b"Content-Length: 5\r\n\r\nhello"
+
+
+@pytest.mark.parametrize("fields", [b"X: y\r\n", b"X: " + b"x" * 15_000 + b"\r\n", b"Set-Cookie:S=x\r\n" * 500],
+                         ids=["short", "long", "made longer"])
+def test_an_answer_behind_an_interim_response_that_waits_is_whole(held, fields):
+    single, client, send_answer = held(answer_of(fields), LONG_NAME)
+    send_answer()
+    answer = client.answer()
+    assert answer.status == 200 and answer.body == b"hello"
+    assert 0 < len(answer.interim) < INTERIMS, "none had to wait"
+    cookies = fields.count(b"Set-Cookie")
+    assert answer.raw_head.count(f"S={LONG_NAME}~x".encode()) == cookies
+    assert cookies or fields.strip() in answer.raw_head
+    # The connection goes on.
+    client.send(ask("/next"))
+    assert client.answer().status == 200
+
+
+def test_an_answer_that_finds_no_room_behind_an_interim_response_is_seen_as_cut_short(held):
+    """Nine hundred cookies, each made longer by the server's name: more than may wait for one client."""
+    single, client, send_answer = held(answer_of(b"Set-Cookie:S=x\r\n" * 900), LONG_NAME)
+    send_answer()
+    with pytest.raises((CutShort, ConnectionError)):
+        client.answer()
+    waiting.until(lambda: any(" PH" in line for line in single.nodes["geodirector"].log_lines()), "the line in the log")
+    with RawConnection(single.address) as another:
+        assert another.ask().status == 200
+
+
+def test_who_takes_neither_the_interim_response_nor_the_answer_is_given_up_not_the_server(held):
+    single, client, send_answer = held(answer_of(b""), timeouts={"client": "1s", "server": "30s"})
+    send_answer()
+    waiting.until(lambda: any(" cD" in line for line in single.nodes["geodirector"].log_lines()), "the line in the log", 10)
+
+
+def test_a_server_that_is_silent_behind_an_interim_response_that_waits_is_answered_for_with_504(held):
+    single, client, _ = held(b"", timeouts={"client": "20s", "server": "1s"})
+    # From when the client has taken it the server's time runs.
+    answer = client.answer()
+    assert answer.status == 504 and answer.interim

@@ -19,7 +19,8 @@ def network(request, start):
     if request.config.getoption("--system") == "haproxy":
         pytest.skip("the reference is set up without TLS")
     topology = Topology.read("two-sites-tls").scaled(0.1)
-    topology.data["defaults"]["office-proxy"]["timeouts"] = {"request": "100s"}
+    for settings in topology.data["defaults"].values():
+        settings["timeouts"] = {"connect": "3s", "request": "100s"}
     return start(topology)
 
 

@@ -560,6 +560,17 @@ int co_error(cr_transport *self, char *out, size_t size) {
 
 int co_failure(cr_transport *self) { return ((co_connection *)self)->failed; }
 
+int co_is_rejected(cr_transport *self) {
+  co_connection *connection = (co_connection *)self;
+  if (connection->failed != -CO_PROTOCOL || !ERR_GET_LIB(connection->reason)) return 0;
+  switch (ERR_GET_REASON(connection->reason) - SSL_AD_REASON_OFFSET) {
+  case SSL_AD_HANDSHAKE_FAILURE: case SSL_AD_BAD_CERTIFICATE: case SSL_AD_UNSUPPORTED_CERTIFICATE:
+  case SSL_AD_CERTIFICATE_REVOKED: case SSL_AD_CERTIFICATE_EXPIRED: case SSL_AD_CERTIFICATE_UNKNOWN: case SSL_AD_UNKNOWN_CA:
+  case SSL_AD_ACCESS_DENIED: case SSL_AD_DECRYPT_ERROR: case SSL_AD_CERTIFICATE_REQUIRED: return 1;
+  default: return 0;
+  }
+}
+
 int co_has_read(cr_transport *self) { return ((co_connection *)self)->hasRead; }
 
 int co_is_plain_http(cr_transport *self) { return ((co_connection *)self)->isPlain; }

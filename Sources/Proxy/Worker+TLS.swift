@@ -90,6 +90,7 @@ extension Worker {
     guard pointer.pointee.isSecured, !pointer.pointee.wasKept, pointer.pointee.input.count == 0,
       let transport = reactor.transport(of: pointer.pointee.socket)
     else { return false }
-    return TLSFacts(transport).hasProtocolFailure
+    // A record that was changed on its way says nothing of the request: only the server's own word does.
+    return TLSFacts(transport).isRejected
   }
 }

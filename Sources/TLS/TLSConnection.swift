@@ -81,6 +81,8 @@ public struct TLSFacts {
   public var hasReceived: Bool { co_has_read(transport) != 0 }
   /// TLS itself failed, by what the peer sent or by its alert.
   public var hasProtocolFailure: Bool { Int(co_failure(transport)) == Self.protocolFailure }
+  /// The peer does not accept us: it broke the connection by an alert that speaks of the handshake, such as of our certificate.
+  public var isRejected: Bool { co_is_rejected(transport) != 0 }
   /// A session was resumed.
   public var isResumed: Bool { co_is_resumed(transport) != 0 }
   /// The client's first bytes were those of an HTTP request.

@@ -7,11 +7,14 @@ import pytest
 from harness.certificates import Authority, SecureConnection
 from harness.counting import ALLOCATIONS, REFERENCES, Counting
 from harness.single import Single
-from test_request_cost import PER_REQUEST_MAX, REQUESTS, ask
+from test_request_cost import REQUESTS, ask
 from test_signed_cookies import signed
 
 pytestmark = [pytest.mark.own, pytest.mark.timeout(60),
               pytest.mark.measures("it counts allocations, and a sanitizer makes its own")]
+
+# What a request itself needed would be one at least; the rest is the look at certificates and keys each second, however long it takes.
+PER_REQUEST_MAX = 0.25
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])

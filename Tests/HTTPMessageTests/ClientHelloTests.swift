@@ -76,6 +76,15 @@ import Testing
     }
   }
 
+  /// What else stands in the record belongs to the client's first flight.
+  @Test func aRecordIsAwaitedToItsEndThoughTheMessageEndsBefore() {
+    let message = Self.message(Self.named("shop.example"))
+    let bytes = Self.records(message + [20, 0, 0, 0], each: 16_384)
+    for end in 0..<bytes.count { #expect(Self.parse(Array(bytes[0..<end])) == .needMore, "\(end)") }
+    let expected = Found(name: "shop.example", protocols: nil, offersTLS13: false, length: bytes.count)
+    #expect(Self.parse(bytes) == .complete(expected))
+  }
+
   @Test func everythingButTheFixedPartMayBeMissing() {
     for extensions in [nil, []] as [[UInt8]?] {
       let bytes = Self.records(Self.message(extensions), each: 16_384)

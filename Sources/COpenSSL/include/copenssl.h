@@ -124,6 +124,8 @@ int co_peer_common_name(cr_transport *connection, char *out, size_t size);
 int co_error(cr_transport *connection, char *out, size_t size);
 /// -errno, or minus one of the codes above, once the connection is broken; 0: it is not.
 int co_failure(cr_transport *connection);
+/// The peer broke the connection by an alert that speaks of the handshake: it does not accept us.
+int co_is_rejected(cr_transport *connection);
 /// Whether the peer has sent anything at all.
 int co_has_read(cr_transport *connection);
 /// The first bytes of the client's first record were no TLS: it may have spoken plain HTTP.

@@ -79,9 +79,9 @@ public enum ClientHelloParser {
       let content = view.slice(position + 5, min(end, view.count))
       if isFirst, let size = messageLength(content) {
         guard size <= bytesMax else { return .invalid(.tooLong) }
-        // The whole message in one record is read where it is.
+        // The whole message in one record is read where it is, when all of the record is there.
+        if end > view.count { return .needMore }
         if content.count >= size { return ClientHelloBody.parse(content.slice(4, size), length: end) }
-        if length >= size { return .needMore }
       }
       guard end <= view.count else { return .needMore }
       joined.append(content)

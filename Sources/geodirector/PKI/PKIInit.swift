@@ -14,15 +14,19 @@ struct PKIInit: ParsableCommand {
       Writes ca.pem (its key in ca.key) and, for each office, director, balancer and server, NAME.pem with certificate and key,
       good for its name, its host names and its addresses, as server and as client. Keys are EC P-256 and readable by you alone.
       For trials and tests: the authority's key lies unprotected beside what it signs.
+
+      With --renew the authority stays, so running nodes take the new keys and certificates without an error.
       """)
 
   @OptionGroup var topology: TopologyFileArgument
   @Option(help: "Where the files go; it is made if it is not there.") var directory = "pki"
   @Option(help: "Days until the certificates end, 1 to 825.") var days = 30
   @Flag(help: "Make everything anew over what is there, a new authority too.") var force = false
+  @Flag(help: "Make new certificates and keys by the authority that is there.") var renew = false
 
   func validate() throws {
     if !(1...825).contains(days) { throw ValidationError("--days is a number from 1 to 825") }
+    if force && renew { throw ValidationError("--force makes a new authority, --renew keeps it: choose one") }
   }
 
   func run() throws {
@@ -31,19 +35,16 @@ struct PKIInit: ParsableCommand {
       let files = try PKIFiles(directory: directory)
       let subjects = PKISubject.all(of: loaded)
       let names = ["ca.pem", "ca.key"] + subjects.map { "\($0.name).pem" }
-      if !force, let there = names.first(where: files.isThere) {
+      if !force && !renew, let there = names.first(where: files.isThere) {
         throw DeployFailure.runtime(
-          "\(directory)/\(there) is there already; nothing was written. --force makes all anew")
+          "\(directory)/\(there) is there already; nothing was written. --renew makes new certificates, --force all anew"
+        )
       }
       let second = Int64(time(nil))
       let end = second + Int64(days) * 86_400
       // A clock a little behind must not refuse what was just made.
       let begin = second - 3_600
-      let authority = try Identity.authority(
-        // A common name has 64 characters at most.
-        named: String("trials of \(loaded.name)".prefix(64)), from: begin, until: end)
-      try files.write("ca.key", authority.key)
-      try files.write("ca.pem", authority.certificate, isPublic: true)
+      let authority = try self.authority(of: loaded, files, from: begin, until: end)
       for subject in subjects {
         let signed = try authority.issue(
           name: subject.name, hosts: subject.hosts, addresses: subject.addresses, from: begin, until: end)
@@ -57,6 +58,23 @@ struct PKIInit: ParsableCommand {
       StandardError.write("geodirector: \(error)\n")
       throw ExitCode(1)
     }
+  }
+}
+
+extension PKIInit {
+  /// The authority that is there, or a new one.
+  private func authority(of topology: Topology, _ files: PKIFiles, from begin: Int64, until end: Int64) throws
+    -> Identity
+  {
+    if renew {
+      return try Identity.authority(certificatePath: "\(directory)/ca.pem", keyPath: "\(directory)/ca.key")
+    }
+    let authority = try Identity.authority(
+      // A common name has 64 characters at most.
+      named: String("trials of \(topology.name)".prefix(64)), from: begin, until: end)
+    try files.write("ca.key", authority.key)
+    try files.write("ca.pem", authority.certificate, isPublic: true)
+    return authority
   }
 }
 

@@ -53,7 +53,7 @@ applications:
       session: {name: JSESSIONID, mode: prefix}
     check: {http: {method: GET, path: "/check.txt?a=b%20c&d=$x", version: "1.1", host: shop.example.com, expect: [200-299, 401]}}
   - name: mail
-    cookies: {session: {name: SERVERID, mode: insert, indirect: false, nocache: false, preserve: true, path: /mail}}
+    cookies: {session: {name: "SERVER#ID", mode: insert, indirect: false, nocache: false, preserve: true, path: /mail}}
 sites:
   - name: HERE
     capacity: 100
@@ -77,7 +77,9 @@ sites:
       - {name: L, listen: "127.0.1.2:80", monitor: "127.0.1.2:8081", balance: rendezvous, queue: 0, max-connections: 10}
     servers:
       - {name: A, host: backend.example, ports: {shop: 80, mail: 25, admission: 81}, max-connections: 5, weight: 0}
+      - {name: A-own, host: "127.0.2.9", ports: {shop: 80, mail: 25, admission: 81}}
       - {name: B, address: "[fd00::1]:80", weight: 256}
+      - {name: U, address: "unix:/tmp/a b#c.sock"}
   - name: THERE
     directors: [{name: TD, listen: "127.0.2.1:80"}]
     balancers: [{name: TL, listen: "127.0.2.2:80", balance: random}]
@@ -285,7 +287,7 @@ def test_a_closed_admission_port_keeps_new_users_away_and_own_users_there(tmp_pa
             assert pair.compare()["server"] == {"B": 8}
             assert pair.compare("SERVERID=A")["server"] == {"A": 8}
             single.origins["A"].stop()
-            single.wait_reference_sees("A-own", "DOWN")
+            single.wait_reference_sees("A.own", "DOWN")
             assert pair.compare("SERVERID=A")["server"] == {"B": 8}
     finally:
         for origin in admissions.values():

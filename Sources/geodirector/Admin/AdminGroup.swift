@@ -26,7 +26,7 @@ struct AdminNodes: ParsableArguments {
   func clients(concerning target: String? = nil) throws -> [AdminClient] {
     if !socket.isEmpty {
       guard node.isEmpty else { throw DeployFailure.usage("give --node or --socket, not both") }
-      return socket.map(AdminClient.init(path:))
+      return socket.map { AdminClient(path: $0) }
     }
     guard let path = TopologyFiles.path(topology) else {
       throw DeployFailure.usage(

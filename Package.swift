@@ -34,18 +34,22 @@ let package = Package(
     .target(name: "Rendering", dependencies: ["Topology"], swiftSettings: strict),
     .target(name: "Operations", dependencies: ["CReactor", "Routing", "Topology"], swiftSettings: strict),
     .target(name: "CReactor"),
+    .target(
+      name: "COpenSSL", dependencies: ["CReactor"],
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .target(name: "TLS", dependencies: ["COpenSSL", "CReactor", "HTTPMessage", "Topology"], swiftSettings: strict),
     .target(name: "Reactor", dependencies: ["CReactor"], swiftSettings: strict),
     .target(
       name: "Proxy",
       dependencies: [
-        "CReactor", "Reactor", "Routing", "HTTPMessage", "Topology", "Geo", "GeoDatabase", "Operations",
+        "CReactor", "Reactor", "Routing", "HTTPMessage", "TLS", "Topology", "Geo", "GeoDatabase", "Operations",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .target(
       name: "DemoServer",
       dependencies: [
-        "Topology",
+        "TLS", "Topology",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -55,7 +59,7 @@ let package = Package(
       name: "geodirector",
       dependencies: [
         "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer", "Geo", "GeoDatabase", "Operations", "Routing",
-        "Rendering",
+        "Rendering", "TLS",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -88,6 +92,9 @@ let package = Package(
       name: "DrawingTests", dependencies: ["geodirector", "Geo", "Topology", "TopologyFile"], swiftSettings: strict),
     .testTarget(
       name: "SimulationReportTests", dependencies: ["geodirector", "Simulation", "Topology"], swiftSettings: strict),
+    .testTarget(
+      name: "TLSTests", dependencies: ["TLS", "COpenSSL", "CReactor", "Reactor", "HTTPMessage", "Topology"],
+      swiftSettings: strict),
     .testTarget(
       name: "RenderingTests", dependencies: ["Rendering", "Topology", "TopologyFile"], swiftSettings: strict),
     .testTarget(name: "OperationsTests", dependencies: ["Operations", "Routing", "Topology"], swiftSettings: strict),

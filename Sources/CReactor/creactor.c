@@ -22,6 +22,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include <spawn.h>
+#include <sys/wait.h>
 
 #define RESULT(value) ({ __typeof__(value) _v = (value); _v < 0 ? -errno : _v; })
 
@@ -481,4 +483,67 @@ void cr_give_back_code(void) {
 #if !WATCHED
   dl_iterate_phdr(give_back_code, NULL);
 #endif
+}
+
+extern char **environ;
+
+int cr_run(char *const *words, char *const *variables, const void *input, size_t count, int seconds) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return -errno;
+  // What fits into a pipe never waits for who reads it.
+  if (count > 0 && write(ends[1], input, count) < 0) {
+    int error = errno;
+    close(ends[0]);
+    close(ends[1]);
+    return -error;
+  }
+  close(ends[1]);
+  fcntl(ends[0], F_SETFL, 0);
+  size_t inherited = 0, added = 0;
+  while (environ[inherited]) inherited++;
+  while (variables[added]) added++;
+  char **all = malloc((inherited + added + 1) * sizeof *all);
+  if (!all) {
+    close(ends[0]);
+    return -ENOMEM;
+  }
+  // The first of a name counts.
+  memcpy(all, variables, added * sizeof *all);
+  memcpy(all + added, environ, (inherited + 1) * sizeof *all);
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[0], 0);
+  posix_spawn_file_actions_adddup2(&actions, 2, 1);
+  posix_spawnattr_init(&attributes);
+  sigset_t none, usual;
+  sigemptyset(&none);
+  sigemptyset(&usual);
+  sigaddset(&usual, SIGPIPE);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &usual);
+  // A group of its own: what it has started ends with it.
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  pid_t pid;
+  int error = posix_spawn(&pid, words[0], &actions, &attributes, words, all);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  free(all);
+  close(ends[0]);
+  if (error) return -error;
+  int64_t until = cr_monotonic() + (int64_t)seconds * 1000000000;
+  int status = 0, late = 0;
+  while (1) {
+    pid_t ended = waitpid(pid, &status, WNOHANG);
+    if (ended == pid) break;
+    if (ended < 0 && errno != EINTR) return -errno;
+    if (!late && cr_monotonic() >= until) {
+      late = 1;
+      kill(-pid, SIGKILL);
+    }
+    cr_pause(20);
+  }
+  if (late) return CR_RUN_TIMED_OUT;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

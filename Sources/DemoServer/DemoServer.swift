@@ -2,6 +2,7 @@ import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import TLS
 import Topology
 
 /// An application server with sessions in memory, for trials: it tells which server answered, how often the session
@@ -19,8 +20,9 @@ public enum DemoServer {
     let signals = ProcessSignals.stream([SIGTERM, SIGINT, SIGUSR1])
     // One thread serves far more than a trial asks for, and every server of a network may run on one machine.
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let server = RunningServer(options: options, group: group)
+    let server: RunningServer
     do {
+      server = try RunningServer(options: options, group: group)
       try await server.start()
     } catch {
       try? await group.shutdownGracefully()
@@ -37,10 +39,18 @@ private final class RunningServer {
   private let group: MultiThreadedEventLoopGroup
   private var service: [any Channel] = []
   private var admission: [any Channel] = []
+  private let tls: ListenerTLS?
 
-  init(options: DemoServerOptions, group: MultiThreadedEventLoopGroup) {
+  init(options: DemoServerOptions, group: MultiThreadedEventLoopGroup) throws(DemoServerError) {
     state = ServerState(options: options)
     self.group = group
+    do throws(TLSError) {
+      tls = try options.certificate.map { (certificate) throws(TLSError) in
+        try ListenerTLS(ListenerTLSPlan(certificates: [certificate]), now: Int64(time(nil)), clock: .zero)
+      }
+    } catch {
+      throw DemoServerError(kind: .other, description: "\(error)")
+    }
   }
 
   func start() async throws {
@@ -116,6 +126,7 @@ private final class RunningServer {
 
   private func listen(_ address: Address, purpose: RequestHandler.Purpose) async throws -> any Channel {
     let state = state
+    let tls = tls
     let bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: 1024)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -123,6 +134,12 @@ private final class RunningServer {
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let pipeline = channel.pipeline.syncOperations
+          if let tls {
+            // New files are for new connections, as at nodes.
+            _ = tls.reload(now: Int64(time(nil)), clock: .zero)
+            guard let connection = tls.acceptFed() else { throw ChannelError.ioOnClosedChannel }
+            try pipeline.addHandler(TLSHandler(connection))
+          }
           try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: true, withErrorHandling: true)
           // Longer than any delay a request may ask for.
           try pipeline.addHandler(IdleStateHandler(allTimeout: .minutes(10)))

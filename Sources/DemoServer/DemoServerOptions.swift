@@ -10,6 +10,8 @@ public struct DemoServerOptions: Sendable {
   public var services: [DemoService]
   /// Where it answers the checks that ask whether it takes new users; closed first in a soft stop. May be empty.
   public var admissionAddresses: [Address]
+  /// What it shows at all its addresses. Nil: it speaks plain HTTP.
+  public var certificate: CertificatePlan?
   /// After a soft stop (SIGUSR1) closed the admission addresses, how long the service goes on.
   public var grace: Duration
   /// A session not seen for this long is forgotten.

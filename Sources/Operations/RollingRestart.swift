@@ -20,13 +20,15 @@ public protocol RestartSurroundings {
 /// Restarts servers one after the other without an error for any user: each is drained, then given nobody, then restarted when
 /// its last request has ended, and gets users again when the checks of every node have seen it well since.
 public struct RollingRestart: Sendable {
-  /// The servers, in order; empty: every server of the nodes, in the order of the pools. The nodes are balancers then: what others
-  /// send to are nodes, too, which get requests from elsewhere.
+  /// The servers, in order; empty: every server of the nodes, in the order of the pools. The nodes are no directors or offices
+  /// then: what these send to are nodes, which get requests from elsewhere, too.
   public var servers: [String]
   /// How long users with sessions may go on before they are led elsewhere.
   public var drainMilliseconds: Int64
   /// How long the last requests may take, and how long the checks may take to find the server well.
   public var timeoutMilliseconds: Int64
+  /// Roles whose candidates are nodes.
+  private let leadsToNodes = [NodeRole.officeProxy.rawValue, NodeRole.siteDirector.rawValue]
   /// Between two looks.
   static let lookMilliseconds: Int64 = 100
 
@@ -62,7 +64,7 @@ public struct RollingRestart: Sendable {
     for name in servers where !known.contains(name) {
       throw AdminError("no node given has a server \"\(name)\"; known are: \(known.prefix(30).joined(separator: ", "))")
     }
-    if servers.isEmpty, let node = nodes.first(where: { $0.role != NodeRole.siteBalancer.rawValue }) {
+    if servers.isEmpty, let node = nodes.first(where: { leadsToNodes.contains($0.role) }) {
       throw AdminError(
         "what \(node.node), a \(node.role), sends to are nodes, which others may send to as well: name those to restart"
       )

@@ -16,6 +16,8 @@ enum ClientState: UInt8 {
   case answering
   /// Bytes pass both ways as they come, after an upgrade.
   case tunnel
+  /// A relay's connection: a server is being chosen, or bytes pass both ways as they come.
+  case relay
   /// The last answer is out; what the client still sends is read and thrown away for a moment, so that a reset does not
   /// take the answer from it (RFC 9112 section 9.6).
   case lingering
@@ -137,6 +139,8 @@ struct Client {
     static let sending = Flags(rawValue: 2048)
     /// The answer closes the connection, and unread input may be there.
     static let lingerAfter = Flags(rawValue: 4096)
+    /// The end of what the server sent was passed on to a relay's client.
+    static let halfClosed = Flags(rawValue: 8192)
     /// The request is in the access log or will not be.
     static let logged = Flags(rawValue: 16384)
     /// The request was preceded by others on the connection.
@@ -145,6 +149,14 @@ struct Client {
     static let cookieSet = Flags(rawValue: 65536)
     /// The connection must begin with a PROXY protocol header, which is not complete yet.
     static let awaitsProxyHeader = Flags(rawValue: 131072)
+    /// The user speaks https, be it with us or with a node in front.
+    static let https = Flags(rawValue: 262144)
+    /// The cookie is good, but has no tag of the newest key: it is to be given anew.
+    static let staleTag = Flags(rawValue: 524288)
+    /// A PROXY protocol header told where the connection comes from.
+    static let isProxied = Flags(rawValue: 1048576)
+    /// Of somebody who only looks whether the node is there.
+    static let isMonitor = Flags(rawValue: 2097152)
   }
 
   /// Bytes received and not yet used.
@@ -192,6 +204,10 @@ struct Upstream {
   var wasKept = false
   var isSending = false
   var isAwaiting = false
+  /// It began with a header that tells of its client.
+  var isOwn = false
+  /// TLS was put in place, its handshake begun.
+  var isSecured = false
   /// Addresses of the server tried in this attempt, this one included, and since when.
   var tries: UInt8 = 1
   var triedSince: Int64 = 0

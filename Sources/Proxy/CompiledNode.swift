@@ -26,11 +26,16 @@ struct CompiledCookie {
   var preserve: Bool
   /// `; path=/; HttpOnly`: what follows the value.
   var attributes: ByteView
+  /// The same for users of https.
+  var secureAttributes: ByteView
   /// Attributes to make the client forget the cookie.
   var hasPath: Bool
   /// Nanoseconds; 0: no limit.
   var maxIdle: Int64
   var maxLife: Int64
+  /// Values carry tags: they are checked, and where there is none that may be required, or given.
+  var requiresTag: Bool
+  var issuesTag: Bool
   var hasDates: Bool { maxIdle > 0 || maxLife > 0 }
 
   init(_ plan: CookiePlan) {
@@ -40,13 +45,15 @@ struct CompiledCookie {
     noCache = plan.noCache
     preserve = plan.preserve
     hasPath = plan.path != nil
+    requiresTag = plan.signing?.phase == .require
+    issuesTag = requiresTag || plan.signing?.phase == .issue
     var text = ""
     if let path = plan.path ?? (plan.mode == .insert ? "/" : nil) { text += "; path=\(path)" }
     if let domain = plan.domain { text += "; domain=\(domain)" }
     if plan.httpOnly { text += "; HttpOnly" }
-    if plan.secure { text += "; Secure" }
-    if let sameSite = plan.sameSite { text += "; SameSite=\(sameSite.rawValue)" }
-    attributes = immortal(text)
+    let sameSite = plan.sameSite.map { "; SameSite=\($0.rawValue)" } ?? ""
+    attributes = immortal(text + (plan.secure ? "; Secure" : "") + sameSite)
+    secureAttributes = immortal(text + "; Secure" + sameSite)
     maxIdle = plan.maxIdle?.nanosecondsClamped ?? 0
     maxLife = plan.maxLife?.nanosecondsClamped ?? 0
   }
@@ -57,6 +64,10 @@ struct CompiledServer {
   var name: ByteView
   var site: ByteView
   var cookieValue: ByteView?
+  /// Connections to it are TLS.
+  var isSecure: Bool
+  /// They begin with a header that tells of the client.
+  var proxyProtocol: ProxyProtocolVersion?
 }
 
 /// Timeouts in nanoseconds.
@@ -89,6 +100,7 @@ struct CompiledApplication {
   var forwardedFor: Bool
   var forwardedProto: Bool
   var forwardedHost: Bool
+  var originalTo: Bool
   var forwardedForExcept: [Network]
   /// Whose X-Forwarded-For is believed (rule H).
   var trusted: [Network]
@@ -106,12 +118,14 @@ struct CompiledApplication {
     cookie = plan.cookie.map(CompiledCookie.init)
     servers = plan.pool.servers.map { server in
       CompiledServer(
-        name: immortal(server.name), site: immortal(server.site), cookieValue: server.cookieValue.map(immortal))
+        name: immortal(server.name), site: immortal(server.site), cookieValue: server.cookieValue.map(immortal),
+        isSecure: server.tls != nil, proxyProtocol: server.proxyProtocol)
     }
     timeouts = CompiledTimeouts(plan.timeouts)
     forwardedFor = plan.forwarding.forwardedFor
     forwardedProto = plan.forwarding.forwardedProto
     forwardedHost = plan.forwarding.forwardedHost
+    originalTo = plan.forwarding.originalTo
     forwardedForExcept = plan.forwarding.forwardedForExcept
     trusted = plan.forwarding.trusted
     clientField = plan.forwarding.clientField

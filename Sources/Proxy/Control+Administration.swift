@@ -127,7 +127,7 @@ extension Control {
     if plan.admission != nil { checks.append(.init("admission", history.admission)) }
     if plan.liveness != nil { checks.append(.init("liveness", history.liveness)) }
     return NodeStatus.Server(
-      name: plan.name, site: plan.site, address: "\(plan.address)", tier: plan.tier, state: health.enabled.word,
+      name: plan.name, site: plan.site, address: plan.address.serviceText, tier: plan.tier, state: health.enabled.word,
       health: word, deadline: health.drainDeadline,
       weight: Double(snapshot.weight) / Double(ServerHealth.weightScale), plannedWeight: Double(plan.weight),
       inFlight: Int(shared.applications[application].loads.inFlight(Int32(server))),

@@ -41,6 +41,8 @@ struct Control: ~Copyable {
   /// Requests of the monitor served at once; more wait in the kernel.
   static let monitorClientsMax = 256
 
+  /// Nil: nobody is told of changes.
+  private let notices: ChangeNotices?
   private var strainLog: StrainLog
   private let signals: Int32
   private let notifier: ServiceNotifier?
@@ -60,6 +62,7 @@ struct Control: ~Copyable {
     self.signals = signals
     self.notifier = notifier
     self.logger = logger
+    notices = ChangeNotices(plan, logger: logger)
     strainLog = StrainLog(
       listeners: plan.listeners.map { "\($0.address)" }, connectionsMax: plan.limits.connectionsMax,
       perSourceMax: plan.limits.connectionsPerSourceMax)
@@ -106,6 +109,7 @@ struct Control: ~Copyable {
   private mutating func addProbe(_ application: Int, _ server: Int, _ check: HealthCheck, _ plan: CheckPlan) {
     let probe = Probe(
       application: application, server: server, check: check, plan: plan,
+      tls: shared.secrets?.check(check, application: application, server: server),
       state: CheckState(plan: plan, initiallyUp: true))
     probesOf[application][server].append(probes.count)
     wheel.arm(probes.count, at: now + probe.state.firstDelay(random: &random))
@@ -123,7 +127,7 @@ struct Control: ~Copyable {
       var timeout = wheel.waitMilliseconds(now: now)
       if isStopping { timeout = min(timeout, 20) }
       if !growing.isEmpty { timeout = min(timeout, 100) }
-      if strainLog.isActive { timeout = timeout < 0 ? 1_000 : min(timeout, 1_000) }
+      if strainLog.isActive || shared.troubles.isActive { timeout = timeout < 0 ? 1_000 : min(timeout, 1_000) }
       reactor.wait(milliseconds: timeout)
       now = cr_monotonic()
       while let completion = reactor.next() { handle(completion) }
@@ -131,6 +135,7 @@ struct Control: ~Copyable {
       takeEvidence()
       takeCommands()
       tellStrains()
+      tellTroubles()
       if !growing.isEmpty { republishGrowing() }
       if isStopping && advanceStop(listeners) { return }
     }
@@ -167,9 +172,9 @@ struct Control: ~Copyable {
       case SIGUSR1: softStop()
       case SIGHUP:
         notifier?.reloading()
-        if let geography = shared.geography {
-          geography.reload()
-        } else {
+        shared.geography?.reload()
+        shared.secrets?.reload()
+        if shared.geography == nil && shared.secrets == nil {
           logger.notice("\(shared.plan.name) goes on after SIGHUP: it has nothing to read again")
         }
         notifier?.ready("\(shared.plan.name) serves")
@@ -309,6 +314,13 @@ struct Control: ~Copyable {
         }
       let line: Logger.Message = "\(shared.plan.name): \(name) is \(word): \(cause)"
       if after.liveness == .alive { logger.notice(line) } else { logger.warning(line) }
+      let state =
+        switch after.liveness {
+        case .alive: after.admit ? "up" : "own-users"
+        case .unreachable: "down"
+        case .declaredDead: "declared-down"
+        }
+      notices?.post(server: name, state: state, cause: cause)
     }
   }
 

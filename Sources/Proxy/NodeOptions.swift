@@ -34,6 +34,8 @@ public struct NodeError: Error, CustomStringConvertible, Sendable {
     case addressNotHere
     /// A node of the same name and address runs already.
     case alreadyRunning
+    /// A file that the topology names cannot be used.
+    case configuration
     /// The operating system refused something else.
     case system
   }

@@ -22,6 +22,9 @@ final class NodeShared: Sendable {
   let learned: [LearnedAttributes]
   /// Nil: one order of sites for all clients.
   let geography: Geography?
+  /// Nil: no TLS and no signed cookies anywhere.
+  let secrets: NodeSecrets?
+  let troubles = Troubles()
   let counters = NodeCounters()
   /// Commands of operators, on their way to the control thread.
   let administration = AdminMailbox()
@@ -46,8 +49,9 @@ final class NodeShared: Sendable {
   /// Evidence kept at most until the prober takes it.
   private static let evidenceMax = 16_384
 
-  init(plan: NodePlan, workers: Int, geography: Geography? = nil) {
+  init(plan: NodePlan, workers: Int, geography: Geography? = nil, secrets: NodeSecrets? = nil) {
     self.plan = plan
+    self.secrets = secrets
     self.geography = geography
     connections = ConnectionCount(limit: plan.limits.connectionsMax)
     listenerConnections = ListenerCounts(plan.listeners.map(\.connectionsMax))
@@ -108,6 +112,8 @@ final class OnceWaker: Sendable {
 final class NodeCounters: Sendable {
   /// Requests whose replacement server could not be written to the cookie, its attributes being unknown (rule B6).
   let cookieNotWritten = Atomic<Int>(0)
+  /// Cookies with a tag that no key of ours made.
+  let cookiesForged = Atomic<Int>(0)
   /// Users sent to a nearer site's own address.
   let redirects = Atomic<Int>(0)
   /// Log lines given up because the log could not be written fast enough.

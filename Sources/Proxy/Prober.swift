@@ -3,15 +3,18 @@ internal import HTTPMessage
 internal import Logging
 internal import Reactor
 internal import Routing
+internal import TLS
 internal import Topology
 
 /// One check of one server.
 struct Probe {
-  enum Phase: UInt8 { case waiting, connecting, sending, receiving }
+  enum Phase: UInt8 { case waiting, connecting, securing, sending, receiving }
   let application: Int
   let server: Int
   let check: HealthCheck
   let plan: CheckPlan
+  /// The check is made over TLS. Nil: plain.
+  let tls: ServerTLS?
   /// The check's own rise and fall, for the time of the next one.
   var state: CheckState
   var phase: Phase = .waiting
@@ -34,7 +37,8 @@ extension Control {
     if probes[index].phase == .waiting {
       begin(index)
     } else {
-      finish(index, success: false, "no answer within \(probes[index].plan.timeout)")
+      let what = probes[index].phase == .securing ? "no end of the TLS handshake" : "no answer"
+      finish(index, success: false, "\(what) within \(probes[index].plan.timeout)")
     }
   }
 
@@ -82,26 +86,81 @@ extension Control {
         return finish(index, success: false, SystemError(code: Int32(completion.result)).description)
       }
       if case .tcp = probes[index].plan.kind { return finish(index, success: true, "connected") }
-      probes[index].request = Array(requestText(index).utf8)
-      probes[index].sent = 0
-      probes[index].received = 0
-      probes[index].memory = .allocate(byteCount: Probe.answerBytesMax, alignment: 8)
-      probes[index].phase = .sending
-      send(index)
+      guard sendProxyHeader(index) else { return finish(index, success: false, "the connection broke") }
+      if probes[index].tls != nil { secure(index) } else { ask(index) }
+    case (.securing, .connect): secured(index, completion.result)
     case (.sending, .send):
-      guard completion.result > 0 else { return finish(index, success: false, "the connection broke") }
+      guard completion.result > 0 else { return finish(index, success: false, broken(index)) }
       probes[index].sent += completion.result
       send(index)
     case (.receiving, .receive): received(index, completion.result)
-    case (.sending, .hangup), (.receiving, .hangup): finish(index, success: false, "the connection broke")
+    case (.sending, .hangup), (.receiving, .hangup): finish(index, success: false, broken(index))
     default: break
+    }
+  }
+
+  /// Says that the connection is the node's own, where a header is expected. False: it could not.
+  private mutating func sendProxyHeader(_ index: Int) -> Bool {
+    guard let version = probes[index].plan.proxyProtocol else { return true }
+    return withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { memory in
+      var writer = ByteWriter(memory)
+      switch version {
+      case .version1: writer.append(proxyLine: nil)
+      case .version2: writer.append(proxyHeader: nil)
+      }
+      return reactor.send(probes[index].socket, memory.baseAddress!, count: writer.position) == writer.position
+    }
+  }
+
+  /// Begins the handshake.
+  private mutating func secure(_ index: Int) {
+    let descriptor = reactor.descriptor(of: probes[index].socket)
+    guard let connection = probes[index].tls?.connect(descriptor) else {
+      return finish(index, success: false, "no memory for TLS")
+    }
+    reactor.attach(probes[index].socket, connection.release())
+    probes[index].phase = .securing
+    let result = reactor.establish(probes[index].socket)
+    if result != Reactor.pending { secured(index, result) }
+  }
+
+  private mutating func secured(_ index: Int, _ result: Int) {
+    if result == 0 { ask(index) } else { finish(index, success: false, broken(index)) }
+  }
+
+  /// Why a connection broke, as far as it is known.
+  private mutating func broken(_ index: Int) -> String {
+    guard let transport = reactor.transport(of: probes[index].socket), let failure = TLSFacts(transport).failure else {
+      return "the connection broke"
+    }
+    return "TLS failed: \(failure)"
+  }
+
+  private mutating func ask(_ index: Int) {
+    probes[index].request = request(index)
+    probes[index].sent = 0
+    probes[index].received = 0
+    probes[index].memory = .allocate(byteCount: Probe.answerBytesMax, alignment: 8)
+    probes[index].phase = .sending
+    send(index)
+  }
+
+  private mutating func request(_ index: Int) -> [UInt8] {
+    guard case .tlsHello(let name) = probes[index].plan.kind else { return Array(requestText(index).utf8) }
+    let random = (0..<ByteWriter.clientHelloRandomBytes).map { _ in UInt8.random(in: 0...255, using: &self.random) }
+    return [UInt8](unsafeUninitializedCapacity: 1_024) { memory, count in
+      var writer = ByteWriter(UnsafeMutableRawBufferPointer(memory))
+      Array((name ?? "").utf8).withUnsafeBytes { name in
+        random.withUnsafeBytes { writer.append(clientHelloFor: ByteView(name), random: ByteView($0)) }
+      }
+      count = writer.position
     }
   }
 
   private func requestText(_ index: Int) -> String {
     let probe = probes[index]
     switch probe.plan.kind {
-    case .tcp: return ""
+    case .tcp, .tlsHello: return ""
     case .http(let check):
       let host = check.host ?? (check.version == "1.1" ? "\(probe.plan.address)" : nil)
       return "\(check.method) \(check.path) HTTP/\(check.version)\r\n" + (host.map { "Host: \($0)\r\n" } ?? "")
@@ -119,7 +178,7 @@ extension Control {
       let result = probes[index].request.withUnsafeBytes {
         reactor.send(probes[index].socket, $0.baseAddress! + offset, count: $0.count - offset)
       }
-      guard result > 0 else { return finish(index, success: false, "the connection broke") }
+      guard result > 0 else { return finish(index, success: false, broken(index)) }
       probes[index].sent += result
     }
     probes[index].phase = .receiving
@@ -144,11 +203,13 @@ extension Control {
   /// Takes received bytes in. False: the check is over.
   private mutating func take(_ index: Int, _ result: Int) -> Bool {
     guard result > 0 else {
-      finish(index, success: false, "the connection was closed before an answer")
+      let isEnd = result == 0 || result == TLSFacts.truncation
+      finish(index, success: false, isEnd ? "the connection was closed before an answer" : broken(index))
       return false
     }
     probes[index].received += result
     let view = ByteView(UnsafeRawBufferPointer(start: probes[index].memory!, count: probes[index].received))
+    if case .tlsHello = probes[index].plan.kind { return judge(index, hello: HelloAnswer(view)) }
     var head = ResponseHead()
     let isHead: Bool = if case .http(let check) = probes[index].plan.kind { check.method == "HEAD" } else { false }
     switch parseResponseHead(
@@ -167,10 +228,21 @@ extension Control {
     }
   }
 
+  /// False: the check is over.
+  private mutating func judge(_ index: Int, hello: HelloAnswer) -> Bool {
+    switch hello {
+    case .needMore: return true
+    case .hello: finish(index, success: true, "ServerHello")
+    case .alert(let number): finish(index, success: false, "TLS alert \(number)")
+    case .notTLS: finish(index, success: false, "the answer is not TLS")
+    }
+    return false
+  }
+
   private mutating func judge(_ index: Int, _ head: ResponseHead, _ view: ByteView) {
     let probe = probes[index]
     switch probe.plan.kind {
-    case .tcp: finish(index, success: true, "connected")
+    case .tcp, .tlsHello: finish(index, success: true, "connected")
     case .http(let check):
       let good = check.expectedStatus.contains { $0.contains(head.status) }
       finish(index, success: good, "status \(head.status)")

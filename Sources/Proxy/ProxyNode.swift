@@ -11,7 +11,8 @@ public import Topology
 /// monitor and handles signals.
 public enum ProxyNode {
   /// Runs the node until a signal stops it: SIGTERM and SIGINT finish what is in flight, SIGUSR1 stops softly (rule F3). At
-  /// SIGHUP a node that places clients reads its database again; one that does not goes on, unless it stands on a terminal.
+  /// SIGHUP a node that places clients reads its database again, one with TLS or signed cookies its certificates and keys; one with neither goes on, unless it
+  /// stands on a terminal.
   ///
   /// Blocks the calling thread. Returns when the node has stopped cleanly. Signals are handled for the whole process.
   public static func run(plan: NodePlan, options: NodeOptions, logger: Logger = Logger(label: "geodirector"))
@@ -20,18 +21,20 @@ public enum ProxyNode {
     let cores = Int(cr_cpu_count())
     let workers = min(
       64, max(1, options.workers > 0 ? options.workers : plan.limits.workers > 0 ? plan.limits.workers : cores))
+    let account = try Privileges.account(of: plan)
     let lock = try lockName(plan)
     defer { _ = cr_close(lock) }
     // Names first: nobody can connect yet, and a signal ends the process while a name server is silent.
     let geography = Geography(plan: plan, logger: logger)
-    let shared = NodeShared(plan: plan, workers: workers, geography: geography)
+    let secrets = try NodeSecrets(plan: plan, logger: logger)
+    let shared = NodeShared(plan: plan, workers: workers, geography: geography, secrets: secrets)
     geography?.load()
     Resolver.resolveAll(plan, into: shared.addresses, logger: logger)
     // From the first moment somebody can connect, a signal has to stop the node in order.
     var watched: [Int32] = [SIGTERM, SIGINT, SIGUSR1]
     // Where there is nothing to read again, it keeps its meaning for a node on a terminal: that is gone.
     let notifier = ServiceNotifier()
-    if geography != nil || notifier != nil || isatty(0) == 0 { watched.append(SIGHUP) }
+    if geography != nil || secrets != nil || notifier != nil || isatty(0) == 0 { watched.append(SIGHUP) }
     let signals = cr_signal_watch(watched, Int32(watched.count))
     guard signals >= 0 else {
       throw NodeError(kind: .system, description: "signals cannot be watched: \(SystemError(code: signals))")
@@ -51,6 +54,12 @@ public enum ProxyNode {
     let monitor = try plan.monitor.map { (address) throws(NodeError) in try listen(address, plan) }
     let applications = CompiledApplications(plan)
     let log = try openLog(options.accessLog)
+    if let account {
+      // The socket of commands is taken away at the end by who the process is then.
+      if let path = plan.admin?.socketPath { _ = chown(path, account.user, account.group) }
+      try Privileges.become(account)
+      secrets?.warnOfUnreadable()
+    }
     // The control thread's alone: workers close their copies of it.
     let apart = [monitor, admin?.descriptor].compactMap { $0 }
     let descriptors = Int(cr_descriptor_limit()) - 64 - applications.serverTotal
@@ -79,6 +88,7 @@ public enum ProxyNode {
     }
     Resolver.start(plan, into: shared.addresses, logger: logger)
     geography?.start { shared.wakeWorkers() }
+    secrets?.start()
     logger.info(
       "\(plan.name) serves",
       metadata: [

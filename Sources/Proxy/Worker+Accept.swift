@@ -134,9 +134,19 @@ extension Worker {
     pointer.pointee.peerPort = peer.port
     pointer.pointee.fromHigh = peer.high
     pointer.pointee.fromLow = peer.low
-    if expectsProxyHeader(listener, peer.high, peer.low) { pointer.pointee.flags.insert(.awaitsProxyHeader) }
+    let isMonitor = onlyLooks(listener, peer.high, peer.low)
+    if isMonitor { pointer.pointee.flags.insert(.isMonitor) }
+    if !isMonitor && expectsProxyHeader(listener, peer.high, peer.low) {
+      pointer.pointee.flags.insert(.awaitsProxyHeader)
+    }
     clientCount += 1
     setDeadline(client, .request, applications[0].timeouts.request)
+    // A PROXY header comes before TLS.
+    if listenerTraits[listener].isSecure, !pointer.pointee.flags.contains(.awaitsProxyHeader),
+      !secure(client, early: ByteView(""))
+    {
+      return
+    }
     // At the limit the next ones wait in the kernel's queue, where they cost nothing and lose nothing.
     if isFull {
       noteFull()
@@ -144,6 +154,8 @@ extension Worker {
     } else if shared.listenerConnections.isFull(listener) {
       pauseListener(listener)
     }
+    if isRelay && isMonitor { return closeClient(client) }
+    if isRelay && !pointer.pointee.flags.contains(.awaitsProxyHeader) { return beginRelay(client) }
     clientInput(client)
   }
 
@@ -284,6 +296,7 @@ extension Worker {
     let pointer = clients + Int(client)
     switch pointer.pointee.state {
     case .free: break
+    case .relay: relayHungUp(client)
     case .exchange where !pointer.pointee.flags.contains(.logged):
       pointer.pointee.termination = Self.termination("C", pointer.pointee.exchange.state)
       logRequest(client)
@@ -291,6 +304,7 @@ extension Worker {
     case .tunnel:
       logRequest(client)
       closeClient(client)
+    case .idle where isSecure(client): secureClientLost(client)
     case .idle, .head, .exchange, .answering, .lingering: closeClient(client)
     }
   }
@@ -323,6 +337,7 @@ extension Worker {
     case .request:
       // A connection on which no request was begun is closed without a word, as RFC 9112 section 9.5 allows.
       if pointer.pointee.input.count == 0 {
+        if isSecure(client) { noteUnfinishedHandshake(client) }
         closeClient(client)
       } else {
         answerError(client, status: 408, termination: "cR")
@@ -346,6 +361,7 @@ extension Worker {
         perform(pointer.pointee.exchange.responseTimedOut(pool: &pools[application]), client)
       }
     case .client: if !isTaking(client) { abort(client, termination: "cD") }
+    case .tunnel where pointer.pointee.state == .relay: relayIdle(client)
     case .tunnel: abort(client, termination: "--")
     case .linger: closeClient(client)
     }

@@ -10,6 +10,7 @@ extension Worker {
 
   /// The exchange ended without a server's response.
   mutating func answerFailure(_ client: Int32, _ failure: Exchange.Failure) {
+    if isRelay { return relayFailed(client, failure) }
     let pointer = clients + Int(client)
     if pointer.pointee.upstream >= 0 {
       closeUpstream(pointer.pointee.upstream)
@@ -75,6 +76,7 @@ extension Worker {
       writer.append("\r\n")
     }
     appendDate(into: &writer)
+    appendStrictTransport(client, into: &writer)
     appendPersistence(client, into: &writer)
     writer.append("\r\n")
     if !pointer.pointee.flags.contains(.isHead) {
@@ -110,6 +112,7 @@ extension Worker {
       pointer.pointee.flags.insert(.lingerAfter)
     }
     appendDate(into: &writer)
+    appendStrictTransport(client, into: &writer)
     appendPersistence(client, into: &writer)
     writer.append("\r\n")
     if head.method == .trace {
@@ -155,7 +158,7 @@ extension Worker {
       pointer.pointee.upstream = -1
       let server = upstreams + Int(upstream)
       let isWhole = pointer.pointee.requestBody.isComplete && pointer.pointee.request.count == 0
-      if server.pointee.keepAlive && isWhole && !server.pointee.isSending {
+      if server.pointee.keepAlive && isWhole && !server.pointee.isSending && !server.pointee.isOwn {
         keepIdle(upstream)
       } else {
         closeUpstream(upstream)
@@ -187,7 +190,7 @@ extension Worker {
       return
     }
     // What stands in the list of those to go on with must be known to stand there.
-    pointer.pointee.flags = pointer.pointee.flags.intersection(.scheduled).union([.reused, .keepAlive])
+    pointer.pointee.flags = pointer.pointee.flags.intersection([.scheduled, .isProxied]).union([.reused, .keepAlive])
     pointer.pointee.scanned = 0
     pointer.pointee.started = now
     pointer.pointee.headComplete = 0
@@ -214,7 +217,7 @@ extension Worker {
   /// How much of it.
   private static let lingerBytes: UInt64 = 1 << 20
 
-  private mutating func linger(_ client: Int32) {
+  mutating func linger(_ client: Int32) {
     let pointer = clients + Int(client)
     pointer.pointee.state = .lingering
     pointer.pointee.bytesOut = 0
@@ -322,6 +325,10 @@ enum StatusText {
   static func reason(_ status: Int) -> StaticString {
     switch status {
     case 200: "OK"
+    case 301: "Moved Permanently"
+    case 302: "Found"
+    case 307: "Temporary Redirect"
+    case 308: "Permanent Redirect"
     case 400: "Bad Request"
     case 408: "Request Timeout"
     case 413: "Content Too Large"

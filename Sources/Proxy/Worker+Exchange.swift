@@ -62,10 +62,11 @@ extension Worker {
     }
     let isNew = freeUpstream < 0
     let upstream = isNew ? Int32(usedUpstreams) : freeUpstream
+    let target = isRelay ? relayTarget(address, client) : address
     let timeouts = applications[Int(application)].timeouts
     do {
       let socket = try reactor.connect(
-        to: address, userTimeoutMilliseconds: timeouts.unacknowledgedMilliseconds,
+        to: target, userTimeoutMilliseconds: timeouts.unacknowledgedMilliseconds,
         token: Self.token(.upstream, upstream))
       if isNew { usedUpstreams += 1 } else { freeUpstream = upstreams[Int(upstream)].nextFree }
       (upstreams + Int(upstream)).initialize(to: Upstream())
@@ -139,6 +140,7 @@ extension Worker {
         ownFault: false, pool: &pools[Int(pointer.pointee.application)], now: now)
       return perform(action, client)
     }
+    noteServerTrouble(upstream)
     let failed = upstreams[Int(upstream)]
     closeUpstream(upstream)
     pointer.pointee.upstream = -1
@@ -161,8 +163,23 @@ extension Worker {
     let pointer = clients + Int(client)
     let application = Int(pointer.pointee.application)
     if result < 0 { return connectFailed(client) }
+    let server = Int(upstreams[Int(upstream)].server)
+    if let version = applications[application].servers[server].proxyProtocol, !upstreams[Int(upstream)].isSecured {
+      guard sendProxyHeader(client, upstream, version) else { return connectFailed(client) }
+      // It tells of this client, so it serves nobody else.
+      upstreams[Int(upstream)].isOwn = true
+    }
+    if applications[application].servers[server].isSecure,
+      !upstreams[Int(upstream)].isSecured
+    {
+      let handshake = secure(upstream: upstream)
+      // When it is done, or has failed, this is called again.
+      if handshake == Reactor.pending { return }
+      if handshake < 0 { return connectFailed(client) }
+    }
     upstreams[Int(upstream)].state = .busy
-    pointer.pointee.exchange.connected(isNew: true, pool: &pools[application])
+    pointer.pointee.exchange.connected(
+      isNew: true, mayBeRejected: upstreams[Int(upstream)].isSecured, pool: &pools[application])
     begin(client, upstream)
   }
 
@@ -170,6 +187,7 @@ extension Worker {
   private mutating func begin(_ client: Int32, _ upstream: Int32) {
     let pointer = clients + Int(client)
     if pointer.pointee.connectedAt == 0 { pointer.pointee.connectedAt = now }
+    if isRelay { return relayConnected(client) }
     pointer.pointee.request.start = 0
     setDeadline(client, .server, applications[Int(pointer.pointee.application)].timeouts.server)
     pumpRequest(client)
@@ -200,10 +218,15 @@ extension Worker {
     }
     let begun = upstreams[Int(upstream)].input.count > 0
     let wasKept = upstreams[Int(upstream)].wasKept
+    let isRejected = isRejected(upstream)
+    if isRejected { noteServerTrouble(upstream) }
     closeUpstream(upstream)
     pointer.pointee.upstream = -1
-    let action = pointer.pointee.exchange.connectionLost(
-      responseBegun: begun, wasKept: wasKept, pool: &pools[Int(pointer.pointee.application)], now: now)
+    let action =
+      isRejected
+      ? pointer.pointee.exchange.connectionRejected(pool: &pools[Int(pointer.pointee.application)], now: now)
+      : pointer.pointee.exchange.connectionLost(
+        responseBegun: begun, wasKept: wasKept, pool: &pools[Int(pointer.pointee.application)], now: now)
     perform(action, client)
   }
 
@@ -212,6 +235,7 @@ extension Worker {
     case .idle: closeUpstream(upstream)
     case .busy:
       let client = upstreams[Int(upstream)].client
+      if isRelay { return relayServerHungUp(client) }
       if client >= 0 && clients[Int(client)].exchange.state == .awaitingResponse { connectionLost(client) }
     case .free, .connecting: break
     }

@@ -139,7 +139,7 @@ extension Worker {
     pointer.pointee.fromLow = pointer.pointee.peerLow
   }
 
-  private mutating func appendPeer(_ client: Int32, into writer: inout ByteWriter) {
+  mutating func appendPeer(_ client: Int32, into writer: inout ByteWriter) {
     let pointer = clients + Int(client)
     writer.append(addressHigh: pointer.pointee.peerHigh, low: pointer.pointee.peerLow)
     writer.append(byte: 0x3A)
@@ -161,12 +161,17 @@ extension Worker {
     appendMilliseconds(pointer.pointee.started, now, into: &writer)
   }
 
-  private mutating func appendMilliseconds(_ from: Int64, _ to: Int64, into writer: inout ByteWriter) {
+  mutating func appendMilliseconds(_ from: Int64, _ to: Int64, into writer: inout ByteWriter) {
     if from == 0 || to < from { writer.append("-1") } else { writer.append(decimal: UInt64((to - from) / 1_000_000)) }
   }
 
   /// `actconn/feconn/beconn/srvconn/retries srvqueue/bequeue`.
   private mutating func appendCounts(_ client: Int32, _ hasServer: Bool, into writer: inout ByteWriter) {
+    appendConnectionCounts(client, hasServer, into: &writer)
+    writer.append(" 0/0 \"")
+  }
+
+  mutating func appendConnectionCounts(_ client: Int32, _ hasServer: Bool, into writer: inout ByteWriter) {
     let pointer = clients + Int(client)
     let connections = UInt64(max(0, shared.connections.count))
     let loads = shared.applications[Int(pointer.pointee.application)].loads
@@ -179,7 +184,6 @@ extension Worker {
     writer.append(decimal: hasServer ? UInt64(max(0, loads.inFlight(pointer.pointee.exchange.server))) : 0)
     writer.append(byte: 0x2F)
     writer.append(decimal: UInt64(max(0, pointer.pointee.exchange.attempts - 1)))
-    writer.append(" 0/0 \"")
   }
 
   private mutating func appendRequestLine(_ client: Int32, into writer: inout ByteWriter) {

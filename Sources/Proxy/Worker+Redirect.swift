@@ -95,6 +95,7 @@ extension Worker {
     writer.append(Self.redirectMark)
     writer.append("\r\nContent-Length: 0\r\nCache-Control: private, no-store\r\nVary: Cookie\r\n")
     appendDate(into: &writer)
+    appendStrictTransport(client, into: &writer)
     appendPersistence(client, into: &writer)
     writer.append("\r\n")
     pointer.pointee.status = 307

@@ -12,6 +12,7 @@ extension Worker {
     switch pointer.pointee.state {
     case .idle, .head: receiveHead(client)
     case .exchange, .tunnel: pumpRequest(client)
+    case .relay: pumpToServer(client)
     case .lingering: drain(client)
     case .free, .answering: break
     }
@@ -40,7 +41,7 @@ extension Worker {
     switch clients[Int(client)].state {
     case .head, .idle: headReceived(client, result)
     case .exchange, .tunnel: bodyReceived(client, result)
-    case .free, .answering, .lingering: break
+    case .free, .answering, .lingering, .relay: break
     }
   }
 
@@ -48,7 +49,7 @@ extension Worker {
     let pointer = clients + Int(client)
     guard result > 0 else {
       // The client left; in the middle of a head nobody waits for an answer.
-      closeClient(client)
+      if isSecure(client) { secureClientLost(client) } else { closeClient(client) }
       return
     }
     beginFlight(client)
@@ -59,6 +60,7 @@ extension Worker {
   /// Looks for a complete head in what was received.
   mutating func parse(_ client: Int32) {
     let pointer = clients + Int(client)
+    if pointer.pointee.flags.contains(.isMonitor) { return answerLook(client) }
     if pointer.pointee.flags.contains(.awaitsProxyHeader) && !takeProxyHeader(client) { return }
     if pointer.pointee.state == .idle || pointer.pointee.started == 0 || pointer.pointee.scanned == 0 {
       pointer.pointee.started = now
@@ -91,7 +93,7 @@ extension Worker {
   private mutating func startExchange(_ client: Int32, _ view: ByteView, _ head: inout RequestHead) {
     let pointer = clients + Int(client)
     pointer.pointee.headComplete = now
-    pointer.pointee.flags = pointer.pointee.flags.intersection([.ended, .scheduled, .reused])
+    pointer.pointee.flags = pointer.pointee.flags.intersection([.ended, .scheduled, .reused, .isProxied])
     if head.keepAlive && phase == .running { pointer.pointee.flags.insert(.keepAlive) }
     if head.minorVersion == 0 { pointer.pointee.flags.insert(.isHTTP10) }
     if head.method == .head { pointer.pointee.flags.insert(.isHead) }
@@ -108,7 +110,7 @@ extension Worker {
     resetPatience(client)
     let app = applications + Int(pointer.pointee.application)
     var route = CookieRoute()
-    let binding = readCookies(view, head, app, &route)
+    let binding = readCookies(client, view, head, app, &route)
     var writer = ByteWriter(
       UnsafeMutableRawBufferPointer(start: pointer.pointee.request.base, count: BufferPool.small - BufferPool.reserve))
     writeRequest(client, view, head, app, route, into: &writer)
@@ -127,6 +129,9 @@ extension Worker {
       return answerError(client, status: 413, termination: "PR")
     }
     guard takeBodyFromInput(client) else { return answerError(client, status: 400, termination: "PR") }
+    if listenerTraits[Int(pointer.pointee.listener)].redirectPort != nil {
+      return answerSecureRedirect(client, view, head)
+    }
     pointer.pointee.state = .exchange
     let from = clientAddress(client, view, app)
     pointer.pointee.fromHigh = from.high
@@ -235,6 +240,7 @@ extension Worker {
     pointer.pointee.isSending = false
     guard pointer.pointee.client >= 0 else { return }
     let client = pointer.pointee.client
+    if isRelay { return relaySentToServer(client, result) }
     sendGoesOn(client, upstream)
     if requestSent(client, result) { pumpRequest(client) }
   }

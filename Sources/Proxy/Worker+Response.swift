@@ -18,6 +18,7 @@ extension Worker {
     case .busy:
       let client = pointer.pointee.client
       guard client >= 0 else { return }
+      if isRelay { return pumpToClient(client) }
       if clients[Int(client)].flags.contains(.responseBegun) {
         pumpResponse(client)
       } else {
@@ -58,9 +59,8 @@ extension Worker {
     pointer.pointee.isAwaiting = false
     let client = pointer.pointee.client
     if client < 0 || clients[Int(client)].flags.contains(.responseBegun) { return false }
-    // Asked of the kernel itself: that something can be read may be among the events not yet taken up.
-    let result = cr_receive(
-      reactor.descriptor(of: pointer.pointee.socket), pointer.pointee.input.free, pointer.pointee.input.room)
+    let result = reactor.receiveAtOnce(
+      pointer.pointee.socket, into: pointer.pointee.input.free, count: pointer.pointee.input.room)
     guard result > 0 else { return false }
     pointer.pointee.input.end += result
     parseResponse(client, upstream)
@@ -442,6 +442,7 @@ extension Worker {
   mutating func clientSent(_ client: Int32, _ result: Int) {
     let pointer = clients + Int(client)
     pointer.pointee.flags.remove(.sending)
+    if pointer.pointee.state == .relay { return relaySentToClient(client, result) }
     guard outputSent(client, result) else { return }
     switch pointer.pointee.state {
     case .exchange, .tunnel:
@@ -457,7 +458,7 @@ extension Worker {
         awaitNext(client)
       }
     case .answering: if sendOutput(client) { answerSent(client) }
-    case .free, .idle, .head, .lingering: break
+    case .free, .idle, .head, .lingering, .relay: break
     }
   }
 }

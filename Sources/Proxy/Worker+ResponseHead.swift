@@ -36,10 +36,12 @@ extension Worker {
     let isVerbatim = head.minorVersion == 1 && head.hasReasonSpace
     if !isVerbatim { writeStatusLine(head, view, into: &writer) }
     editor.reset()
+    cookieSigner.reset()
     let serverSet = editResponse(client, view, head, app)
     editor.write(view, from: isVerbatim ? 0 : head.fieldsStart, to: head.length - 2, into: &writer)
     appendCookie(client, head, app, serverSet: serverSet, into: &writer)
     if !head.hasDate { appendDate(into: &writer) }
+    appendStrictTransport(client, into: &writer)
     if isTunnel {
       writer.append("Connection: upgrade\r\n")
     } else {
@@ -75,7 +77,7 @@ extension Worker {
     let server = pointer.pointee.exchange.server
     for index in 0..<fields.count {
       let field = fields[index]
-      if field.isDropped {
+      if field.isDropped || isOverruled(field, view, client) {
         editor.delete(field.line)
         continue
       }
@@ -86,8 +88,8 @@ extension Worker {
       }
       switch cookie.mode {
       case .passive:
-        let dated = DatedValue(value[set.value])
-        let named = pools[Int(pointer.pointee.application)].group(named: value[set.value][dated.server].rawBuffer)
+        let text = untagged(value[set.value], cookie, Int(pointer.pointee.application))
+        let named = pools[Int(pointer.pointee.application)].group(named: text[DatedValue(text).server].rawBuffer)
         if pools[Int(pointer.pointee.application)].tellsOfAnotherSite(
           named, binding: pointer.pointee.exchange.binding, reason: pointer.pointee.exchange.reason, server: server)
         {
@@ -104,7 +106,15 @@ extension Worker {
         learn(value, set, Int(pointer.pointee.application))
         if let name = app.pointee.servers[Int(server)].cookieValue, !set.value.isEmpty {
           let position = field.value.start + set.value.start
-          editor.replace(ByteRange(position, position), with: name, ByteView("~"))
+          let place = ByteRange(position, position)
+          let tag = cookieSigner.tag(
+            of: name, session: value[set.value], cookie, application: Int(pointer.pointee.application))
+          if let tag {
+            editor.replace(place, with: name, tag)
+            editor.replace(place, with: ByteView("~"), nil)
+          } else {
+            editor.replace(place, with: name, ByteView("~"))
+          }
         }
       }
     }
@@ -129,7 +139,7 @@ extension Worker {
       if head.lastProxyStatus != nil && pools[Int(pointer.pointee.application)].isNode(server) { return }
       let isNews = pools[Int(pointer.pointee.application)].insertIsNews(
         pointer.pointee.exchange.binding, server: server)
-      guard isNews || needsRefresh(client, cookie) else { return }
+      guard isNews || needsRefresh(client, cookie) || pointer.pointee.flags.contains(.staleTag) else { return }
       guard let value = app.pointee.servers[Int(server)].cookieValue else {
         // The server has no value of its own: an old one must not lead elsewhere.
         guard pointer.pointee.cookiePresent else { return }
@@ -141,29 +151,35 @@ extension Worker {
       writer.append("Set-Cookie: ")
       writer.append(cookie.name)
       writer.append(byte: 0x3D)
+      let start = writer.position
       writer.append(value)
       if cookie.hasDates { appendDates(client, isNews: isNews, cookie, into: &writer) }
-      writer.append(cookie.attributes)
+      cookieSigner.append(
+        tagOf: writer.written.slice(start, writer.position), session: ByteView(""), cookie,
+        application: Int(pointer.pointee.application), to: &writer)
+      writer.append(pointer.pointee.flags.contains(.https) ? cookie.secureAttributes : cookie.attributes)
       writer.append("\r\n")
     case .prefix:
-      guard
-        pools[Int(pointer.pointee.application)].prefixIsNews(
-          pointer.pointee.exchange.binding, server: server, hasSession: pointer.pointee.sessionLength > 0),
-        let value = app.pointee.servers[Int(server)].cookieValue
-      else { return }
-      guard let attributes = sessionAttributes(cookie, Int(pointer.pointee.application)) else {
+      let isNews = pools[Int(pointer.pointee.application)].prefixIsNews(
+        pointer.pointee.exchange.binding, server: server, hasSession: pointer.pointee.sessionLength > 0)
+      let isStale = pointer.pointee.flags.contains(.staleTag) && pointer.pointee.sessionLength > 0
+      guard isNews || isStale, let value = app.pointee.servers[Int(server)].cookieValue else { return }
+      guard let attributes = sessionAttributes(client, cookie) else {
+        // A good value that could only be better is left to the application's next cookie.
+        guard isNews else { return }
         shared.counters.cookieNotWritten.wrappingAdd(1, ordering: .relaxed)
         return
       }
       writer.append("Set-Cookie: ")
       writer.append(cookie.name)
       writer.append(byte: 0x3D)
+      let session = ByteView(
+        UnsafeRawBufferPointer(start: pointer.pointee.request.reserved, count: Int(pointer.pointee.sessionLength)))
       writer.append(value)
+      cookieSigner.append(
+        tagOf: value, session: session, cookie, application: Int(pointer.pointee.application), to: &writer)
       writer.append(byte: 0x7E)
-      writer.append(
-        ByteView(
-          UnsafeRawBufferPointer(
-            start: pointer.pointee.request.reserved, count: Int(pointer.pointee.sessionLength))))
+      writer.append(session)
       writer.append(attributes)
       writer.append("\r\n")
     }
@@ -193,8 +209,11 @@ extension Worker {
 
   // MARK: Attributes of the application's session cookie
 
-  private mutating func sessionAttributes(_ cookie: CompiledCookie, _ application: Int) -> ByteView? {
-    if cookie.hasPath { return cookie.attributes }
+  private mutating func sessionAttributes(_ client: Int32, _ cookie: CompiledCookie) -> ByteView? {
+    let application = Int(clients[Int(client)].application)
+    if cookie.hasPath {
+      return clients[Int(client)].flags.contains(.https) ? cookie.secureAttributes : cookie.attributes
+    }
     let learned = shared.learned[application]
     if learned.generation != learnedCopies[application].generation {
       learnedCopies[application].generation = learned.generation

@@ -16,6 +16,8 @@ struct CookieRoute {
   var firstGiven: UInt32 = 0
   /// Prefix mode: the session id behind the prefix, by position in the head.
   var session = ByteRange()
+  /// It is believed, but has no tag of the newest key.
+  var isStale = false
   /// The field that holds this cookie and nothing else; -1: none does.
   var onlyIn: Int32 = -1
 }
@@ -24,7 +26,7 @@ struct CookieRoute {
 extension Worker {
   /// Where the request belongs by its cookies (rules B1, B2, B3).
   mutating func readCookies(
-    _ view: ByteView, _ head: RequestHead, _ app: UnsafeMutablePointer<CompiledApplication>,
+    _ client: Int32, _ view: ByteView, _ head: RequestHead, _ app: UnsafeMutablePointer<CompiledApplication>,
     _ route: inout CookieRoute
   ) -> Binding {
     guard let first = head.firstCookie, let cookie = app.pointee.cookie else { return .none }
@@ -45,8 +47,8 @@ extension Worker {
         isFirst = false
         let found =
           cookie.mode == .prefix
-          ? readPrefixed(value[pair.value], at: start + pair.value.start, application, &route)
-          : readDated(value[pair.value], application, cookie, &route)
+          ? readPrefixed(client, value[pair.value], at: start + pair.value.start, application, cookie, &route)
+          : readDated(client, value[pair.value], application, cookie, &route)
         route.isPresent = true
         if cookie.mode == .prefix { return found }
         // The first usable one decides; without one, the first that is understood.
@@ -63,16 +65,21 @@ extension Worker {
   }
 
   private mutating func readPrefixed(
-    _ value: ByteView, at start: Int, _ application: Int, _ route: inout CookieRoute
+    _ client: Int32, _ value: ByteView, at start: Int, _ application: Int, _ cookie: CompiledCookie,
+    _ route: inout CookieRoute
   ) -> Binding {
     let parts = PrefixedValue(value)
-    let group = pools[application].group(named: value[parts.server].rawBuffer)
+    if parts.hasPrefix { route.prefix = ByteRange(start, start + parts.session.start) }
+    let session = parts.hasPrefix ? value[parts.session] : ByteView("")
+    guard let name = believed(value[parts.server], session: session, cookie, client, application, &route) else {
+      return .none
+    }
+    let group = pools[application].group(named: name.rawBuffer)
     route.group = group
     guard parts.hasPrefix else {
       // A bare value may be a server's name; it passes unchanged.
       return Binding(presence: group >= 0 ? .named : .unknown, group: group, sessionHash: 0)
     }
-    route.prefix = ByteRange(start, start + parts.session.start)
     route.session = ByteRange(start + parts.session.start, start + parts.session.end)
     return Binding(
       presence: group >= 0 ? .named : .unknown, group: group,
@@ -80,8 +87,9 @@ extension Worker {
   }
 
   private mutating func readDated(
-    _ value: ByteView, _ application: Int, _ cookie: CompiledCookie, _ route: inout CookieRoute
+    _ client: Int32, _ text: ByteView, _ application: Int, _ cookie: CompiledCookie, _ route: inout CookieRoute
   ) -> Binding {
+    guard let value = believed(text, session: ByteView(""), cookie, client, application, &route) else { return .none }
     let dated = DatedValue(value)
     let group = pools[application].group(named: value[dated.server].rawBuffer)
     let binding = Binding.dated(
@@ -103,6 +111,7 @@ extension Worker {
     pointer.pointee.cookieFirst = route.firstGiven
     pointer.pointee.cookieLast = route.lastSeen
     pointer.pointee.cookiePresent = route.isPresent
+    if route.isStale { pointer.pointee.flags.insert(.staleTag) }
     // As a rule the line is passed on as it is: the parser has seen to its form.
     let isVerbatim = head.targetForm == .origin && head.minorVersion == 1 && !redirectsPublic
     if isVerbatim {
@@ -122,6 +131,7 @@ extension Worker {
       fields.drop(.xForwardedProto)
       fields.drop(.xForwardedHost)
       fields.drop(.forwarded)
+      fields.drop(.xOriginalTo)
     }
     // To an expectation of HTTP/1.0 nobody answers (RFC 9110 section 10.1.1).
     if head.minorVersion == 0 { fields.drop(.expect) }
@@ -214,14 +224,31 @@ extension Worker {
       writer.append("\r\n")
     }
     // What a node before us said of the client's side stands; not what is removed, be it by the client's own Connection.
-    if app.pointee.forwardedProto && !fields.keeps(.xForwardedProto) {
-      writer.append("X-Forwarded-Proto: http\r\n")
+    if fields.keeps(.xForwardedProto) {
+      if saysHTTPS(view) { pointer.pointee.flags.insert(.https) }
+    } else {
+      let isSecure = listenerTraits[Int(pointer.pointee.listener)].isSecure
+      if isSecure { pointer.pointee.flags.insert(.https) }
+      if app.pointee.forwardedProto {
+        if isSecure {
+          writer.append("X-Forwarded-Proto: https\r\n")
+        } else {
+          writer.append("X-Forwarded-Proto: http\r\n")
+        }
+      }
     }
     if app.pointee.forwardedHost && !fields.keeps(.xForwardedHost) && !head.host.isEmpty {
       writer.append("X-Forwarded-Host: ")
       writer.append(view[head.host])
       writer.append("\r\n")
     }
+    if app.pointee.originalTo { appendOriginalTo(client, into: &writer) }
+  }
+
+  /// What the node in front said of the user's side. Who lies gets a cookie that the browser does not send, or over http, too.
+  private func saysHTTPS(_ view: ByteView) -> Bool {
+    guard let index = fields.firstIndex(of: .xForwardedProto) else { return false }
+    return view[fields[index].value].equalsIgnoringCase(ByteView("https"))
   }
 
   /// Where the request comes from, for algorithms and orders of sites that go by it, and for the log: the last address in X-Forwarded-For, or

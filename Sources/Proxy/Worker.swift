@@ -80,7 +80,16 @@ struct Worker: ~Copyable {
   let isOutermost: UnsafeMutablePointer<Bool>
   /// Of each listener: the networks whose connections begin with a PROXY protocol header.
   let proxyNetworks: UnsafeMutablePointer<[Network]>
+  var listenerTraits: UnsafeMutablePointer<ListenerTraits>
+  /// The node's, which outlives its workers. Nil: no TLS and no signed cookies anywhere.
+  let secrets: Unmanaged<NodeSecrets>?
+  var cookieSigner: CookieSigner
+  /// Of each listener: the networks of whoever only looks whether the node is there.
+  let monitorNetworks: UnsafeMutablePointer<[Network]>
   let reuseWindow: Int64
+  /// The node passes connections on; of each listener, its port (0: it has none).
+  let isRelay: Bool
+  let relayPorts: [UInt16]
 
   let listeners: [Int32]
   /// The thread has its own descriptor table, and so its own copies of the listeners to close.
@@ -174,11 +183,19 @@ struct Worker: ~Copyable {
     redirectsPublic = plan.geo?.use == .redirects
     isOutermost = .allocate(capacity: max(1, plan.listeners.count))
     proxyNetworks = .allocate(capacity: max(1, plan.listeners.count))
+    listenerTraits = .allocate(capacity: max(1, plan.listeners.count))
+    secrets = shared.secrets.map(Unmanaged.passUnretained)
+    cookieSigner = CookieSigner(applications: plan.applications.count)
+    monitorNetworks = .allocate(capacity: max(1, plan.listeners.count))
     for (position, listener) in plan.listeners.enumerated() {
       (proxyNetworks + position).initialize(to: listener.proxyProtocol)
+      (listenerTraits + position).initialize(to: ListenerTraits(listener))
+      (monitorNetworks + position).initialize(to: listener.monitorNetworks)
       isOutermost[position] = listener.isPublic || plan.role == .officeProxy
     }
     reuseWindow = Int64(plan.timeScale * 1_000_000_000)
+    isRelay = plan.role == .relay
+    relayPorts = plan.listeners.map { $0.address.port ?? 0 }
     self.listeners = listeners
     ready = .allocate(capacity: slots * 2)
     clientsMax = slots - 8
@@ -200,6 +217,9 @@ struct Worker: ~Copyable {
     isOutermost.deallocate()
     proxyNetworks.deinitialize(count: shared.plan.listeners.count)
     proxyNetworks.deallocate()
+    listenerTraits.deallocate()
+    monitorNetworks.deinitialize(count: shared.plan.listeners.count)
+    monitorNetworks.deallocate()
     ready.deallocate()
   }
 
@@ -218,6 +238,7 @@ struct Worker: ~Copyable {
     startListening()
     refreshAddresses()
     refreshGeography()
+    refreshCookieKeys()
     // A stop may have begun before this worker could be woken.
     wokenUp()
     while true {
@@ -230,6 +251,7 @@ struct Worker: ~Copyable {
       for application in 0..<applicationCount { pools[application].refreshIfNeeded(now: now) }
       if shared.addresses.generation != addressGeneration { refreshAddresses() }
       if orderGeneration > 0 { refreshGeography() }
+      if cookieSigner.generation > 0 { refreshCookieKeys() }
       while let completion = reactor.next() {
         handle(completion)
         handOverFreed()
@@ -356,6 +378,7 @@ struct Worker: ~Copyable {
     case .head: parse(client)
     case .idle: clientInput(client)
     case .exchange, .tunnel: pumpResponse(client)
+    case .relay: pumpRelay(client)
     case .free, .answering, .lingering: break
     }
   }

@@ -23,7 +23,7 @@ public struct Reactor: ~Copyable {
     case input
     /// `send`: result is bytes, perhaps fewer than submitted, or -errno.
     case send
-    /// `connect`: result is 0 or -errno.
+    /// `connect` or `establish`: result is 0 or -errno.
     case connect
     /// A listener has a connection: result is its descriptor, which the receiver must adopt or close; or -errno.
     case accept
@@ -53,7 +53,7 @@ public struct Reactor: ~Copyable {
     public static let none = Socket(index: .max, generation: 0)
   }
 
-  private struct Flags: OptionSet {
+  struct Flags: OptionSet {
     let rawValue: UInt16
     static let readable = Flags(rawValue: 1)
     static let writable = Flags(rawValue: 2)
@@ -67,9 +67,11 @@ public struct Reactor: ~Copyable {
     static let ended = Flags(rawValue: 512)
     /// The peer's end of the stream was reported: no further edge will tell of it.
     static let closing = Flags(rawValue: 1024)
+    /// The transport is being brought up for `establish`.
+    static let establishing = Flags(rawValue: 2048)
   }
 
-  private struct Slot {
+  struct Slot {
     var descriptor: Int32 = -1
     var generation: UInt32 = 0
     var flags: Flags = []
@@ -78,13 +80,15 @@ public struct Reactor: ~Copyable {
     var bytes: UnsafeMutableRawPointer?
     var byteCount = 0
     var nextFree: UInt32 = .max
+    /// What turns the socket's bytes into the stream; nil: they are it.
+    var transport: UnsafeMutablePointer<cr_transport>?
   }
   /// What a pending send still has to send: kept apart, so that a slot is less than a cache line, and touched only by such a send.
   private typealias Parts = InlineArray<4, iovec>
 
   private let epoll: Int32
   // Never set again; but what is changed in place through a `let` does not compile under ThreadSanitizer (Swift 6.3.1).
-  private var slots: UnsafeMutablePointer<Slot>
+  var slots: UnsafeMutablePointer<Slot>
   private let parts: UnsafeMutablePointer<Parts>
   private let capacity: Int
   private var freeHead: UInt32
@@ -127,6 +131,7 @@ public struct Reactor: ~Copyable {
 
   deinit {
     for index in 0..<used where !slots[index].flags.contains(.listener) && !slots[index].flags.contains(.watch) {
+      release(slots + index, saying: false)
       if slots[index].descriptor >= 0 { _ = cr_close(slots[index].descriptor) }
     }
     _ = cr_close(wakeDescriptor)
@@ -186,6 +191,7 @@ public struct Reactor: ~Copyable {
   public mutating func close(_ socket: Socket, reset: Bool = false) {
     guard isCurrent(socket) else { return }
     let index = Int(socket.index)
+    release(slots + index, saying: !reset)
     let slot = slots[index]
     if slot.flags.contains(.listener) || slot.flags.contains(.watch) {
       _ = cr_epoll_remove(epoll, slot.descriptor)
@@ -205,6 +211,7 @@ public struct Reactor: ~Copyable {
   /// Sends the end of the stream; receiving goes on.
   public mutating func shutdownSend(_ socket: Socket) {
     guard isCurrent(socket) else { return }
+    if let transport = slots[Int(socket.index)].transport { transport.pointee.operations.pointee.end(transport) }
     _ = cr_shutdown_write(slots[Int(socket.index)].descriptor)
   }
 
@@ -244,7 +251,7 @@ public struct Reactor: ~Copyable {
   public mutating func awaitInput(_ socket: Socket) -> Bool {
     guard isCurrent(socket) else { return false }
     let slot = slots + Int(socket.index)
-    if slot.pointee.flags.contains(.readable) { return true }
+    if slot.pointee.flags.contains(.readable) && hasInput(slot) { return true }
     slot.pointee.flags.insert(.awaiting)
     return false
   }
@@ -257,7 +264,9 @@ public struct Reactor: ~Copyable {
 
   /// Whether a receive would find bytes, the end of the stream or an error, as far as known. Mutating, so that no copy is made.
   public mutating func mayReceive(_ socket: Socket) -> Bool {
-    isCurrent(socket) && slots[Int(socket.index)].flags.contains(.readable)
+    guard isCurrent(socket) else { return false }
+    let slot = slots + Int(socket.index)
+    return slot.pointee.flags.contains(.readable) && hasInput(slot)
   }
 
   /// Sends the parts (their memory stays valid until completion): bytes taken, perhaps fewer than given, -errno, or `pending`.
@@ -266,7 +275,7 @@ public struct Reactor: ~Copyable {
     guard isCurrent(socket) else { return -Int(EBADF) }
     let slot = slots + Int(socket.index)
     if slot.pointee.flags.contains(.writable) {
-      let result = cr_send(slot.pointee.descriptor, parts, Int32(count))
+      let result = sendNow(slot, parts, Int32(count))
       if result != Self.pending { return result }
     }
     return wait(slot, toSend: parts, count: count)
@@ -286,6 +295,10 @@ public struct Reactor: ~Copyable {
   public mutating func send(_ socket: Socket, _ bytes: UnsafeRawPointer, count: Int) -> Int {
     guard isCurrent(socket) else { return -Int(EBADF) }
     let slot = slots + Int(socket.index)
+    if slot.pointee.transport != nil {
+      var part = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes), iov_len: count)
+      return sendParts(socket, &part, count: 1)
+    }
     if slot.pointee.flags.contains(.writable) {
       let result = cr_send_bytes(slot.pointee.descriptor, bytes, count)
       if result != Self.pending { return result }
@@ -328,6 +341,7 @@ public struct Reactor: ~Copyable {
       if mask & UInt32(CR_OUT | CR_HUP | CR_ERR) != 0 {
         slot.pointee.flags.insert(.writable)
       }
+      if let transport = slot.pointee.transport { refresh(slot, transport) }
       if let completion = completeConnected(slot, mask) { return completion }
       eventIndex += 1
     }
@@ -346,9 +360,16 @@ public struct Reactor: ~Copyable {
       eventIndex += 1
       return completion(slot, .connect, Int(error))
     }
+    if flags.contains(.establishing), let transport = slot.pointee.transport {
+      let result = Int(transport.pointee.operations.pointee.establish(transport))
+      if result != Self.pending {
+        slot.pointee.flags.remove(.establishing)
+        return completion(slot, .connect, result)
+      }
+    }
     if flags.contains(.sending) && flags.contains(.writable) {
-      let result = cr_send(
-        slot.pointee.descriptor, UnsafeRawPointer(parts + (slot - slots)).assumingMemoryBound(to: iovec.self),
+      let result = sendNow(
+        slot, UnsafeRawPointer(parts + (slot - slots)).assumingMemoryBound(to: iovec.self),
         Int32(slot.pointee.partCount))
       if result != Self.pending {
         slot.pointee.flags.remove(.sending)
@@ -363,7 +384,7 @@ public struct Reactor: ~Copyable {
         eventIndex += 1
         return completion(slot, .receive, result)
       }
-    } else if flags.contains(.awaiting) && flags.contains(.readable) {
+    } else if flags.contains(.awaiting) && flags.contains(.readable) && hasInput(slot) {
       slot.pointee.flags.remove(.awaiting)
       eventIndex += 1
       return completion(slot, .input, 0)
@@ -407,7 +428,16 @@ public struct Reactor: ~Copyable {
   }
 
   @inline(__always)
+  private func sendNow(_ slot: UnsafeMutablePointer<Slot>, _ parts: UnsafePointer<iovec>, _ count: Int32) -> Int {
+    if let transport = slot.pointee.transport {
+      return transport.pointee.operations.pointee.send(transport, parts, count)
+    }
+    return cr_send(slot.pointee.descriptor, parts, count)
+  }
+
+  @inline(__always)
   private func receiveNow(_ slot: UnsafeMutablePointer<Slot>, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int {
+    if let transport = slot.pointee.transport { return receiveNow(slot, through: transport, bytes, count) }
     let result = cr_receive(slot.pointee.descriptor, bytes, count)
     // Fewer than asked for: the socket is empty, and a new edge will tell of more; but the end of the stream, once told, is
     // not told again.
@@ -418,7 +448,7 @@ public struct Reactor: ~Copyable {
   }
 
   @inline(__always)
-  private func isCurrent(_ socket: Socket) -> Bool {
+  func isCurrent(_ socket: Socket) -> Bool {
     socket.index < UInt32(used) && slots[Int(socket.index)].generation == socket.generation
       && slots[Int(socket.index)].descriptor >= 0
   }

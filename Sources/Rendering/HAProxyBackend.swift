@@ -24,7 +24,7 @@ struct HAProxyBackend {
     HAProxyServers(plan, application).write(into: &lines)
   }
 
-  private func balance(into lines: inout HAProxyLines) {
+  func balance(into lines: inout HAProxyLines) {
     let isByClient = pool.algorithm == .source || pool.algorithm == .rendezvous
     if isByClient, !application.forwarding.trusted.isEmpty {
       lines.difference("goes by who connected; here by the client that trusted networks name.")
@@ -90,8 +90,10 @@ struct HAProxyBackend {
         )
       }
     }
+    if forwarding.originalTo { lines.add("option originalto") }
     if forwarding.forwardedProto {
-      lines.add("http-request set-header X-Forwarded-Proto http unless { req.hdr(X-Forwarded-Proto) -m found }")
+      let scheme = plan.listeners.contains { $0.tls != nil } ? "%[ssl_fc,iif(https,http)]" : "http"
+      lines.add("http-request set-header X-Forwarded-Proto \(scheme) unless { req.hdr(X-Forwarded-Proto) -m found }")
     }
     if forwarding.forwardedHost {
       lines.add(
@@ -118,7 +120,7 @@ struct HAProxyBackend {
   }
 
   /// One sort of check for all servers of a backend is all that HAProxy knows.
-  private func check(into lines: inout HAProxyLines) {
+  func check(into lines: inout HAProxyLines) {
     let checks = pool.servers.flatMap { [$0.admission, $0.liveness].compactMap { $0 } }
     guard let first = checks.first else { return }
     let longest = checks.map(\.timeout).max() ?? first.timeout

@@ -13,8 +13,12 @@ public struct HAProxyConfiguration: Sendable, Equatable {
       "# \(plan.name): \(plan.role.rawValue)\(plan.site.map { " of \($0)" } ?? "") in network \(plan.network)")
     Self.global(plan, into: &lines)
     Self.defaults(plan, into: &lines)
-    HAProxyFrontend(plan).write(into: &lines)
-    for application in plan.applications { HAProxyBackend(plan, application).write(into: &lines) }
+    if plan.role == .relay {
+      HAProxyRelay(plan).write(into: &lines)
+    } else {
+      HAProxyFrontend(plan).write(into: &lines)
+      for application in plan.applications { HAProxyBackend(plan, application).write(into: &lines) }
+    }
     if plan.limits.connectionsPerSourceMax > 0 {
       lines.section("backend \(HAProxyFrontend.sourcesTable)")
       lines.add("stick-table type ipv6 size 1m expire 10m store conn_cur")
@@ -38,6 +42,8 @@ public struct HAProxyConfiguration: Sendable, Equatable {
     lines.add("maxconn \(limits.connectionsMax)")
     // As a node does: what the system does not give is not used.
     lines.add("no strict-limits")
+    if let user = plan.user { lines.add("user \(user)") }
+    if let group = plan.group { lines.add("group \(group)") }
     lines.add("hard-stop-after \(HAProxyText.time(plan.shutdown))")
     // A buffer holds a head and what HAProxy adds to it.
     let added = 4096

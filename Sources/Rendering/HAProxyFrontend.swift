@@ -13,28 +13,30 @@ struct HAProxyFrontend {
     binds(into: &lines)
     connections(into: &lines)
     limits(into: &lines)
+    HAProxyTLS.rules(plan, into: &lines)
     forwarding(into: &lines)
     applications(into: &lines)
   }
 
-  private func binds(into lines: inout HAProxyLines) {
+  func binds(into lines: inout HAProxyLines) {
     for (index, listener) in plan.listeners.enumerated() {
       var line = "bind \(HAProxyText.address(listener.address)) id \(index + 1)"
       if listener.connectionsMax > 0 { line += " maxconn \(listener.connectionsMax)" }
       if listener.bindsFreely { line += " transparent" }
-      lines.add(line)
+      lines.add(line + HAProxyTLS.bind(listener))
     }
     if plan.listeners.contains(where: \.bindsFreely) {
       lines.difference("\"transparent\" needs CAP_NET_ADMIN or CAP_NET_RAW; bind: free (IP_FREEBIND) needs nothing.")
     }
   }
 
-  private func connections(into lines: inout HAProxyLines) {
+  func connections(into lines: inout HAProxyLines) {
     for (index, listener) in plan.listeners.enumerated() where !listener.proxyProtocol.isEmpty {
       lines.add(
         "tcp-request connection expect-proxy layer4 if { so_id \(index + 1) } { src \(HAProxyText.networks(listener.proxyProtocol)) }"
       )
     }
+    looks(into: &lines)
     let limits = plan.limits
     guard limits.connectionsPerSourceMax > 0 else { return }
     let exempt = limits.sourcesExempt.isEmpty ? "" : " !{ src \(HAProxyText.networks(limits.sourcesExempt)) }"
@@ -42,6 +44,27 @@ struct HAProxyFrontend {
     lines.add("tcp-request connection track-sc0 src table \(Self.sourcesTable)")
     lines.add(
       "tcp-request connection reject if { sc0_conn_cur gt \(limits.connectionsPerSourceMax) }\(exempt)")
+  }
+
+  /// HAProxy knows one such network a frontend, and has it for all its listeners.
+  private func looks(into lines: inout HAProxyLines) {
+    let networks = plan.listeners.flatMap(\.monitorNetworks)
+    guard let first = networks.first else { return }
+    let isSame = plan.listeners.allSatisfy { $0.monitorNetworks == [first] }
+    if isSame, first.prefixLength >= 96, first.high == 0 {
+      lines.difference("monitor-net answers 200 also while it stops; here 503.")
+      lines.add("monitor-net \(first)")
+      return
+    }
+    for (index, listener) in plan.listeners.enumerated() where !listener.monitorNetworks.isEmpty {
+      let condition = "{ so_id \(index + 1) } { src \(HAProxyText.networks(listener.monitorNetworks)) }"
+      if plan.role == .relay {
+        lines.add("tcp-request connection reject if \(condition)")
+      } else {
+        lines.add("http-request set-log-level silent if \(condition)")
+        lines.add("http-request return status 200 if \(condition)")
+      }
+    }
   }
 
   private func limits(into lines: inout HAProxyLines) {

@@ -61,10 +61,15 @@ struct HAProxyServers {
       line += " inter \(HAProxyText.time(check.interval)) fastinter \(HAProxyText.time(check.fastInterval))"
       line += " downinter \(HAProxyText.time(check.downInterval)) rise \(check.rise) fall \(check.fall)"
     }
+    line += HAProxyTLS.server(server, check: check)
     if server.slowStart > .zero { line += " slowstart \(HAProxyText.time(server.slowStart))" }
-    line += " tcp-ut \(HAProxyText.time(application.timeouts.unacknowledged))"
-    line += " pool-max-conn \(plan.limits.pooledPerServerMax)"
-    line += " pool-purge-delay \(HAProxyText.time(application.timeouts.pooled))"
+    if application.timeouts.unacknowledged > .zero {
+      line += " tcp-ut \(HAProxyText.time(application.timeouts.unacknowledged))"
+    }
+    if plan.role != .relay {
+      line += " pool-max-conn \(plan.limits.pooledPerServerMax)"
+      line += " pool-purge-delay \(HAProxyText.time(application.timeouts.pooled))"
+    }
     if case .host = server.address { line += " resolvers system init-addr last,libc,none" }
     if isBackup { line += " backup" }
     return line

@@ -22,7 +22,7 @@ enum HAProxyText {
     case .ipv4(0, let port): "0.0.0.0:\(port)"
     case .ipv6(0, 0, let port): "[::]:\(port) v6only"
     case .unix(let path): word(path.hasPrefix("@") ? "abns@\(path.dropFirst())" : "unix@\(path)")
-    case .ipv4, .ipv6, .host: "\(address)"
+    case .ipv4, .ipv6, .host: address.serviceText
     }
   }
 

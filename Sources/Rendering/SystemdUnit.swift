@@ -58,8 +58,8 @@ public struct SystemdUnit: Sendable, Equatable {
     func writable(_ path: String) {
       let steps = path.split(separator: "/")
       let folder = "/" + steps.dropLast().joined(separator: "/")
-      // The root folder would be everything.
-      guard steps.count > 1, known.insert(folder).inserted else { return }
+      // The root folder would be everything, also by a roundabout path.
+      guard steps.count > 1, !steps.contains("."), !steps.contains(".."), known.insert(folder).inserted else { return }
       if folder == "/tmp" || folder.hasPrefix("/tmp/") || folder == "/var/tmp" || folder.hasPrefix("/var/tmp/") {
         lines.append("# Nobody outside sees what is in \(folder): PrivateTmp.")
       }

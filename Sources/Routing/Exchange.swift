@@ -257,8 +257,9 @@ public struct Exchange: Sendable {
     }
   }
 
-  /// The connection is there: a new one, or a kept one was taken.
-  public mutating func connected(isNew: Bool, pool: inout Pool) {
+  /// The connection is there: a new one, or a kept one was taken. `mayBeRejected`: the server may still turn it down
+  /// (`connectionRejected`), so that it makes earlier failures good only with its answer.
+  public mutating func connected(isNew: Bool, mayBeRejected: Bool = false, pool: inout Pool) {
     assert(state == .connecting)
     state = .awaitingResponse
     sentAnything = false
@@ -267,9 +268,21 @@ public struct Exchange: Sendable {
       // A node that says it has nobody is reached easily; only an answer shows that it has somebody.
       if !pool.isDeclaredDead(server) { reached(&pool) }
     } else if pool.members[Int(server)].hasFailures {
+      if mayBeRejected { return }
       pool.note(server, .connected)
     }
     pool.members[Int(server)].hasFailures = false
+  }
+
+  /// The server turned the connection down before it looked at what was sent over it: as good as not connected.
+  public mutating func connectionRejected(pool: inout Pool, now: Int64) -> Action {
+    guard state == .awaitingResponse else { return .nothing }
+    pool.note(server, .connectFailed)
+    pool.members[Int(server)].hasFailures = true
+    pool.shared.trials.revoke(server)
+    finishAttempt(&pool)
+    guard isReplayable else { return end(.connectionTerminated, &pool) }
+    return next(&pool, now)
   }
 
   /// The first byte of the request left for the server.
@@ -345,6 +358,10 @@ public struct Exchange: Sendable {
   /// The head of a final response came.
   public mutating func responseHead(_ refusal: Refusal, pool: inout Pool, now: Int64) -> Action {
     guard state == .awaitingResponse else { return .nothing }
+    if pool.members[Int(server)].hasFailures {
+      pool.note(server, .connected)
+      pool.members[Int(server)].hasFailures = false
+    }
     giveBackBudget(&pool)
     switch refusal {
     case .destinationUnavailable where isReplayable, .connectionTerminated where isReplayable && isIdempotent:

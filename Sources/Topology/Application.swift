@@ -10,6 +10,8 @@ public struct Application: Sendable, Equatable {
   public var siteCookie: CookieSettings?
   /// The cookie that names the server. Nil: users are not bound to a server.
   public var sessionCookie: CookieSettings?
+  /// http checks use TLS. Nil: those of servers that are reached by TLS do.
+  public var checkUsesTLS: Bool?
   /// How its servers are checked.
   public var check: ApplicationCheck
   /// After how much inactivity the application forgets a session; used to check the cookie's limits.
@@ -38,6 +40,8 @@ public enum ApplicationCheck: Sendable, Equatable {
   case tcp
   /// A request is sent and the status compared.
   case http(HTTPCheckPlan)
+  /// A TLS handshake is begun.
+  case tlsHello
 }
 
 /// A cookie as an application declares it.

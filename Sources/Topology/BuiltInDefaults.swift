@@ -14,6 +14,7 @@ extension Settings {
     case .siteBalancer:
       // Set last, in `admissionDefaults` and `livenessDefaults`: an interval in `check` is for both.
       break
+    case .relay: settings.check.interval = .seconds(2)
     }
     settings.timeouts = .builtIn(for: role)
     settings.limits = .builtIn
@@ -22,8 +23,8 @@ extension Settings {
     settings.retries.budgetPercent = 20
     settings.retries.budgetMinimum = 10
     // Balancers stand behind a director, which has already said who the client is.
-    settings.forwarded.forwardedFor = role != .siteBalancer
-    settings.forwarded.proto = role != .siteBalancer
+    settings.forwarded.forwardedFor = role == .officeProxy || role == .siteDirector
+    settings.forwarded.proto = role == .officeProxy || role == .siteDirector
     settings.forwarded.host = false
     settings.balance = .roundRobin
     settings.persist = false
@@ -53,8 +54,10 @@ extension TimeoutSettings {
     // The tier next to a slow server answers 504 first, so each tier above waits a little longer.
     case .officeProxy: timeouts.server = .seconds(70)
     case .siteDirector: timeouts.server = .seconds(65)
-    case .siteBalancer: timeouts.server = .seconds(60)
+    case .siteBalancer, .relay: timeouts.server = .seconds(60)
     }
+    // A server of whatever protocol may read slowly, and be right to.
+    if role == .relay { timeouts.unacknowledged = .zero }
     // Below what the other end keeps: our own nodes keep 60 s, application servers as little as 5 s.
     timeouts.pooled = role == .siteBalancer ? .seconds(4) : .seconds(30)
     return timeouts
@@ -99,14 +102,17 @@ extension CheckSettings {
   static let longestDefaultTimeout: Duration = .seconds(2)
 
   /// The parameters of one check: what is not set follows from the interval.
-  func plan(kind: CheckPlan.Kind, address: Address, isBackup: Bool, scale: Double) -> CheckPlan {
+  func plan(
+    kind: CheckPlan.Kind, address: Address, isBackup: Bool, scale: Double, tls: ServerTLSPlan? = nil
+  ) -> CheckPlan {
     let settled = (isBackup ? backupInterval : nil) ?? interval ?? Self.fallbackInterval
     let close = min(settled, Self.closeInterval)
     return CheckPlan(
       kind: kind, address: address, interval: settled.scaled(by: scale),
       fastInterval: (fastInterval ?? close).scaled(by: scale), downInterval: (downInterval ?? close).scaled(by: scale),
-      timeout: (timeout ?? min(settled, Self.longestDefaultTimeout)).scaled(by: scale), rise: rise ?? 2, fall: fall ?? 3
-    )
+      timeout: (timeout ?? min(settled, Self.longestDefaultTimeout)).scaled(by: scale), rise: rise ?? 2,
+      fall: fall ?? 3,
+      tls: tls)
   }
 
   /// How long the checks of a server may take to see that it is gone: interval x fall (rule F3).

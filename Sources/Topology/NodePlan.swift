@@ -34,6 +34,12 @@ public struct NodePlan: Sendable, Equatable {
   public var geo: GeoPlan?
   /// Where the node takes commands. Nil: nowhere.
   public var admin: AdminPlan?
+  /// The user that the process becomes when its sockets are bound. Nil: it stays what it is.
+  public var user: String?
+  /// The group, likewise. Nil: the user's own.
+  public var group: String?
+  /// Whom it tells of servers that go down or come back. Nil: its log alone.
+  public var notify: NotifyPlan?
 }
 
 /// The role of a proxy node.
@@ -44,6 +50,8 @@ public enum NodeRole: String, Sendable, CaseIterable {
   case siteDirector = "site-director"
   /// Balances over a site's application servers and binds the session to one.
   case siteBalancer = "site-balancer"
+  /// Passes TCP connections on, byte for byte.
+  case relay
 }
 
 /// One listening socket.
@@ -59,6 +67,14 @@ public struct ListenerPlan: Sendable, Equatable {
   public var proxyProtocol: [Network] = []
   /// Bound although this machine may not have the address (IP_FREEBIND, ip(7)).
   public var bindsFreely = false
+  /// TLS. Nil: plain HTTP.
+  public var tls: ListenerTLSPlan?
+  /// Answers tell browsers to use https only.
+  public var strictTransport: StrictTransportPlan?
+  /// Every request is answered with a redirect to https.
+  public var secureRedirect: SecureRedirectPlan?
+  /// Networks of whoever only looks whether the node is there: their connections are answered here, or closed, and not logged.
+  public var monitorNetworks: [Network] = []
 }
 
 /// One application as a node serves it.
@@ -120,6 +136,8 @@ public struct CookiePlan: Sendable, Equatable {
   public var maxIdle: Duration?
   /// The cookie is void this long after it was first given.
   public var maxLife: Duration?
+  /// Values carry a tag. Nil: they are taken as they are.
+  public var signing: CookieSigningPlan?
 }
 
 /// The servers of an application and how one is chosen.
@@ -176,7 +194,7 @@ public struct ServerPlan: Sendable, Equatable {
   public var name: String
   /// The site it stands at.
   public var site: String
-  /// Where it listens for service.
+  /// Where it listens for service. Port 0, at relays only: the port that the client used.
   public var address: Address
   /// The cookie value that names it; several candidates may bear the same. Nil: none.
   public var cookieValue: String?
@@ -194,6 +212,18 @@ public struct ServerPlan: Sendable, Equatable {
   public var liveness: CheckPlan?
   /// After recovery, new users are let in over this long. Zero: at once.
   public var slowStart: Duration
+  /// Connections to it use TLS. Nil: plain.
+  public var tls: ServerTLSPlan?
+  /// Connections to it begin with a PROXY protocol header of this version; then each carries one request. Nil: they do not.
+  public var proxyProtocol: ProxyProtocolVersion?
+}
+
+/// The PROXY protocol: who a connection that is passed on comes from.
+public enum ProxyProtocolVersion: String, Sendable, CaseIterable {
+  /// A line of text.
+  case version1 = "v1"
+  /// Binary; it also tells what TLS the client spoke.
+  case version2 = "v2"
 }
 
 /// One health check.
@@ -204,6 +234,8 @@ public struct CheckPlan: Sendable, Equatable {
     case tcp
     /// A request is sent and the status compared.
     case http(HTTPCheckPlan)
+    /// A TLS handshake is begun: a ServerHello is success. The name is told to the server.
+    case tlsHello(name: String?)
     /// One of our nodes' monitors; its answer carries `admit` and `alive` (rule E1), so one check gives both facts.
     case monitor
   }
@@ -223,6 +255,10 @@ public struct CheckPlan: Sendable, Equatable {
   public var rise: Int
   /// Failures in a row until down.
   public var fall: Int
+  /// An http check is made over TLS. Nil: plain.
+  public var tls: ServerTLSPlan?
+  /// It begins with a PROXY protocol header that says that it is the node's own. Nil: it does not.
+  public var proxyProtocol: ProxyProtocolVersion?
 }
 
 /// What an http check sends and expects.
@@ -283,6 +319,8 @@ public struct ForwardingPlan: Sendable, Equatable {
   public var forwardedProto: Bool
   /// X-Forwarded-Host is set.
   public var forwardedHost: Bool
+  /// X-Original-To is set: the address that the client connected to.
+  public var originalTo = false
 }
 
 /// A range of addresses: CIDR.

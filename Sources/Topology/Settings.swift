@@ -30,6 +30,12 @@ public struct Settings: Sendable, Equatable {
   public var grace: Located<Duration>?
   /// Time for requests in flight after SIGTERM.
   public var shutdown: Duration?
+  /// TLS towards what the node sends requests to.
+  public var upstreamTLS = UpstreamTLSSettings()
+  /// The user that the process becomes.
+  public var user: String?
+  /// The group that the process becomes.
+  public var group: String?
 
   /// Nothing set.
   public init() {}
@@ -52,6 +58,9 @@ public struct Settings: Sendable, Equatable {
     result.slowStart = slowStart ?? base.slowStart
     result.grace = grace ?? base.grace
     result.shutdown = shutdown ?? base.shutdown
+    result.upstreamTLS = upstreamTLS.over(base.upstreamTLS)
+    result.user = user ?? base.user
+    result.group = group ?? base.group
     return result
   }
 }
@@ -64,6 +73,8 @@ public struct TierDefaults: Sendable, Equatable {
   public var siteDirector = Settings()
   /// Of site balancers.
   public var siteBalancer = Settings()
+  /// Of relays.
+  public var relay = Settings()
 
   /// Nothing set.
   public init() {}
@@ -75,6 +86,7 @@ public struct TierDefaults: Sendable, Equatable {
       case .officeProxy: officeProxy
       case .siteDirector: siteDirector
       case .siteBalancer: siteBalancer
+      case .relay: relay
       }
     }
     set {
@@ -82,6 +94,7 @@ public struct TierDefaults: Sendable, Equatable {
       case .officeProxy: officeProxy = newValue
       case .siteDirector: siteDirector = newValue
       case .siteBalancer: siteBalancer = newValue
+      case .relay: relay = newValue
       }
     }
   }
@@ -246,6 +259,8 @@ public struct ForwardedSettings: Sendable, Equatable {
   public var proto: Bool?
   /// X-Forwarded-Host is set.
   public var host: Bool?
+  /// X-Original-To is set.
+  public var originalTo: Bool?
 
   /// Nothing set.
   public init() {}
@@ -259,6 +274,7 @@ public struct ForwardedSettings: Sendable, Equatable {
     result.clientField = clientField ?? base.clientField
     result.proto = proto ?? base.proto
     result.host = host ?? base.host
+    result.originalTo = originalTo ?? base.originalTo
     return result
   }
 }

@@ -60,6 +60,14 @@ public struct Listen: Sendable, Equatable {
   public var bindsFreely = false
   /// Networks whose connections begin with a PROXY protocol header.
   public var proxyProtocol: [Network]
+  /// TLS. Nil: plain HTTP.
+  public var tls: Located<ListenerTLSPlan>?
+  /// Browsers are told to use https only.
+  public var strictTransport: Located<StrictTransportPlan>?
+  /// Clients are sent to https.
+  public var secureRedirect: Located<SecureRedirectPlan>?
+  /// Networks of whoever only looks whether the node is there.
+  public var monitorNetworks: [Network] = []
 
   /// A listener.
   public init(address: Located<Address>, isPublic: Bool, proxyProtocol: [Network] = []) {
@@ -68,10 +76,12 @@ public struct Listen: Sendable, Equatable {
     self.proxyProtocol = proxyProtocol
   }
 
-  var plan: ListenerPlan {
+  /// As the node of a name has it.
+  func plan(for node: String) -> ListenerPlan {
     ListenerPlan(
       address: address.value, isPublic: isPublic, connectionsMax: maxConnections, proxyProtocol: proxyProtocol,
-      bindsFreely: bindsFreely)
+      bindsFreely: bindsFreely, tls: tls?.value.at(node), strictTransport: strictTransport?.value,
+      secureRedirect: secureRedirect?.value, monitorNetworks: monitorNetworks)
   }
 }
 
@@ -93,6 +103,10 @@ public struct SiteNode: Sendable, Equatable {
   public var maxConnections: Int
   /// The shared addresses it may hold.
   public var vrrp: [AddressHolder]
+  /// How those in front reach it. Nil: by TLS when its first `listen` address has it.
+  public var tls: Located<TargetTLSSettings>?
+  /// Those in front begin connections with a PROXY protocol header. Nil: they do not.
+  public var sendProxy: ProxyProtocolVersion?
   /// Settings of this node alone.
   public var settings: Settings
   /// Where it is declared.
@@ -141,8 +155,14 @@ public struct AppServer: Sendable, Equatable {
   public var maxConnections: Int
   /// The value in the session cookie that names it.
   public var cookie: Located<String>
+  /// What its demo server shows when it is reached by TLS. Nil: nothing is known of it here.
+  public var demoCertificate: CertificatePlan?
   /// Played by a demo server of ours.
   public var isDemo: Bool
+  /// How balancers reach it. Nil: without TLS.
+  public var tls: Located<TargetTLSSettings>?
+  /// Balancers begin connections with a PROXY protocol header. Nil: they do not.
+  public var sendProxy: ProxyProtocolVersion?
   /// After recovery, new users are let in over this long. Nil: as the balancer's settings say.
   public var slowStart: Duration?
   /// How it answers, for simulations.

@@ -20,7 +20,14 @@ extension Topology {
   ///
   /// - Throws: `PlanError` when no director, balancer or office has the name.
   public func plan(for name: String) throws(PlanError) -> NodePlan {
+    var plan = try unnotifiedPlan(for: name)
+    plan.notify = notify?.scaled(by: timeScale)
+    return plan
+  }
+
+  private func unnotifiedPlan(for name: String) throws(PlanError) -> NodePlan {
     if let office = office(named: name) { return plan(of: office) }
+    if let relay = relay(named: name) { return plan(of: relay) }
     for site in sites {
       if let director = site.directors.first(where: { $0.name == name }) { return plan(of: director, directorOf: site) }
       if let balancer = site.balancers.first(where: { $0.name == name }) { return plan(of: balancer, balancerOf: site) }
@@ -44,7 +51,9 @@ extension Topology {
       let tiers = order.filter { $0.serves(application.name) && !$0.directors.isEmpty }
       let servers = tiers.enumerated().flatMap { tier, site in
         site.directors.compactMap {
-          candidate($0, of: site, tier: tier, isBackup: tier > 0, cookie: application.siteCookie, application, settings)
+          candidate(
+            $0, of: site, tier: tier, isBackup: tier > 0, cookie: application.siteCookie, application, settings,
+            from: office.name)
         }
       }
       var cookie = application.siteCookie?.plan
@@ -57,13 +66,14 @@ extension Topology {
     }
     return NodePlan(
       name: office.name, role: .officeProxy, network: name, site: nil, digest: digest,
-      listeners: office.listen.map(\.plan),
+      listeners: office.listen.map { $0.plan(for: office.name) },
       monitor: office.monitor?.value, applications: applications,
       limits: settings.limits.plan(downstream: [], listen: office.listen),
       grace: (settings.grace?.value ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale, downstreamNodes: [],
       resolveInterval: resolveInterval.scaled(by: timeScale),
-      geo: office.order == .clientLocation ? geoPlan(order, for: .tiers) : nil, admin: admin?.plan(for: office.name))
+      geo: office.order == .clientLocation ? geoPlan(order, for: .tiers) : nil, admin: admin?.plan(for: office.name),
+      user: settings.user, group: settings.group)
   }
 
   private func plan(of director: SiteNode, directorOf home: Site) -> NodePlan {
@@ -78,7 +88,7 @@ extension Topology {
         site.balancers.compactMap {
           candidate(
             $0, of: site, tier: tier, isBackup: site.name != home.name, cookie: application.siteCookie, application,
-            settings)
+            settings, from: director.name)
         }
       }
       return plan(
@@ -98,7 +108,8 @@ extension Topology {
       guard home.serves(application.name) else { return nil }
       return plan(
         of: application, settings, own: balancer.settings, role: .siteBalancer, cookie: application.sessionCookie?.plan,
-        servers: home.servers.compactMap { candidate($0, of: home, application, settings) }, downstream: downstream)
+        servers: home.servers.compactMap { candidate($0, of: home, application, settings, from: balancer.name) },
+        downstream: downstream)
     }
     return plan(of: balancer, at: home, role: .siteBalancer, settings, applications, downstream)
   }
@@ -110,12 +121,12 @@ extension Topology {
     let grace = settings.grace?.value ?? longestCheckWindow(of: node, at: site, role: role)
     return NodePlan(
       name: node.name, role: role, network: name, site: site.name, digest: digest,
-      listeners: node.listen.map(\.plan),
+      listeners: node.listen.map { $0.plan(for: node.name) },
       monitor: node.monitor?.value, applications: applications,
       limits: settings.limits.plan(downstream: downstream, listen: node.listen),
       grace: (grace ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale,
       downstreamNodes: downstream.map(\.name), resolveInterval: resolveInterval.scaled(by: timeScale), geo: geo,
-      admin: admin?.plan(for: node.name))
+      admin: admin?.plan(for: node.name), user: settings.user, group: settings.group)
   }
 }

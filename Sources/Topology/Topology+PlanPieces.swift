@@ -34,38 +34,49 @@ extension Topology {
   /// A director or balancer as a candidate of the nodes in front of it.
   func candidate(
     _ node: SiteNode, of site: Site, tier: Int, isBackup: Bool, cookie: CookieSettings?, _ application: Application,
-    _ settings: Settings
+    _ settings: Settings, from connecting: String
   ) -> ServerPlan? {
     guard let address = node.serviceAddress else { return nil }
+    let tls = node.targetTLS.map { settings.upstreamTLS.plan($0, named: node.name, at: address, from: connecting) }
     let check =
       if let monitor = node.monitorAddress {
         settings.check.plan(kind: .monitor, address: monitor, isBackup: isBackup, scale: timeScale)
       } else {
-        settings.check.plan(kind: application.check.kind, address: address, isBackup: isBackup, scale: timeScale)
+        settings.check.plan(
+          kind: application.check.kind(name: tls?.name), address: address, isBackup: isBackup, scale: timeScale,
+          tls: application.checkTLS(tls))
       }
     return ServerPlan(
       name: node.name, site: site.name, address: address, cookieValue: cookie == nil ? nil : site.cookie.value,
       tier: tier, weight: node.weight, maxConnections: node.maxConnections, isNode: true, admission: nil,
-      liveness: check, slowStart: (settings.slowStart ?? .zero).scaled(by: timeScale))
+      liveness: check, slowStart: (settings.slowStart ?? .zero).scaled(by: timeScale), tls: tls
+    ).sending(node.sendProxy)
   }
 
   /// An application server as a candidate of its site's balancers; nil when it does not serve the application.
   func candidate(
-    _ server: AppServer, of site: Site, _ application: Application, _ settings: Settings
+    _ server: AppServer, of site: Site, _ application: Application, _ settings: Settings, from connecting: String
   ) -> ServerPlan? {
     guard let address = server.address(for: application.name) else { return nil }
-    let kind = application.check.kind
+    let target = server.tls?.value
+    // Without TLS of its own a server may still be checked by it.
+    let possible = settings.upstreamTLS.plan(
+      target ?? TargetTLSSettings(isOn: true), named: server.name, at: address, from: connecting)
+    let tls = target?.isOn == true ? possible : nil
+    let kind = application.check.kind(name: possible.name)
+    let checkTLS = application.checkUsesTLS == true ? possible : application.checkTLS(tls)
     let admission = server.admissionAddress.map {
       settings.admission.over(settings.check).over(.admissionDefaults)
-        .plan(kind: kind, address: $0, isBackup: false, scale: timeScale)
+        .plan(kind: kind, address: $0, isBackup: false, scale: timeScale, tls: checkTLS)
     }
     return ServerPlan(
       name: server.name, site: site.name, address: address,
       cookieValue: application.sessionCookie == nil ? nil : server.cookie.value, tier: 0, weight: server.weight,
       maxConnections: server.maxConnections, isNode: false, admission: admission,
       liveness: settings.liveness.over(settings.check).over(.livenessDefaults)
-        .plan(kind: kind, address: address, isBackup: false, scale: timeScale),
-      slowStart: (server.slowStart ?? settings.slowStart ?? .zero).scaled(by: timeScale))
+        .plan(kind: kind, address: address, isBackup: false, scale: timeScale, tls: checkTLS),
+      slowStart: (server.slowStart ?? settings.slowStart ?? .zero).scaled(by: timeScale), tls: tls
+    ).sending(server.sendProxy)
   }
 
   /// The longest time any of our nodes may take to see that a node's monitor is closed; nil when none checks it.
@@ -78,7 +89,7 @@ extension Topology {
       return max(check.window(isBackup: false), check.window(isBackup: true)) > longest
     }
     switch role {
-    case .officeProxy: break
+    case .officeProxy, .relay: break
     case .siteDirector:
       for office in offices {
         let check = settings(office.settings, role: .officeProxy).check
@@ -101,12 +112,33 @@ extension Topology {
   }
 }
 
+extension ServerPlan {
+  /// With PROXY protocol headers, also of checks; monitors know none.
+  func sending(_ version: ProxyProtocolVersion?) -> ServerPlan {
+    var plan = self
+    plan.proxyProtocol = version
+    if plan.liveness?.kind != .monitor { plan.liveness?.proxyProtocol = version }
+    plan.admission?.proxyProtocol = version
+    return plan
+  }
+}
+
 extension ApplicationCheck {
-  var kind: CheckPlan.Kind {
+  /// - Parameter name: what a handshake asks for.
+  func kind(name: String?) -> CheckPlan.Kind {
     switch self {
     case .tcp: .tcp
+    case .tlsHello: .tlsHello(name: name)
     case .http(let request): .http(request)
     }
+  }
+}
+
+extension Application {
+  /// The TLS of its checks of a server that is reached by some, or by none.
+  func checkTLS(_ tls: ServerTLSPlan?) -> ServerTLSPlan? {
+    guard case .http = check, checkUsesTLS != false else { return nil }
+    return tls
   }
 }
 
@@ -160,6 +192,7 @@ extension ForwardedSettings {
     return ForwardingPlan(
       forwardedFor: forwardedFor ?? false, forwardedForExcept: except ?? (role == .siteDirector ? inFront : []),
       trusted: trusted?.value ?? inFront, clientField: clientField ?? .xForwardedFor,
-      forwardedProto: proto ?? false, forwardedHost: host ?? false)
+      forwardedProto: proto ?? false, forwardedHost: host ?? false,
+      originalTo: originalTo ?? false)
   }
 }

@@ -27,8 +27,10 @@ public struct Topology: Sendable, Equatable {
   public var sharedAddresses: [SharedAddress]
   /// Where nodes take commands. Nil: nowhere.
   public var admin: AdminSettings?
-  /// TCP services, kept as they were written.
-  public var relays: [RawEntry]
+  /// Whom nodes tell of servers that go down or come back. Nil: their logs alone.
+  public var notify: NotifyPlan?
+  /// TCP services, in declaration order.
+  public var relays: [Relay]
   /// Stories to simulate, in declaration order.
   public var scenarios: [Scenario]
   /// What users do, where an office or a site says nothing else.
@@ -64,7 +66,7 @@ public struct Topology: Sendable, Equatable {
   /// The application of a name.
   public func application(named name: String) -> Application? { applications.first { $0.name == name } }
 
-  /// Every proxy node with its role and site, offices first, then site by site directors and balancers.
+  /// Every proxy node with its role and site, offices first, then site by site directors and balancers, then relays.
   public var nodes: [NodeReference] {
     offices.map { NodeReference(name: $0.name, role: .officeProxy, site: nil, listen: $0.listen.map(\.address.value)) }
       + sites.flatMap { site in
@@ -75,6 +77,7 @@ public struct Topology: Sendable, Equatable {
             NodeReference(name: $0.name, role: .siteBalancer, site: site.name, listen: $0.listen.map(\.address.value))
           }
       }
+      + relays.map { NodeReference(name: $0.name, role: .relay, site: nil, listen: $0.listen.map(\.address.value)) }
   }
 
   /// Every application server, site by site.
@@ -92,7 +95,7 @@ public struct NodeReference: Sendable, Equatable {
   public var name: String
   /// Its role.
   public var role: NodeRole
-  /// The site it stands at; nil for an office proxy.
+  /// The site it stands at; nil for an office proxy or a relay.
   public var site: String?
   /// Where it takes requests.
   public var listen: [Address]
@@ -109,46 +112,5 @@ public struct Location: Sendable, Hashable {
   public init(latitude: Double, longitude: Double) {
     self.latitude = latitude
     self.longitude = longitude
-  }
-}
-
-/// An entry whose content is kept as it was written, for the part of the product that uses it.
-public struct RawEntry: Sendable, Equatable {
-  /// Its `name`.
-  public var name: String
-  /// Its content.
-  public var content: RawValue
-  /// Where it is declared.
-  public var location: SourceLocation
-
-  /// An entry.
-  public init(name: String, content: RawValue, location: SourceLocation = .none) {
-    self.name = name
-    self.content = content
-    self.location = location
-  }
-}
-
-/// A piece of a file as it was written.
-public indirect enum RawValue: Sendable, Equatable {
-  /// A scalar's text.
-  case scalar(String)
-  /// A list.
-  case list([RawValue])
-  /// A mapping, in the order of the file.
-  case mapping([RawField])
-}
-
-/// One key of a raw mapping.
-public struct RawField: Sendable, Equatable {
-  /// The key.
-  public var key: String
-  /// The value.
-  public var value: RawValue
-
-  /// A key and its value.
-  public init(key: String, value: RawValue) {
-    self.key = key
-    self.value = value
   }
 }

@@ -85,6 +85,7 @@ extension Topology {
       for server in site.servers { uses += addressUses(of: server) }
     }
     for office in offices { add(office.name, office.listen, office.monitor, host: nil) }
+    for relay in relays { add(relay.name, relay.listen, relay.monitor, host: nil) }
     return uses
   }
 
@@ -100,7 +101,9 @@ extension Topology {
       AddressUse(
         what: "server \"\(server.name)\"", address: $0, location: server.location, host: base, owner: server.name)
     }
-    if let admission = server.admissionAddress, let location = server.admissionPort?.location {
+    if let admission = server.admissionAddress, let location = server.admissionPort?.location,
+      !isAdmissionRelayed(server)
+    {
       uses.append(
         AddressUse(
           what: "the admission port of \"\(server.name)\"", address: admission, location: location, host: base,

@@ -16,9 +16,9 @@ extension Topology {
           + site.balancers.map { NamedThing(kind: "balancer", name: $0.name, location: $0.location) }
           + site.servers.map { NamedThing(kind: "server", name: $0.name, location: $0.location) }
       } + offices.map { NamedThing(kind: "office", name: $0.name, location: $0.location) }
+      + relays.map { NamedThing(kind: "relay", name: $0.name, location: $0.location) }
     return twice(things)
       + twice(applications.map { NamedThing(kind: "application", name: $0.name, location: $0.location) })
-      + twice(relays.map { NamedThing(kind: "relay", name: $0.name, location: $0.location) })
       + twice(scenarios.map { NamedThing(kind: "scenario", name: $0.name, location: $0.location) })
   }
 

@@ -2,6 +2,7 @@ extension Topology {
   /// Sites that lack a tier, servers without a port, and distances that cannot be told.
   func incompleteSites() -> [Diagnostic] {
     if sites.isEmpty {
+      if !relays.isEmpty && offices.isEmpty { return [] }
       return [Diagnostic(.error, at: location, "the network has no site", mend: "add \"sites:\" with at least one")]
     }
     var found: [Diagnostic] = []

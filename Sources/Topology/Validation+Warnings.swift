@@ -2,20 +2,7 @@ extension Topology {
   /// What works but is likely not meant.
   func warnings() -> [Diagnostic] {
     cookieWarnings() + nodeWarnings() + settingsWarnings() + scenarioWarnings() + geoWarnings()
-      + sharedAddressWarnings()
-      + notAvailable()
-  }
-
-  /// What the language has and nodes do not do yet: it is kept, and has no effect.
-  private func notAvailable() -> [Diagnostic] {
-    var found: [Diagnostic] = []
-    for relay in relays {
-      found.append(
-        Diagnostic(
-          .warning, at: relay.location, "relay \"\(relay.name)\" is not served: relays are not available yet",
-          mend: "remove it, or keep it for later"))
-    }
-    return found
+      + sharedAddressWarnings() + tlsWarnings()
   }
 
   private func cookieWarnings() -> [Diagnostic] {
@@ -106,12 +93,17 @@ extension Topology {
           "grace of \"\(name)\" is \(grace.value.text), but its checkers need up to \(window.text) to see it stop (interval x fall)",
           "set grace to \(window.text) or more, or remove it")
       }
-      for listen in listen where !listen.proxyProtocol.isEmpty {
-        if case .unix = listen.address.value {
+      for listen in listen where !listen.proxyProtocol.isEmpty || !listen.monitorNetworks.isEmpty {
+        if !listen.proxyProtocol.isEmpty, case .unix = listen.address.value {
           warn(
             listen.address.location,
             "proxy-protocol has no effect on a Unix socket: who connects there has no address to be in a network",
             "remove it, or listen on an IP address")
+        }
+        for network in listen.monitorNetworks where network.isEverybody {
+          warn(
+            listen.address.location, "\(network) in monitor-net is everyone: nobody is served there",
+            "list who checks the node")
         }
         for network in listen.proxyProtocol where network.isEverybody {
           warn(
@@ -146,6 +138,9 @@ extension Topology {
     }
     for office in offices {
       look(settings(office.settings, role: .officeProxy), name: office.name, listen: office.listen, window: nil)
+    }
+    for relay in relays {
+      look(settings(relay.settings, role: .relay), name: relay.name, listen: relay.listen, window: nil)
     }
     return found
   }

@@ -6,8 +6,8 @@ extension Topology {
   public func validate(readCleanly: Bool = true) -> [Diagnostic] {
     var found = namesTwice() + unknownNames() + addressesTwice() + applicationConflicts() + siteCookiesTwice()
     found += wildcardsWithoutAddress() + scenarioErrors() + geoErrors() + sharedAddressErrors()
-    found += adminErrors()
-    if readCleanly { found += incompleteSites() + unservedApplications() + geoMissing() }
+    found += adminErrors() + tlsConflicts() + relayErrors()
+    if readCleanly { found += relaysWithoutServers() + incompleteSites() + unservedApplications() + geoMissing() }
     if readCleanly, !found.contains(where: { $0.severity == .error }) { found += warnings() }
     return found
   }

@@ -24,7 +24,10 @@ struct ApplicationReader {
     application.hosts =
       object.list("hosts", orSingle: true)?.compactMap { object.scalar($0, "hosts", parseHostPattern) } ?? []
     if let cookies = object["cookies"] { readCookies(cookies, into: &application) }
-    if let check = object["check"], let read = self.check(check) { application.check = read }
+    if let check = object["check"], let read = self.check(check) {
+      application.check = read.check
+      application.checkUsesTLS = read.usesTLS
+    }
     application.sessionTimeout = object.positiveDuration("session-timeout")
     if let timeouts = object["timeouts"] {
       application.timeouts = SettingsReader(findings: findings).timeouts(timeouts)
@@ -39,7 +42,9 @@ struct ApplicationReader {
       return
     }
     let mend = "write \"cookies: {site: SITE}\", or \"cookies: none\""
-    guard let object = Object(tree, "cookies", keys: ["site", "session"], shortForm: mend, findings: findings)
+    guard
+      let object = Object(
+        tree, "cookies", keys: ["site", "session", "key-file", "signing"], shortForm: mend, findings: findings)
     else { return }
     if let site = object["site"] {
       application.siteCookie = cookie(site, "site", modes: [.insert], default: .insert, name: "SITE")
@@ -47,6 +52,10 @@ struct ApplicationReader {
     if let session = object["session"] {
       application.sessionCookie = cookie(
         session, "session", modes: [.prefix, .insert], default: .prefix, name: "SERVERID")
+    }
+    if let signing = TLSReader(findings: findings).signing(object) {
+      application.siteCookie?.plan.signing = signing
+      application.sessionCookie?.plan.signing = signing
     }
   }
 
@@ -96,25 +105,30 @@ struct ApplicationReader {
     return CookieSettings(plan: plan, location: found?.location ?? object.location)
   }
 
-  private func check(_ tree: Tree) -> ApplicationCheck? {
+  /// What is asked: a kind, or a mapping of one.
+  func check(_ tree: Tree) -> (check: ApplicationCheck, usesTLS: Bool?)? {
     switch tree.content {
-    case .scalar("tcp", _): return .tcp
-    case .scalar("http", _): return .http(.standard)
+    case .scalar("tcp", _): return (.tcp, nil)
+    case .scalar("http", _): return (.http(.standard), nil)
+    case .scalar("tls-hello", _): return (.tlsHello, nil)
     case .scalar(let text, _):
-      let mend = spellingMend(of: text, among: ["tcp", "http"], noun: "checks")
+      let mend = spellingMend(of: text, among: ["tcp", "http", "tls-hello"], noun: "checks")
       findings.error("check: unknown value \"\(text)\"", mend: mend, at: tree.location)
       return nil
     default: break
     }
-    let mend = "write \"tcp\", \"http\" or \"{http: {path: /health}}\""
-    guard let object = Object(tree, "check", keys: ["http", "tcp"], shortForm: mend, findings: findings) else {
+    let mend = "write \"tcp\", \"tls-hello\", \"http\" or \"{http: {path: /health}}\""
+    guard let object = Object(tree, "check", keys: ["http", "tcp", "tls-hello"], shortForm: mend, findings: findings)
+    else {
       return nil
     }
-    if object.fields.count != 1, object.fields.allSatisfy({ ["http", "tcp"].contains($0.key) }) {
+    if object.fields.count != 1, object.fields.allSatisfy({ ["http", "tcp", "tls-hello"].contains($0.key) }) {
       findings.error("check must name one kind", mend: mend, at: object.location)
     }
-    guard let http = object["http"] else { return .tcp }
-    let keys = ["method", "path", "version", "host", "expect"]
+    guard let http = object["http"] else {
+      return (object.fields.contains { $0.key == "tls-hello" } ? .tlsHello : .tcp, nil)
+    }
+    let keys = ["method", "path", "version", "host", "expect", "tls"]
     guard let request = Object(http, "http check", keys: keys, findings: findings) else { return nil }
     var plan = HTTPCheckPlan.standard
     plan.method = request.value("method", parseMethod) ?? plan.method
@@ -127,7 +141,7 @@ struct ApplicationReader {
         findings.error("expect lists no status", mend: "write \"200\" or \"200-399\"", at: http.location)
       }
     }
-    return .http(plan)
+    return (.http(plan), request.bool("tls"))
   }
 
   static let tokenMend = "use letters, digits and !#$%&'*+-.^_`|~ (RFC 6265)"

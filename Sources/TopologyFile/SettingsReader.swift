@@ -8,9 +8,14 @@ struct SettingsReader {
   static func keys(for role: NodeRole) -> [String] {
     let all = [
       "check", "timeouts", "limits", "retries", "forwarded", "balance", "persist", "queue", "slow-start", "grace",
-      "shutdown", "workers",
+      "shutdown", "workers", "upstream", "user", "group",
     ]
-    return role == .siteBalancer ? all : all + ["spill", "failback"]
+    switch role {
+    case .siteBalancer: return all
+    case .officeProxy, .siteDirector: return all + ["spill", "failback"]
+    // No message is read, no session known.
+    case .relay: return all.filter { $0 != "forwarded" && $0 != "persist" }
+    }
   }
 
   func settings(_ object: Object, role: NodeRole) -> Settings {
@@ -26,6 +31,9 @@ struct SettingsReader {
     settings.slowStart = object.duration("slow-start")
     settings.grace = object.located("grace", Duration.init(parsing:))
     settings.shutdown = object.duration("shutdown")
+    settings.upstreamTLS = object["upstream"].map(TLSReader(findings: findings).upstream) ?? UpstreamTLSSettings()
+    settings.user = object.value("user", parseAccountName)
+    settings.group = object.value("group", parseAccountName)
     settings.limits.workers = object.integer("workers", 1...1024)
     if role != .siteBalancer {
       settings.spill = object.bool("spill")
@@ -126,7 +134,7 @@ struct SettingsReader {
 
   private func forwarded(_ tree: Tree) -> ForwardedSettings {
     var forwarded = ForwardedSettings()
-    let keys = ["for", "except", "trusted", "client", "proto", "host"]
+    let keys = ["for", "except", "trusted", "client", "proto", "host", "original-to"]
     guard let object = Object(tree, "forwarded", keys: keys, findings: findings) else { return forwarded }
     forwarded.forwardedFor = object.bool("for")
     forwarded.except = readNetworks("except", of: object)
@@ -134,6 +142,7 @@ struct SettingsReader {
     forwarded.clientField = object.choice("client", ClientField.self)
     forwarded.proto = object.bool("proto")
     forwarded.host = object.bool("host")
+    forwarded.originalTo = object.bool("original-to")
     return forwarded
   }
 

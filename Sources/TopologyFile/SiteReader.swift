@@ -47,7 +47,8 @@ struct SiteReader {
 
   private func node(_ tree: Tree, _ what: String, role: NodeRole, example: String, id: Int) -> SiteNode? {
     let keys =
-      ["name", "listen", "advertise", "monitor", "vrrp", "weight", "max-connections"] + SettingsReader.keys(for: role)
+      ["name", "listen", "advertise", "monitor", "vrrp", "weight", "max-connections", "tls", "send-proxy"]
+      + SettingsReader.keys(for: role)
     guard let object = Object(tree, what, keys: keys, findings: findings) else { return nil }
     let name = object.requiredName(example: example)
     var node = SiteNode(id: id, name: name.value, location: name.location)
@@ -57,6 +58,8 @@ struct SiteReader {
     node.vrrp = SharedAddressReader(findings: findings).holders(object)
     node.weight = object.integer("weight", 0...256) ?? 1
     node.maxConnections = object.integer("max-connections", 0...10_000_000) ?? 0
+    node.tls = object["tls"].flatMap { TLSReader(findings: findings).target($0, of: object) }
+    node.sendProxy = object.choice("send-proxy", ProxyProtocolVersion.self)
     node.settings = SettingsReader(findings: findings).settings(object, role: role)
     return node
   }
@@ -64,6 +67,7 @@ struct SiteReader {
   private mutating func server(_ tree: Tree) -> AppServer? {
     let keys = [
       "name", "host", "address", "ports", "weight", "max-connections", "cookie", "demo", "slow-start", "service",
+      "tls", "send-proxy",
     ]
     guard let object = Object(tree, "server", keys: keys, findings: findings) else { return nil }
     let name = object.requiredName(example: "W11")
@@ -86,10 +90,26 @@ struct SiteReader {
     server.weight = object.integer("weight", 0...256) ?? 1
     server.maxConnections = object.integer("max-connections", 0...10_000_000) ?? 0
     server.cookie = object.located("cookie", parseCookieValue) ?? server.cookie
-    server.isDemo = object.bool("demo") ?? false
+    readDemo(object, into: &server)
+    server.tls = object["tls"].flatMap { TLSReader(findings: findings).target($0, of: object) }
+    server.sendProxy = object.choice("send-proxy", ProxyProtocolVersion.self)
     server.slowStart = object.duration("slow-start")
     if let tree = object["service"] { server.service = TrafficReader(findings: findings).service(tree) }
     return server
+  }
+
+  /// `demo: true`, or a mapping with the certificate that the demo server shows.
+  private func readDemo(_ object: Object, into server: inout AppServer) {
+    guard let tree = object["demo"] else { return }
+    guard tree.scalarText == nil else {
+      server.isDemo = object.bool("demo") ?? false
+      return
+    }
+    let mend = "write \"demo: true\", or {certificate: \"pki/{node}.pem\"}"
+    guard let demo = Object(tree, "demo", keys: ["certificate"], shortForm: mend, findings: findings) else { return }
+    server.isDemo = true
+    let certificate = demo["certificate"].flatMap { TLSReader(findings: findings).certificate($0, of: demo) }
+    server.demoCertificate = certificate?.at(server.name)
   }
 
   /// A mapping of applications, and `admission`, to ports.
@@ -121,7 +141,7 @@ struct SiteReader {
   }
 }
 
-/// One address, or a list of addresses and `{address, public, proxy-protocol}`.
+/// One address, or a list of addresses and of mappings with an address and what else is to be said of a listener.
 func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
   let listed = object.list("listen", orSingle: true)
   // An entry of another kind has been reported; nothing at all has not.
@@ -136,7 +156,11 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
     let mend = "write an address, or {address: \"127.0.0.1:8080\", public: true}"
     guard
       let entry = Object(
-        item, "listen", keys: ["address", "public", "max-connections", "proxy-protocol", "bind"], shortForm: mend,
+        item, "listen",
+        keys: [
+          "address", "public", "max-connections", "proxy-protocol", "bind", "tls", "hsts", "redirect", "monitor-net",
+        ],
+        shortForm: mend,
         findings: findings)
     else { return nil }
     guard entry["address"] != nil else {
@@ -144,10 +168,15 @@ func readListen(_ object: Object, _ findings: Findings) -> [Listen] {
       return nil
     }
     let proxyProtocol = readNetworks("proxy-protocol", of: entry) ?? []
+    let reader = TLSReader(findings: findings)
     return entry.address("address").map { address in
       var listen = Listen(address: address, isPublic: entry.bool("public") ?? false, proxyProtocol: proxyProtocol)
       listen.maxConnections = entry.integer("max-connections", 0...10_000_000) ?? 0
+      listen.monitorNetworks = readNetworks("monitor-net", of: entry) ?? []
       listen.bindsFreely = entry.choice("bind", Binding.self) == .free
+      listen.tls = entry["tls"].flatMap { reader.listener($0, of: entry) }
+      listen.strictTransport = entry["hsts"].flatMap { reader.strictTransport($0, of: entry) }
+      listen.secureRedirect = entry["redirect"].flatMap { reader.redirect($0, of: entry) }
       return listen
     }
   }

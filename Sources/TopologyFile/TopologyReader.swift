@@ -8,7 +8,9 @@ struct TopologyReader {
     "geodirector", "applications", "sites", "offices", "links", "relays", "scenarios", "include", "addresses",
   ]
   static let mainKeys =
-    includedKeys + ["network", "defaults", "time-scale", "resolve-interval", "traffic", "service", "geo", "admin"]
+    includedKeys + [
+      "network", "defaults", "time-scale", "resolve-interval", "traffic", "service", "geo", "admin", "notify",
+    ]
 
   let findings: Findings
   private var topology: Topology
@@ -34,6 +36,7 @@ struct TopologyReader {
     if let tree = object["service"] { topology.service = traffic.service(tree) }
     if let tree = object["geo"] { topology.geo = GeoReader(findings: findings).geo(tree) }
     if let tree = object["admin"] { topology.admin = AdminReader(findings: findings).admin(tree) }
+    if let tree = object["notify"] { topology.notify = NotifyReader(findings: findings).notify(tree) }
     readCommon(object)
     return object
   }
@@ -84,7 +87,7 @@ struct TopologyReader {
     for tree in object.list("links") ?? [] {
       if let link = offices.link(tree, id: topology.links.count) { topology.links.append(link) }
     }
-    topology.relays += entries("relays", "relay", of: object)
+    topology.relays += (object.list("relays") ?? []).compactMap(RelayReader(findings: findings).relay)
     let scenarios = ScenarioReader(findings: findings)
     topology.scenarios += (object.list("scenarios") ?? []).compactMap(scenarios.scenario)
   }
@@ -100,27 +103,6 @@ struct TopologyReader {
         continue
       }
       topology.defaults[role] = reader.settings(settings, role: role)
-    }
-  }
-
-  /// Entries whose content other parts of the product read: mappings with a name.
-  private func entries(_ key: String, _ what: String, of object: Object) -> [RawEntry] {
-    (object.list(key) ?? []).compactMap { tree in
-      guard case .mapping(let fields) = tree.content else {
-        findings.error(
-          "\(what) must be a mapping, not \(tree.kindName)", mend: "write \"- name: ...\"", at: tree.location)
-        return nil
-      }
-      guard let name = fields.first(where: { $0.key == "name" }) else {
-        findings.error("\(what) has no name", mend: "add \"name: ...\"", at: tree.location)
-        return nil
-      }
-      guard let text = name.value.scalarText, isName(text) else {
-        findings.error(
-          "name of \(what) is not a name", mend: "use letters, digits, \"_\" and \"-\"", at: name.value.location)
-        return nil
-      }
-      return RawEntry(name: text, content: tree.raw, location: tree.location)
     }
   }
 }

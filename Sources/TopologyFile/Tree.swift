@@ -35,15 +35,6 @@ struct Tree {
     if case .scalar(let text, _) = content { return text }
     return nil
   }
-
-  var raw: RawValue {
-    switch content {
-    case .null: .scalar("")
-    case .scalar(let text, _): .scalar(text)
-    case .list(let items): .list(items.map(\.raw))
-    case .mapping(let fields): .mapping(fields.map { RawField(key: $0.key, value: $0.value.raw) })
-    }
-  }
 }
 
 /// Collects what is found wrong.

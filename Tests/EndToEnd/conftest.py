@@ -74,10 +74,26 @@ def system(request):
     return SYSTEMS[request.config.getoption("--system")]()
 
 
+# Whose scenarios are played with TLS on every hop, too.
+SECURE_TOO = ("test_walk", "test_failures", "test_rolling_restart")
+
+
+def pytest_generate_tests(metafunc):
+    if "two_sites" in metafunc.fixturenames and metafunc.module.__name__ in SECURE_TOO:
+        metafunc.parametrize("two_sites", ["two-sites", "two-sites-tls"], indirect=True, ids=["plain", "tls"])
+
+
 @pytest.fixture
-def two_sites() -> Topology:
+def two_sites(request) -> Topology:
     """The repository's two-sites network, ten times faster."""
-    return Topology.read("two-sites").scaled(SCALE)
+    name = getattr(request, "param", "two-sites")
+    if name != "two-sites" and request.config.getoption("--system") == "haproxy":
+        pytest.skip("the reference is set up without TLS")
+    topology = Topology.read(name).scaled(SCALE)
+    if topology.is_secure:
+        # The users' own part of a handshake is done by one process for all of them: it is not in a hurry.
+        topology.data["defaults"]["office-proxy"]["timeouts"] = {"request": f"{10 / SCALE:g}s"}
+    return topology
 
 
 @pytest.fixture

@@ -32,13 +32,15 @@ def render(file: pathlib.Path, *arguments: str, kind: str = "haproxy") -> str:
 @pytest.mark.parametrize("file", FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_haproxy_finds_nothing_wrong_with_any_node(file, tmp_path):
     render(file, "--directory", str(tmp_path))
+    if "pki/" in file.read_text():
+        subprocess.run([binary(), "pki", "init", file, "--directory", tmp_path / "pki"], check=True, stdout=subprocess.DEVNULL)
     chosen = collections.defaultdict(list)
     for path in sorted(tmp_path.glob("*.cfg")):
         chosen[re.match(r"# \S+: (\S+)", path.read_text())[1]].append(path)
-    assert chosen.keys() <= {"office-proxy", "site-director", "site-balancer"} and chosen
+    assert chosen.keys() <= {"office-proxy", "site-director", "site-balancer", "relay"} and chosen
     for paths in chosen.values():
         for path in paths[:NODES_OF_A_ROLE]:
-            done = subprocess.run([haproxy.program(), "-c", "-f", str(path)], capture_output=True, text=True, timeout=60)
+            done = subprocess.run([haproxy.program(), "-c", "-f", str(path)], capture_output=True, text=True, timeout=60, cwd=tmp_path)
             said = done.stdout + done.stderr
             assert done.returncode == 0 and "WARNING" not in said and "ALERT" not in said, f"{path.read_text()}\n{said}"
 
@@ -91,6 +93,60 @@ sites:
 offices:
   - {name: O, listen: "127.0.4.1:80", monitor: "127.0.4.1:8081", preference: {by: list, sites: [HERE, THERE, YONDER]}}
 """
+
+
+SECURE = """
+geodirector: 1
+applications:
+  - name: shop
+    cookies: {site: SITE, session: {name: S, mode: insert}}
+    check: {http: {path: /, tls: true}}
+sites:
+  - name: HERE
+    directors:
+      - name: D
+        user: nobody
+        group: daemon
+        listen:
+          - address: "127.0.1.1:443"
+            hsts: {max-age: 365d, subdomains: true}
+            tls: {certificates: [pki/D.pem, pki/O.pem], minimum: "1.3", strict: true, resumption: false, require: client-certificate,
+                  client-ca: pki/ca.pem, client-names: [O, "*.offices.example"]}
+          - {address: "127.0.1.1:80", redirect: {port: 8443, status: 301}}
+          - {address: "127.0.1.1:81", redirect: https}
+        upstream: {tls: {ca: pki/ca.pem, certificate: pki/D.pem}}
+    balancers:
+      - name: L
+        listen: {address: "127.0.1.2:443", tls: "pki/{node}.pem"}
+        send-proxy: v2
+        upstream: {tls: {verify: false}}
+    servers:
+      - {name: A, address: "127.0.1.3:443", tls: {name: a.example, minimum: "1.3"}, send-proxy: v1}
+      - {name: B, address: "127.0.1.4:80"}
+offices:
+  - {name: O, listen: {address: "127.0.4.1:443", tls: "pki/{node}.pem"}, preference: [HERE]}
+"""
+
+
+def test_what_speaks_of_tls_is_said_in_haproxys_words(tmp_path):
+    file = tmp_path / "secure.yaml"
+    file.write_text(SECURE)
+    subprocess.run([binary(), "pki", "init", file, "--directory", tmp_path / "pki"], check=True, stdout=subprocess.DEVNULL)
+    text = {}
+    for node in ("O", "D", "L"):
+        path = tmp_path / f"{node}.cfg"
+        text[node] = render(file, "--node", node)
+        path.write_text(text[node])
+        done = subprocess.run([haproxy.program(), "-c", "-f", str(path)], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+        said = done.stdout + done.stderr
+        assert done.returncode == 0 and "WARNING" not in said and "ALERT" not in said, f"{text[node]}\n{said}"
+    for words in ('crt "pki/D.pem" crt "pki/O.pem" alpn http/1.1 ssl-min-ver TLSv1.3 strict-sni no-tls-tickets ca-file "pki/ca.pem" verify required',
+                  "http-request deny if { so_id 1 } !{ ssl_c_s_dn(cn) -m str -i O }", "includeSubDomains", "code 301 if { so_id 2 }",
+                  "scheme https code 308 if { so_id 3 }", "user nobody", "group daemon", "send-proxy-v2-ssl-cn",
+                  'ssl ssl-min-ver TLSv1.2 verify required ca-file "pki/ca.pem" verifyhost L sni str(L) crt "pki/D.pem"'):
+        assert words in text["D"], words
+    for words in ("ssl ssl-min-ver TLSv1.3 verify none check-ssl", "check-sni a.example", "check-send-proxy", " send-proxy"):
+        assert words in text["L"], words
 
 
 def test_everything_the_language_can_say_is_said_in_haproxys_words(tmp_path):

@@ -25,6 +25,7 @@ let package = Package(
     .executableTarget(name: "FuzzResponseHead", dependencies: ["FuzzKit", "HTTPMessage"], swiftSettings: fuzzer),
     .executableTarget(name: "FuzzChunked", dependencies: ["FuzzKit", "HTTPMessage"], swiftSettings: fuzzer),
     .executableTarget(name: "FuzzCookies", dependencies: ["FuzzKit", "HTTPMessage"], swiftSettings: fuzzer),
+    .executableTarget(name: "FuzzClientHello", dependencies: ["FuzzKit", "HTTPMessage"], swiftSettings: fuzzer),
     .executableTarget(
       name: "FuzzTopology", dependencies: ["FuzzKit", "Topology", "TopologyFile"], swiftSettings: fuzzer),
   ]

@@ -175,7 +175,7 @@ private let network = """
     let unix = network.replacing(
       "listen: \"10.0.0.5:80\"",
       with:
-        "listen: [\"10.0.0.5:80\", \"unix:/run/shop/l.sock\", \"unix:/l.sock\", \"unix:@l\"], advertise: \"10.0.0.5:80\""
+        "listen: [\"10.0.0.5:80\", \"unix:/run/shop/l.sock\", \"unix:/l.sock\", \"unix:/x/../l.sock\", \"unix:@l\"], advertise: \"10.0.0.5:80\""
     )
     #expect(
       folders(of: try loaded(unix).plan(for: "D")) == [
@@ -199,5 +199,34 @@ private let network = """
   ])
   func wordsOfTheCommandAreTakenLiterally(word: String, expected: String) {
     #expect(SystemdUnit.word(word) == expected)
+  }
+}
+
+@Suite struct HAProxyRelayTests {
+  private func lines(_ relay: String) throws -> [String] {
+    let topology = try loaded("geodirector: 1\nrelays: [\(relay)]")
+    return HAProxyConfiguration(try topology.plan(for: "R")).text.split(separator: "\n").map(String.init)
+  }
+
+  @Test func aServerWithoutAPortIsCheckedAtOneAndReachedAtTheClients() throws {
+    let lines = try lines(
+      "{name: R, listen: [\"10.0.0.1:3389\", \"10.0.0.1:22\"], servers: [{name: A, host: 10.0.0.9, weight: 4}]}")
+    #expect(lines.contains("  bind 10.0.0.1:3389 id 1") && lines.contains("  bind 10.0.0.1:22 id 2"))
+    let server = try #require(lines.first { $0.hasPrefix("  server ") })
+    #expect(server.hasPrefix("  server A 10.0.0.9 weight 4 check port 3389 inter 2000ms"))
+    #expect(!server.contains("tcp-ut") && lines.filter { $0 == "  mode tcp" }.count == 2)
+  }
+
+  @Test(arguments: [
+    ("monitor-net: 192.168.1.252/31", "  monitor-net 192.168.1.252/31"),
+    (
+      "monitor-net: [10.0.0.7/32, 10.0.0.8/32]",
+      "  tcp-request connection reject if { so_id 1 } { src 10.0.0.7/32 10.0.0.8/32 }"
+    ),
+  ])
+  func whoOnlyLooksIsToldApart(key: String, line: String) throws {
+    let lines = try lines(
+      "{name: R, listen: {address: \"10.0.0.1:22\", \(key)}, servers: [{name: A, host: 10.0.0.9}]}")
+    #expect(lines.contains(line))
   }
 }

@@ -28,6 +28,30 @@ enum {
   CR_IN = 0x001, CR_OUT = 0x004, CR_ERR = 0x008, CR_HUP = 0x010, CR_RDHUP = 0x2000,
 };
 
+/// What turns a socket's bytes into a stream and back (TLS). It owns its memory, not the socket. No function waits.
+typedef struct cr_transport cr_transport;
+typedef struct {
+  /// Bytes of the stream, 0 at its end, -EAGAIN, or what broke it (-errno).
+  ssize_t (*receive)(cr_transport *self, void *bytes, size_t count);
+  /// Bytes taken, -EAGAIN, or what broke it. What was taken is with the kernel. Bytes not taken must be given again.
+  ssize_t (*send)(cr_transport *self, const struct iovec *parts, int count);
+  /// Whether receive has something to tell: 1, also for an end or an error; -EAGAIN: nothing yet.
+  int (*peek)(cr_transport *self);
+  /// Brings the connection up: 0 when it is, -EAGAIN, or what broke it.
+  int (*establish)(cr_transport *self);
+  /// Sends what the kernel had no room for: 0, -EAGAIN, or what broke it.
+  int (*flush)(cr_transport *self);
+  /// 1: the last receive emptied the socket and all that was read from it.
+  int (*drained)(cr_transport *self);
+  /// Tells the peer that nothing more will be sent.
+  void (*end)(cr_transport *self);
+  /// Frees it. The socket stays open.
+  void (*release)(cr_transport *self);
+} cr_transport_operations;
+struct cr_transport {
+  const cr_transport_operations *operations;
+};
+
 int cr_address_ipv4(cr_address *out, uint32_t address, uint16_t port);
 int cr_address_ipv6(cr_address *out, uint64_t high, uint64_t low, uint16_t port);
 int cr_address_unix(cr_address *out, const char *path, size_t length);
@@ -105,6 +129,10 @@ void cr_give_back_pages(void *start, size_t bytes);
 /// Gives back the pages of the program and its libraries that were only read: code and constants. What is still needed is mapped
 /// again, from the page cache, when it is used next.
 void cr_give_back_code(void);
+enum { CR_RUN_TIMED_OUT = 1000 };
+/// Runs a program and waits for it: its words and further variables of the environment end with NULL, the input (at most 64 KiB)
+/// is what it reads. Its exit status, 128 and more for a signal, CR_RUN_TIMED_OUT when it was killed after so many seconds, or -errno.
+int cr_run(char *const *words, char *const *variables, const void *input, size_t count, int seconds);
 ssize_t cr_write(int fd, const void *bytes, size_t count);
 int cr_open_append(const char *path);
 

@@ -4,7 +4,7 @@ enum ProxyHeaderBinary {
   /// The longest header taken. Addresses need 232 bytes at most, the rest is fields that nobody here reads.
   static let bytesMax = 4_096
   /// The field that holds a checksum (PP2_TYPE_CRC32C).
-  private static let checksumType: UInt8 = 0x03
+  static let checksumType: UInt8 = 0x03
 
   static func parse(_ view: ByteView) -> ProxyHeaderResult {
     let signature = ByteView("\r\n\r\n\0\r\nQUIT\n")
@@ -72,7 +72,7 @@ enum ProxyHeaderBinary {
   }
 
   /// CRC32c (Castagnoli, reflected) of the header with the four bytes of the checksum itself as zero.
-  private static func checksum(_ header: ByteView, zeroFrom hole: Int) -> UInt32 {
+  static func checksum(_ header: ByteView, zeroFrom hole: Int) -> UInt32 {
     var remainder: UInt32 = ~0
     for position in 0..<header.count {
       remainder ^= position >= hole && position < hole + 4 ? 0 : UInt32(header[position])

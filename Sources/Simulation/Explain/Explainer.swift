@@ -39,7 +39,10 @@ public struct Explainer: Sendable {
   ///
   /// - Throws: `PlanError` when the entry is no proxy node.
   public init(_ topology: Topology, _ faults: NetworkFaults, _ request: Request) throws(PlanError) {
-    _ = try topology.plan(for: request.entry)
+    let plan = try topology.plan(for: request.entry)
+    if plan.role == .relay {
+      throw .notAProxyNode(name: request.entry, kind: "a relay, which carries connections whatever is in them")
+    }
     self.topology = topology
     self.faults = faults
     self.request = request

@@ -124,7 +124,8 @@ struct CheckModel: Sendable {
     self.server = server
     self.which = which
     isMonitor = plan.kind == .monitor
-    isConnect = plan.kind == .tcp
+    // A handshake is answered by who terminates TLS, whatever the application behind it does.
+    isConnect = if case .tlsHello = plan.kind { true } else { plan.kind == .tcp }
     timeout = plan.timeout.nanosecondsClamped
     downInterval = plan.downInterval.nanosecondsClamped
   }

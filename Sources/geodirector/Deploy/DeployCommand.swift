@@ -16,6 +16,6 @@ struct DeployCommand: ParsableCommand {
       """,
     subcommands: [
       DeployProxyNode<OfficeProxyRole>.self, DeployProxyNode<SiteDirectorRole>.self,
-      DeployProxyNode<SiteBalancerRole>.self, DeployDemoServer.self, DeployAll.self,
+      DeployProxyNode<SiteBalancerRole>.self, DeployProxyNode<RelayRole>.self, DeployDemoServer.self, DeployAll.self,
     ])
 }

@@ -50,9 +50,12 @@ struct DeployDemoServer: AsyncParsableCommand {
     if services.isEmpty {
       throw DeployFailure.configuration("\(name) serves no application in \(path): give it `ports:` or an `address:`")
     }
-    return DemoServerOptions(
+    var options = DemoServerOptions(
       name: name, site: site.name, services: services,
-      admissionAddresses: server.admissionAddress.map { [$0] } ?? [], grace: try graceDuration(scale: loaded.timeScale))
+      admissionAddresses: loaded.isAdmissionRelayed(server) ? [] : server.admissionAddress.map { [$0] } ?? [],
+      grace: try graceDuration(scale: loaded.timeScale))
+    options.certificate = server.demoCertificate
+    return options
   }
 
   private func fromAddresses() throws -> DemoServerOptions {

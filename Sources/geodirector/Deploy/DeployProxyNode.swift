@@ -2,13 +2,18 @@ import ArgumentParser
 import Proxy
 import Topology
 
-/// What the commands of the three proxy roles differ in.
+/// What the commands of the proxy roles differ in.
 protocol DeployedRole {
   static var role: NodeRole { get }
   static var abstract: String { get }
   static var nameHelp: ArgumentHelp { get }
-  /// A node of the ready-made network.
+  /// A node of a ready-made network.
   static var example: String { get }
+  static var exampleFile: String { get }
+}
+
+extension DeployedRole {
+  static var exampleFile: String { "topologies/two-sites.yaml" }
 }
 
 enum OfficeProxyRole: DeployedRole {
@@ -32,12 +37,20 @@ enum SiteBalancerRole: DeployedRole {
   static let example = "S1L1"
 }
 
-/// `geodirector deploy office-proxy|site-director|site-balancer NAME`
+enum RelayRole: DeployedRole {
+  static let role = NodeRole.relay
+  static let abstract = "Run a relay of TCP connections."
+  static let nameHelp: ArgumentHelp = "The relay's name in the topology."
+  static let example = "desktops"
+  static let exampleFile = "topologies/tcp-relays.yaml"
+}
+
+/// `geodirector deploy office-proxy|site-director|site-balancer|relay NAME`
 struct DeployProxyNode<Role: DeployedRole>: AsyncParsableCommand {
   static var configuration: CommandConfiguration {
     CommandConfiguration(
       commandName: Role.role.rawValue, abstract: Role.abstract,
-      discussion: "  geodirector deploy \(Role.role.rawValue) \(Role.example) --topology topologies/two-sites.yaml")
+      discussion: "  geodirector deploy \(Role.role.rawValue) \(Role.example) --topology \(Role.exampleFile)")
   }
 
   @Argument(help: Role.nameHelp) var name: String
@@ -60,6 +73,8 @@ struct DeployProxyNode<Role: DeployedRole>: AsyncParsableCommand {
       }
       do {
         try ProxyNode.run(plan: plan, options: node.nodeOptions)
+      } catch let error as NodeError where error.kind == .configuration {
+        throw DeployFailure.configuration("\(name): \(error.description)")
       } catch let error as NodeError {
         throw DeployFailure.runtime("\(name): \(error.description)")
       }

@@ -5,6 +5,7 @@ enum DeployRole: String, CaseIterable, Sendable {
   case officeProxy = "office-proxy"
   case siteDirector = "site-director"
   case siteBalancer = "site-balancer"
+  case relay
   case demoServer = "demo-server"
 
   init(_ role: NodeRole) {
@@ -12,6 +13,7 @@ enum DeployRole: String, CaseIterable, Sendable {
     case .officeProxy: self = .officeProxy
     case .siteDirector: self = .siteDirector
     case .siteBalancer: self = .siteBalancer
+    case .relay: self = .relay
     }
   }
 
@@ -21,6 +23,7 @@ enum DeployRole: String, CaseIterable, Sendable {
     case .officeProxy: "office proxy"
     case .siteDirector: "site director"
     case .siteBalancer: "site balancer"
+    case .relay: "relay"
     case .demoServer: "application server"
     }
   }
@@ -31,6 +34,7 @@ enum DeployRole: String, CaseIterable, Sendable {
     case .officeProxy: "office proxies"
     case .siteDirector: "site directors"
     case .siteBalancer: "site balancers"
+    case .relay: "relays"
     case .demoServer: "application servers"
     }
   }

@@ -123,6 +123,9 @@ struct TopologySimulate: ParsableCommand {
 
   func run() throws {
     let topology = try TopologyFiles.load(self.topology.path(), warnings: true)
+    if topology.sites.isEmpty {
+      throw ValidationError("the network has no site: what relays carry is not simulated, only requests of users.")
+    }
     if geography { return try geography(topology) }
     if let explore { return try self.explore(topology, count: explore) }
     let scenarios = topology.scenarios.isEmpty ? BuiltInScenarios.scenarios(of: topology) : topology.scenarios

@@ -13,6 +13,7 @@ struct NetworkText {
     for site in topology.sites { lines += self.lines(of: site) }
     if !topology.offices.isEmpty { lines += ["", "offices"] + offices.lines(indent: 2) }
     if !topology.links.isEmpty { lines += ["", "links"] + links.lines(indent: 2) }
+    if !topology.relays.isEmpty { lines += ["", "relays"] + relays.lines(indent: 2) }
     lines += geo
     lines += ScenariosText(topology).lines
     return lines.joined(separator: "\n")
@@ -91,6 +92,20 @@ struct NetworkText {
       table.add([
         office.name, office.listen.map(\.address.value.description).joined(separator: ", "),
         topology.siteOrder(of: office).map(\.name).joined(separator: " > "),
+      ])
+    }
+    return table
+  }
+
+  private var relays: TextTable {
+    var table = TextTable(["name", "address", "check", "servers"])
+    for relay in topology.relays {
+      let servers = relay.servers.map { server in
+        "\(server.name) \(server.address?.value.serviceText ?? "-")" + (server.isBackup ? " (backup)" : "")
+      }
+      table.add([
+        relay.name, relay.listen.map(\.address.value.description).joined(separator: ", "), relay.check?.text ?? "none",
+        servers.joined(separator: ", "),
       ])
     }
     return table

@@ -60,6 +60,18 @@ struct NetworkView: Encodable {
     var minimumGainKilometres: Double
     var redirect: Bool
   }
+  struct RelayView: Encodable {
+    struct Server: Encodable {
+      var name, address: String
+      var isBackup: Bool
+      var weight: Int
+    }
+    var name: String
+    var listen: [String]
+    var monitor: String?
+    var check: String
+    var servers: [Server]
+  }
   struct LinkView: Encodable {
     var between: [String]
     var latencyMilliseconds, costPerGigabyte, loss: Double
@@ -71,6 +83,7 @@ struct NetworkView: Encodable {
   var sites: [SiteView]
   var offices: [OfficeView]
   var links: [LinkView]
+  var relays: [RelayView]
   var geo: GeoView?
   var traffic: ScenariosView.Traffic?
   var service: ScenariosView.Service?
@@ -105,6 +118,17 @@ extension NetworkView {
             admission: server.admissionAddress?.description, weight: server.weight, isDemo: server.isDemo,
             service: ScenariosView.Service(server.service))
         }, traffic: ScenariosView.Traffic(site.traffic))
+    }
+    relays = topology.relays.map { relay in
+      RelayView(
+        name: relay.name, listen: relay.listen.map(\.address.value.description),
+        monitor: relay.monitor?.value.description,
+        check: relay.check?.text ?? "none",
+        servers: relay.servers.map { server in
+          RelayView.Server(
+            name: server.name, address: server.address?.value.serviceText ?? "", isBackup: server.isBackup,
+            weight: server.weight)
+        })
     }
     offices = topology.offices.map { office in
       OfficeView(
@@ -151,6 +175,7 @@ extension ApplicationCheck {
   var text: String {
     switch self {
     case .tcp: "tcp"
+    case .tlsHello: "tls-hello"
     case .http(let http): "http \(http.method) \(http.path) \(http.version)"
     }
   }

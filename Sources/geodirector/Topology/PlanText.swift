@@ -12,13 +12,15 @@ struct PlanText {
     field("digest", plan.digest)
     field(
       "listen",
-      plan.listeners.map {
-        $0.address.description + ($0.isPublic ? " (public)" : "") + ($0.bindsFreely ? " (bound freely)" : "")
-          + ($0.connectionsMax > 0 ? " (\($0.connectionsMax) connections)" : "")
-          + ($0.proxyProtocol.isEmpty ? "" : " (PROXY protocol from \(names($0.proxyProtocol)))")
-      }.joined(separator: ", "))
+      plan.listeners.map(listener).joined(separator: ", "))
+    if plan.user != nil || plan.group != nil {
+      field("runs as", "user \(plan.user ?? "unchanged"), group \(plan.group ?? "of the user")")
+    }
     field("monitor", plan.monitor?.description ?? "none")
     if let admin = plan.admin { field("commands", admin.socketPath) }
+    if let notify = plan.notify {
+      field("notify", "\(notify.command.joined(separator: " ")), every \(notify.interval.text) at most")
+    }
     field("in front", plan.downstreamNodes.isEmpty ? "no node of ours" : plan.downstreamNodes.joined(separator: ", "))
     field("grace", "\(plan.grace.text), shutdown \(plan.shutdown.text), resolve every \(plan.resolveInterval.text)")
     if let geo = plan.geo {
@@ -33,6 +35,20 @@ struct PlanText {
     if plan.timeScale != 1 { field("time scale", "\(plan.timeScale) (applied below)") }
     for application in plan.applications { lines += self.lines(of: application) }
     return lines.joined(separator: "\n")
+  }
+
+  private func listener(_ plan: ListenerPlan) -> String {
+    var text = plan.address.description
+    func note(_ words: String) { text += " (\(words))" }
+    if plan.isPublic { note("public") }
+    if plan.bindsFreely { note("bound freely") }
+    if plan.connectionsMax > 0 { note("\(plan.connectionsMax) connections") }
+    if !plan.proxyProtocol.isEmpty { note("PROXY protocol from \(names(plan.proxyProtocol))") }
+    if !plan.monitorNetworks.isEmpty { note("only looked at from \(names(plan.monitorNetworks))") }
+    if let tls = plan.tls { note(tls.summary) }
+    if let hsts = plan.strictTransport { note("hsts \(hsts.fieldValue)") }
+    if let redirect = plan.secureRedirect { note("redirects to https, port \(redirect.port), \(redirect.status)") }
+    return text
   }
 
   private func padded(_ name: String) -> String { name + String(repeating: " ", count: max(1, 12 - name.count)) }
@@ -51,12 +67,12 @@ struct PlanText {
 
   private func lines(of application: ApplicationPlan) -> [String] {
     let hosts = application.hosts.isEmpty ? "every host" : application.hosts.joined(separator: ", ")
-    var lines = ["", "application \(application.name): \(hosts)"]
+    var lines = ["", plan.role == .relay ? "connections" : "application \(application.name): \(hosts)"]
     func field(_ name: String, _ value: String) { lines.append("  " + padded(name) + value) }
-    field("cookie", application.cookie.map(cookie) ?? "none")
+    if plan.role != .relay { field("cookie", application.cookie.map(cookie) ?? "none") }
     let pool = application.pool
     field("balance", "\(pool.algorithm.rawValue), queue \(pool.queueMax) per server" + options(of: pool))
-    if plan.role != .siteBalancer { field("failback", failback(pool.failback)) }
+    if plan.role != .siteBalancer, plan.role != .relay { field("failback", failback(pool.failback)) }
     let time = application.timeouts
     field(
       "timeouts",
@@ -71,7 +87,7 @@ struct PlanText {
       "retries",
       "\(retries.attemptsMax) attempts, body \(formatSize(retries.bodyBytesMax)), budget \(retries.budgetPercent) % + \(retries.budgetMinimum)"
     )
-    field("forwarded", forwarding(application.forwarding))
+    if plan.role != .relay { field("forwarded", forwarding(application.forwarding)) }
     for tier in 0..<pool.tierCount {
       let servers = pool.servers.filter { $0.tier == tier }
       lines.append("  tier \(tier)")
@@ -80,6 +96,12 @@ struct PlanText {
       ])
       for server in servers { rows(of: server).forEach { table.add($0) } }
       lines += table.lines(indent: 4)
+      for server in servers {
+        if let tls = server.tls { lines.append("    \(server.name): \(tls.summary)") }
+        if let version = server.proxyProtocol {
+          lines.append("    \(server.name): connections begin with a PROXY header, \(version.rawValue)")
+        }
+      }
     }
     return lines
   }
@@ -88,7 +110,7 @@ struct PlanText {
   private func rows(of server: ServerPlan) -> [[String]] {
     let maximum = server.maxConnections == 0 ? "-" : "\(server.maxConnections)"
     var rows = [
-      [server.name, server.site, server.address.description, server.cookieValue ?? "-", "\(server.weight)", maximum]
+      [server.name, server.site, server.address.serviceText, server.cookieValue ?? "-", "\(server.weight)", maximum]
         + (server.liveness.map { check($0, role: server.admission == nil ? "" : "alive: ") } ?? ["none"])
     ]
     if let admission = server.admission {
@@ -100,7 +122,7 @@ struct PlanText {
   private func check(_ check: CheckPlan, role: String) -> [String] {
     var what = "\(role)\(check.kind.word) \(check.address)"
     if case .http(let http) = check.kind {
-      what = "\(role)\(http.method) \(http.path) \(http.version) \(check.address)"
+      what = "\(role)\(check.tls == nil ? "" : "tls ")\(http.method) \(http.path) \(http.version) \(check.address)"
       if http.expectedStatus != [200...399] {
         what += " expects " + http.expectedStatus.map(statusText).joined(separator: ",")
       }
@@ -123,6 +145,7 @@ struct PlanText {
     if let sameSite = cookie.sameSite { words.append("samesite=\(sameSite.rawValue.lowercased())") }
     if let idle = cookie.maxIdle { words.append("maxidle=\(idle.text)") }
     if let life = cookie.maxLife { words.append("maxlife=\(life.text)") }
+    if let signing = cookie.signing { words.append("signing=\(signing.phase.rawValue)") }
     return words.joined(separator: " ")
   }
 
@@ -149,6 +172,7 @@ struct PlanText {
     }
     if plan.forwardedProto { words.append("proto") }
     if plan.forwardedHost { words.append("host") }
+    if plan.originalTo { words.append("original destination") }
     if !plan.trusted.isEmpty {
       let field = plan.clientField == .forwarded ? "Forwarded" : "X-Forwarded-For"
       words.append("client by \(field) from \(names(plan.trusted))")

@@ -16,13 +16,17 @@ struct PlanView: Encodable {
     var address: String
     var isPublic, bindsFreely: Bool
     var connectionsMax: Int
-    var proxyProtocol: [String]
+    var proxyProtocol, monitorNetworks: [String]
+    var tls: ListenerTLS?
+    var strictTransport: String?
+    var redirectPort, redirectStatus: Int?
   }
   struct Cookie: Encodable {
     var name, mode: String
     var indirect, noCache, preserve, httpOnly, secure: Bool
     var sameSite, domain, path: String?
     var maxIdleMilliseconds, maxLifeMilliseconds: Double?
+    var keyFile, signing: String?
   }
   struct Request: Encodable {
     var method, path, version: String
@@ -34,6 +38,7 @@ struct PlanView: Encodable {
     var request: Request?
     var intervalMilliseconds, fastIntervalMilliseconds, downIntervalMilliseconds, timeoutMilliseconds: Double
     var rise, fall: Int
+    var tls: ServerTLS?
   }
   struct Server: Encodable {
     var name, site, address: String
@@ -42,6 +47,8 @@ struct PlanView: Encodable {
     var isNode: Bool
     var admission, liveness: Check?
     var slowStartMilliseconds: Double
+    var tls: ServerTLS?
+    var proxyProtocol: String?
   }
   struct Pool: Encodable {
     var algorithm: String
@@ -58,7 +65,7 @@ struct PlanView: Encodable {
     var pooledMilliseconds: Double
   }
   struct Forwarding: Encodable {
-    var forwardedFor, forwardedProto, forwardedHost: Bool
+    var forwardedFor, forwardedProto, forwardedHost, originalTo: Bool
     var forwardedForExcept, trusted: [String]
     var clientField: String
   }
@@ -86,7 +93,9 @@ struct PlanView: Encodable {
     var checkIntervalMilliseconds: Double
   }
   var name, role, network, digest: String
+  var user, group: String?
   var site, monitor, adminSocket: String?
+  var notifyCommand: [String]?
   var geo: Geo?
   var listeners: [Listener]
   var applications: [App]
@@ -104,7 +113,10 @@ extension PlanView {
     digest = plan.digest
     site = plan.site
     monitor = plan.monitor?.description
+    user = plan.user
+    group = plan.group
     adminSocket = plan.admin?.socketPath
+    notifyCommand = plan.notify?.command
     geo = plan.geo.map { geo in
       Geo(
         use: geo.use == .tiers ? "tiers" : "redirects", database: geo.databasePath, sites: geo.sites.map(\.name),
@@ -114,7 +126,10 @@ extension PlanView {
       Listener(
         address: $0.address.description, isPublic: $0.isPublic, bindsFreely: $0.bindsFreely,
         connectionsMax: $0.connectionsMax,
-        proxyProtocol: $0.proxyProtocol.map(\.description))
+        proxyProtocol: $0.proxyProtocol.map(\.description),
+        monitorNetworks: $0.monitorNetworks.map(\.description), tls: $0.tls.map(ListenerTLS.init),
+        strictTransport: $0.strictTransport?.fieldValue, redirectPort: $0.secureRedirect.map { Int($0.port) },
+        redirectStatus: $0.secureRedirect?.status)
     }
     applications = plan.applications.map(App.init)
     let limit = plan.limits
@@ -147,7 +162,8 @@ extension PlanView.App {
     let forward = plan.forwarding
     forwarding = PlanView.Forwarding(
       forwardedFor: forward.forwardedFor, forwardedProto: forward.forwardedProto,
-      forwardedHost: forward.forwardedHost, forwardedForExcept: forward.forwardedForExcept.map(\.description),
+      forwardedHost: forward.forwardedHost, originalTo: forward.originalTo,
+      forwardedForExcept: forward.forwardedForExcept.map(\.description),
       trusted: forward.trusted.map(\.description), clientField: forward.clientField.rawValue)
     let retry = plan.retries
     retries = PlanView.Retries(
@@ -162,7 +178,8 @@ extension PlanView.Cookie {
       name: plan.name, mode: plan.mode.rawValue, indirect: plan.indirect, noCache: plan.noCache,
       preserve: plan.preserve, httpOnly: plan.httpOnly, secure: plan.secure, sameSite: plan.sameSite?.rawValue,
       domain: plan.domain, path: plan.path, maxIdleMilliseconds: plan.maxIdle?.inMilliseconds,
-      maxLifeMilliseconds: plan.maxLife?.inMilliseconds)
+      maxLifeMilliseconds: plan.maxLife?.inMilliseconds, keyFile: plan.signing?.keyPath,
+      signing: plan.signing?.phase.rawValue)
   }
 }
 
@@ -185,10 +202,11 @@ extension PlanView.Pool {
 extension PlanView.Server {
   init(_ plan: ServerPlan) {
     self.init(
-      name: plan.name, site: plan.site, address: plan.address.description, cookieValue: plan.cookieValue,
+      name: plan.name, site: plan.site, address: plan.address.serviceText, cookieValue: plan.cookieValue,
       tier: plan.tier, weight: plan.weight, maxConnections: plan.maxConnections, isNode: plan.isNode,
       admission: plan.admission.map(PlanView.Check.init), liveness: plan.liveness.map(PlanView.Check.init),
-      slowStartMilliseconds: plan.slowStart.inMilliseconds)
+      slowStartMilliseconds: plan.slowStart.inMilliseconds, tls: plan.tls.map(PlanView.ServerTLS.init),
+      proxyProtocol: plan.proxyProtocol?.rawValue)
   }
 }
 
@@ -198,7 +216,7 @@ extension PlanView.Check {
       kind: plan.kind.word, address: plan.address.description, request: nil,
       intervalMilliseconds: plan.interval.inMilliseconds, fastIntervalMilliseconds: plan.fastInterval.inMilliseconds,
       downIntervalMilliseconds: plan.downInterval.inMilliseconds, timeoutMilliseconds: plan.timeout.inMilliseconds,
-      rise: plan.rise, fall: plan.fall)
+      rise: plan.rise, fall: plan.fall, tls: plan.tls.map(PlanView.ServerTLS.init))
     if case .http(let http) = plan.kind {
       request = PlanView.Request(
         method: http.method, path: http.path, version: http.version, host: http.host,
@@ -214,6 +232,7 @@ extension CheckPlan.Kind {
     case .tcp: "tcp"
     case .http: "http"
     case .monitor: "monitor"
+    case .tlsHello: "tls-hello"
     }
   }
 }

@@ -32,7 +32,8 @@ struct TopologyCheck: ParsableCommand {
     let balancers = topology.nodes.count { $0.role == .siteBalancer }
     print(
       "\(path): network \(topology.name): \(count(topology.sites.count, "site")), \(count(topology.offices.count, "office")), "
-        + "\(count(directors, "director")), \(count(balancers, "balancer")), \(count(topology.servers.count, "server")); "
+        + "\(count(directors, "director")), \(count(balancers, "balancer")), \(count(topology.servers.count, "server"))"
+        + (topology.relays.isEmpty ? "; " : ", \(count(topology.relays.count, "relay")); ")
         + (warnings == 0 ? "no findings" : count(warnings, "warning")))
     if strict, warnings > 0 { throw ExitCode(1) }
   }

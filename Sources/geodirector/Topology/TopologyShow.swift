@@ -21,7 +21,7 @@ struct TopologyShow: ParsableCommand {
       """)
 
   @OptionGroup var topology: TopologyFileArgument
-  @Option(help: "Show the derived plan of this office, director or balancer.") var node: String?
+  @Option(help: "Show the derived plan of this office, director, balancer or relay.") var node: String?
   @Option(help: "text or json; for the network also svg or mermaid, a drawing, or map, an SVG world map.") var format =
     Format.text
 

@@ -44,7 +44,8 @@ http {{
 
 
 def haproxy_director(folder: pathlib.Path, name: str, listen, balancers, log: bool, workers: int = 1,
-                     cookie: str = "SITE insert indirect nocache", value: str = "SITE1", forwards: bool = True) -> list[str]:
+                     cookie: str = "SITE insert indirect nocache", value: str = "SITE1", forwards: bool = True,
+                     certificate: pathlib.Path | None = None) -> list[str]:
     """HAProxy as site director: the job of `geodirector_director`; with another cookie, as another node."""
     servers = "\n".join(f"  server {server} {at(address)} cookie {value} check inter {CHECK_SECONDS}s fall 3 rise 2"
                         for server, address in balancers.items())
@@ -69,7 +70,7 @@ defaults
   timeout queue 10s
   timeout check 2s
 listen SD1
-  bind {at(listen)}
+  bind {at(listen)}{f" ssl crt {certificate}" if certificate else ""}
   balance roundrobin
   cookie {cookie}
   option httpchk HEAD / HTTP/1.0
@@ -79,7 +80,7 @@ listen SD1
 
 
 def geodirector_director(program, folder: pathlib.Path, name: str, listen, balancers, log: pathlib.Path | None,
-                         workers: int = 1) -> list[str]:
+                         workers: int = 1, certificate: pathlib.Path | None = None) -> list[str]:
     """geodirector as site director; Via, which HAProxy does not write, comes on top and cannot be turned off."""
     path = folder / f"{name}.yaml"
     path.write_text(json.dumps({
@@ -92,7 +93,7 @@ def geodirector_director(program, folder: pathlib.Path, name: str, listen, balan
         }],
         "sites": [{
             "name": "SITE1",
-            "directors": [{"name": "SD1", "listen": at(listen)}],
+            "directors": [{"name": "SD1", "listen": {"address": at(listen)} | ({"tls": str(certificate)} if certificate else {})}],
             "balancers": [{"name": server, "listen": at(address)} for server, address in balancers.items()],
             # A site has servers; a director never speaks to them.
             "servers": [{"name": "W", "address": at((listen[0], listen[1] + 1))}],

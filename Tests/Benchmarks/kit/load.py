@@ -18,14 +18,15 @@ class Load:
     p99: float
 
 
-def run(address: tuple[str, int], seconds: int, connections: int, headers=(), script: pathlib.Path | None = None) -> Load:
+def run(address: tuple[str, int], seconds: int, connections: int, headers=(), script: pathlib.Path | None = None,
+        scheme: str = "http", path: str = "/") -> Load:
     """Runs wrk with one thread. Ends the benchmark when a connection broke or an answer was no success."""
     command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", "--latency"]
     for header in headers:
         command += ["--header", header]
     if script:
         command += ["--script", str(script)]
-    done = subprocess.run([*command, "http://{}:{}/".format(*address)], capture_output=True, text=True,
+    done = subprocess.run([*command, "{}://{}:{}{}".format(scheme, *address, path)], capture_output=True, text=True,
                           timeout=seconds + 30)
     text = done.stdout
     if done.returncode != 0 or "Socket errors" in text or "Non-2xx" in text:

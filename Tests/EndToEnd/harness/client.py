@@ -26,8 +26,10 @@ class _NothingCame(Exception):
 class Connection:
     """One connection, kept between requests when both sides want that."""
 
-    def __init__(self, address: tuple[str, int], seconds: float):
+    def __init__(self, address: tuple[str, int], seconds: float, context=None, name: str | None = None):
+        """With a context by TLS, to whom bears the name."""
         self.address, self.seconds = address, seconds
+        self._secure = {"ssl": context, "server_hostname": name} if context else {}
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -62,7 +64,7 @@ class Connection:
 
     async def _connect(self):
         try:
-            self._reader, self._writer = await asyncio.open_connection(*self.address, limit=1 << 20)
+            self._reader, self._writer = await asyncio.open_connection(*self.address, limit=1 << 20, **self._secure)
         except OSError:
             raise Failure("refused") from None
         self._writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

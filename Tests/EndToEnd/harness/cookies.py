@@ -7,14 +7,14 @@ import http.cookiejar
 class _Request:
     """The part of urllib's request that the jar asks for."""
 
-    unverifiable, type = False, "http"
+    unverifiable = False
 
-    def __init__(self, host: str, target: str):
-        self.host, self.target, self.cookies = host, target, None
+    def __init__(self, host: str, target: str, scheme: str):
+        self.host, self.target, self.type, self.cookies = host, target, scheme, None
         self.origin_req_host = host
 
     def get_full_url(self):
-        return f"http://{self.host}{self.target}"
+        return f"{self.type}://{self.host}{self.target}"
 
     def get_host(self):
         return self.host
@@ -42,20 +42,20 @@ class _Response:
 
 
 class Jar:
-    def __init__(self, host: str):
-        self.host = host
+    def __init__(self, host: str, is_secure: bool = False):
+        self.host, self.scheme = host, "https" if is_secure else "http"
         self._jar = http.cookiejar.CookieJar()
 
     def header(self, target: str) -> str | None:
         """The Cookie header for a request."""
-        request = _Request(self.host, target)
+        request = _Request(self.host, target, self.scheme)
         self._jar.add_cookie_header(request)
         return request.cookies
 
     def learn(self, target: str, headers):
         """Takes in an answer's Set-Cookie headers."""
         if any(name.lower() == "set-cookie" for name, _ in headers):
-            self._jar.extract_cookies(_Response(headers), _Request(self.host, target))
+            self._jar.extract_cookies(_Response(headers), _Request(self.host, target, self.scheme))
 
     def put(self, header: str):
         """Cookies the user had before, as in a Cookie header."""

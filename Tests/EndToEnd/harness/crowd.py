@@ -24,16 +24,18 @@ class User:
     def __init__(self, crowd: "Crowd", number: int, entry: str, address, seed: int):
         self.crowd, self.number, self.entry, self.address = crowd, number, entry, address
         self.random = random.Random(seed)
-        self.jar = Jar(HOST)
+        context = crowd.network.context
+        self.jar = Jar(HOST, is_secure=context is not None)
         self.parallel = 6 if number % 10 == 0 else 1
         self.keeps = number % 3 != 1
-        self.connections = [Connection(address, PATIENCE) for _ in range(self.parallel)]
+        self.connections = [Connection(address, PATIENCE, context, entry) for _ in range(self.parallel)]
         self.answered = 0
         # Fields that every request has, as lines.
         self.fields = []
 
     async def live(self):
-        await asyncio.sleep(self.random.uniform(0, THINK[1]))
+        # Handshakes of all users at once would be work for seconds, most of it in this process.
+        await asyncio.sleep(self.random.uniform(0, THINK[1] * (10 if self.crowd.network.context else 1)))
         while not self.crowd.leaving:
             width = self.parallel if self.answered else 1
             await asyncio.gather(*(self.request(connection) for connection in self.connections[:width]))

@@ -3,6 +3,7 @@
 import functools
 import os
 import pathlib
+import subprocess
 
 from . import sanitizer
 from .topology import REPOSITORY, NodeSpec, Topology
@@ -27,7 +28,10 @@ class Geodirector:
     name = "geodirector"
 
     def prepare(self, topology: Topology, folder: pathlib.Path):
-        self.file = topology.write(folder / "topology.yaml")
+        certificates = folder / "pki"
+        self.file = topology.with_certificates_in(certificates).write(folder / "topology.yaml")
+        if topology.is_secure:
+            subprocess.run([binary(), "pki", "init", self.file, "--directory", certificates], check=True, stdout=subprocess.DEVNULL)
 
     def command(self, spec: NodeSpec, topology: Topology, folder: pathlib.Path) -> list[str]:
         command = [str(binary()), "deploy", spec.role, spec.name, "--topology", str(self.file)]

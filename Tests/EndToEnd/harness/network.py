@@ -3,10 +3,12 @@
 import contextlib
 import pathlib
 import signal
+import ssl
 
 from . import waiting
 from .access_log import entries
 from .addresses import LoopbackRange, NamespaceRange
+from .certificates import secure_get
 from .namespaces import Fabric
 from .process import Node, stop_all
 from .raw import get
@@ -40,6 +42,12 @@ class Network(contextlib.AbstractContextManager):
             self.fabric = Fabric(addresses)
         self.timeline = Timeline(self.specs, self.groups)
         system.prepare(self.topology, folder)
+        # What users trust and show, where nodes speak TLS: entries bear their own names.
+        self.context = None
+        if self.topology.is_secure:
+            self.context = ssl.create_default_context(cafile=str(folder / "pki/ca.pem"))
+            # Users at a site's own director come with an office's certificate.
+            self.context.load_cert_chain(folder / "pki/OP1.pem")
         self.nodes = {
             name: Node(spec, system.command(spec, self.topology, folder), folder, self.namespace(self.groups[name]))
             for name, spec in self.specs.items()}
@@ -75,6 +83,9 @@ class Network(contextlib.AbstractContextManager):
     def ask(self, entry: str, cookies: str = "", method: str = "GET", target: str = "/", **more):
         """One request on a connection of its own through `entry`."""
         headers = [("Cookie", cookies)] if cookies else []
+        if self.context:
+            return self.in_users_namespace(
+                lambda: secure_get(self.specs[entry].service, self.context, target, entry, method, headers, **more))
         return self.in_users_namespace(
             lambda: get(self.specs[entry].service, target, method=method, headers=headers, **more))
 

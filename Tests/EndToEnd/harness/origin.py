@@ -77,6 +77,14 @@ class Origin(contextlib.AbstractContextManager):
 
     def __init__(self, name: str, address: tuple[str, int], handler=ok):
         self.name, self.address, self.handler = name, address, handler
+        # Takes what comes first on a connection, ahead of TLS, from an unbuffered stream.
+        self.before = None
+        # Of TLS; None: plain.
+        self.context = None
+        # Names that clients asked for, certificates they showed, and whether sessions were resumed, by connection.
+        self.names: list[str | None] = []
+        self.shown: list[dict | None] = []
+        self.resumed: list[bool] = []
         self.healthy = True
         # What checks are answered while it is not.
         self.unhealthy_status = 503
@@ -146,8 +154,24 @@ class Origin(contextlib.AbstractContextManager):
                 self._open.add(connection)
             threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
 
+    def _secure(self, connection: socket.socket) -> socket.socket:
+        self.context.sni_callback = lambda own, name, _: setattr(own, "asked", name)
+        secure = self.context.wrap_socket(connection, server_side=True)
+        with self._lock:
+            self._open.discard(connection)
+            self._open.add(secure)
+            self.names.append(getattr(secure, "asked", None))
+            self.shown.append(secure.getpeercert())
+            self.resumed.append(secure.session_reused)
+        return secure
+
     def _serve(self, connection: socket.socket, number: int):
         try:
+            if self.before:
+                with connection.makefile("rb", buffering=0) as first:
+                    self.before(first)
+            if self.context:
+                connection = self._secure(connection)
             stream = connection.makefile("rb", buffering=262144)
             while self._one(connection, number, stream):
                 pass

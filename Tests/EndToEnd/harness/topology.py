@@ -7,7 +7,7 @@ import pathlib
 import yaml
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
-ROLES = ("office-proxy", "site-director", "site-balancer", "demo-server")
+ROLES = ("office-proxy", "site-director", "site-balancer", "relay", "demo-server")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +48,22 @@ class Topology:
         """The same network with every duration multiplied by `scale`."""
         return Topology(self.data | {"time-scale": scale})
 
+    @property
+    def is_secure(self) -> bool:
+        """Offices are reached by TLS, and so is all behind them."""
+        return any(isinstance(listen, dict) and "tls" in listen for office in self.data.get("offices", []) for listen in office["listen"])
+
+    def with_certificates_in(self, folder: pathlib.Path) -> "Topology":
+        """The same with the files of pki/ in another folder."""
+        def replaced(value):
+            if isinstance(value, dict):
+                return {key: replaced(item) for key, item in value.items()}
+            if isinstance(value, list):
+                return [replaced(item) for item in value]
+            return f"{folder}/{value[4:]}" if isinstance(value, str) and value.startswith("pki/") else value
+
+        return Topology(replaced(self.data))
+
     def moved(self, where) -> "Topology":
         from .addresses import moved
 
@@ -63,10 +79,17 @@ class Topology:
             second = copy.deepcopy(first)
             second["name"] = first["name"] + "B"
             address = f"{base}.{int(last) + 1}"
-            second["listen"] = [{"address": f"{address}:{port}"}]
+            kept = first["listen"][0] if isinstance(first["listen"], list) and isinstance(first["listen"][0], dict) else {}
+            second["listen"] = [kept | {"address": f"{address}:{port}"}]
             if "monitor" in first:
                 second["monitor"] = f"{address}:{split(first['monitor'])[1]}"
             site["directors"] = [first, second]
+            for other in data["sites"]:
+                for node in other["balancers"]:
+                    for listen in node["listen"]:
+                        # Who may come to a balancer with TLS.
+                        if first["name"] in (names := (listen.get("tls") or {}).get("client-names", [])):
+                            names.append(second["name"])
         # Links name sites and offices, so nothing else changes.
         return Topology(data)
 
@@ -80,7 +103,7 @@ class Topology:
 
     @property
     def site_names(self) -> list[str]:
-        return [site["name"] for site in self.data["sites"]]
+        return [site["name"] for site in self.data.get("sites", [])]
 
     def nodes(self) -> dict[str, NodeSpec]:
         """Every node by name, in the order of the file: offices last."""
@@ -89,7 +112,9 @@ class Topology:
         def add(entry, role, site, service, monitor, preference=()):
             found[entry["name"]] = NodeSpec(entry["name"], role, site, service, monitor, tuple(preference))
 
-        for site in self.data["sites"]:
+        for entry in self.data.get("relays", []):
+            add(entry, "relay", None, _listen(entry), entry.get("monitor") and split(entry["monitor"]))
+        for site in self.data.get("sites", []):
             for server in site["servers"]:
                 if "host" in server:
                     ports = dict(server["ports"])

@@ -113,6 +113,11 @@ final class CoreFixture {
     tell(exchange.connectionLost(responseBegun: responseBegun, wasKept: wasKept, pool: &pool, now: now))
   }
 
+  /// The server turns the connection down before it looks at the request.
+  func reject(_ exchange: inout Exchange) -> String {
+    tell(exchange.connectionRejected(pool: &pool, now: now))
+  }
+
   /// A response's head comes.
   func respond(_ exchange: inout Exchange, _ refusal: Exchange.Refusal = .none) -> String {
     tell(exchange.responseHead(refusal, pool: &pool, now: now))

@@ -247,6 +247,31 @@ import Topology
     #expect(core.takeEvidence().isEmpty, "and is told once")
   }
 
+  @Test("C4: where a server may turn connections down yet, only its answer takes failures back")
+  func rejectionsAreEvidence() {
+    let core = CoreFixture(PlanBuilder.balancer())
+    func connect(_ exchange: inout Exchange) {
+      exchange.connected(isNew: true, mayBeRejected: true, pool: &core.pool)
+      exchange.requestBytesSent()
+    }
+    for _ in 0..<2 {
+      var exchange = Exchange()
+      _ = core.begin(&exchange, cookie: "W11", attemptsMax: 1)
+      connect(&exchange)
+      _ = core.reject(&exchange)
+    }
+    #expect(core.takeEvidence() == ["W11 connectFailed", "W11 connectFailed"])
+    var exchange = Exchange()
+    _ = core.begin(&exchange, cookie: "W11")
+    connect(&exchange)
+    #expect(core.takeEvidence().isEmpty)
+    #expect(core.respond(&exchange) == "relay")
+    #expect(core.takeEvidence() == ["W11 connected"])
+    core.finish(&exchange)
+    core.serve(cookie: "W11")
+    #expect(core.takeEvidence().isEmpty, "and is told once")
+  }
+
   @Test("C4: evidence is bounded")
   func evidenceIsBounded() {
     let core = CoreFixture(PlanBuilder.balancer())

@@ -50,6 +50,27 @@ import Topology
     #expect(core.holdsNothing)
   }
 
+  @Test(
+    "D1: a server that turns the connection down has processed nothing, whatever was sent", arguments: ["GET", "POST"])
+  func rejected(method: String) {
+    let core = CoreFixture(PlanBuilder.balancer())
+    var exchange = Exchange()
+    var seen: Set<String> = [core.begin(&exchange, method: method)]
+    for _ in 0..<3 {
+      core.connect(&exchange)
+      #expect(seen.insert(core.reject(&exchange)).inserted, "no server twice")
+    }
+    core.connect(&exchange)
+    #expect(
+      core.reject(&exchange) == "answer destinationUnavailable", "nobody in front need fear that it was processed")
+    #expect(core.holdsNothing)
+    _ = core.begin(&exchange, cookie: "W11", method: method)
+    core.connect(&exchange)
+    exchange.replayLost()
+    #expect(core.reject(&exchange) == "answer connectionTerminated", "what is no longer held cannot be sent again")
+    #expect(core.holdsNothing)
+  }
+
   @Test("D1: a request that no server was reached for is tried again whatever its method", arguments: ["GET", "POST"])
   func notConnected(method: String) {
     let core = CoreFixture(PlanBuilder.balancer())

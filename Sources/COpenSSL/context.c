@@ -1,0 +1,284 @@
+#include "internal.h"
+#include <ctype.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
+
+/// Suites of TLS 1.2 with forward secrecy and authenticated encryption; those of 1.3 are all so.
+static const char suites[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+static const char groups[] = "X25519:P-256:P-384";
+
+/// Where OpenSSL's context keeps ours.
+static int contextIndex;
+static pthread_once_t contextIndexOnce = PTHREAD_ONCE_INIT;
+
+static void make_context_index(void) { contextIndex = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL); }
+
+co_context *co_root_of(SSL *ssl) { return ((co_connection *)SSL_get_app_data(ssl))->context; }
+
+co_context *co_context_hold(co_context *context) {
+  atomic_fetch_add(&context->holders, 1);
+  return context;
+}
+
+void co_context_free(co_context *context) {
+  if (!context || atomic_fetch_sub(&context->holders, 1) != 1) return;
+  SSL_CTX_free(context->ssl);
+  if (context->keys) co_ticket_keys_free(context->keys);
+  for (int i = 0; i < context->nameCount; i++) {
+    free(context->names[i].name);
+    if (context->names[i].context != context) co_context_free(context->names[i].context);
+  }
+  for (int i = 0; i < context->allowedCount; i++) free(context->allowed[i]);
+  free(context->names);
+  free(context->allowed);
+  free(context->staple);
+  free(context);
+}
+
+static co_context *context_new(const SSL_METHOD *method, int minimum) {
+  pthread_once(&contextIndexOnce, make_context_index);
+  co_context *context = calloc(1, sizeof *context);
+  context->holders = 1;
+  context->ssl = SSL_CTX_new(method);
+  SSL_CTX_set_ex_data(context->ssl, contextIndex, context);
+  SSL_CTX_set_min_proto_version(context->ssl, minimum == 3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+  SSL_CTX_set_cipher_list(context->ssl, suites);
+  SSL_CTX_set1_groups_list(context->ssl, groups);
+  SSL_CTX_set_options(context->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  // Memory of records goes back as soon as a connection rests; one receive takes in what there is.
+  SSL_CTX_set_mode(context->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_clear_mode(context->ssl, SSL_MODE_AUTO_RETRY);
+  SSL_CTX_set_read_ahead(context->ssl, 1);
+  ERR_clear_error();
+  return context;
+}
+
+// Servers
+
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *length, const unsigned char *offered, unsigned int count, void *unused) {
+  (void)ssl; (void)unused;
+  static const unsigned char known[] = "\x08http/1.1\x08http/1.0";
+  int found = SSL_select_next_proto((unsigned char **)out, length, known, sizeof known - 1, offered, count);
+  // RFC 7301 section 3.2: who offers only what is not spoken here is told so.
+  return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static int by_name(const void *a, const void *b) {
+  const co_named *first = a, *second = b;
+  int order = strcmp(first->name, second->name);
+  return order ? order : first->order - second->order;
+}
+
+static co_context *find_name(co_context *root, const char *name) {
+  int low = 0, high = root->nameCount;
+  while (low < high) {
+    int middle = (low + high) / 2;
+    if (strcmp(root->names[middle].name, name) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low < root->nameCount && !strcmp(root->names[low].name, name) ? root->names[low].context : NULL;
+}
+
+/// The context for a name: that of the name itself, else that of its parent's wildcard.
+static co_context *context_for(co_context *root, const char *name) {
+  char text[257];
+  size_t length = strlen(name);
+  if (length > 0 && name[length - 1] == '.') length--;
+  if (length == 0 || length > 254) return NULL;
+  for (size_t i = 0; i < length; i++) text[i + 1] = (char)tolower((unsigned char)name[i]);
+  text[length + 1] = 0;
+  co_context *found = find_name(root, text + 1);
+  if (found) return found;
+  char *dot = strchr(text + 1, '.');
+  if (!dot) return NULL;
+  dot[-1] = '*';
+  return find_name(root, dot - 1);
+}
+
+static int choose_context(SSL *ssl, int *alert, void *argument) {
+  co_context *root = argument;
+  const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  co_context *found = name ? context_for(root, name) : NULL;
+  if (!found) {
+    if (!root->isStrict) return SSL_TLSEXT_ERR_NOACK;
+    *alert = SSL_AD_UNRECOGNIZED_NAME;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+  }
+  if (found != root) SSL_set_SSL_CTX(ssl, found->ssl);
+  return SSL_TLSEXT_ERR_OK;
+}
+
+static int give_staple(SSL *ssl, void *unused) {
+  (void)unused;
+  co_context *context = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), contextIndex);
+  if (!context || !context->staple) return SSL_TLSEXT_ERR_NOACK;
+  unsigned char *copy = OPENSSL_memdup(context->staple, context->stapleCount);
+  if (!copy) return SSL_TLSEXT_ERR_NOACK;
+  SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)context->stapleCount);
+  return SSL_TLSEXT_ERR_OK;
+}
+
+int co_is_allowed(co_context *root, X509 *certificate) {
+  if (root->allowedCount == 0) return 1;
+  for (int i = 0; i < root->allowedCount; i++) {
+    const char *name = root->allowed[i];
+    unsigned flags = X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS;
+    // A name with a dot in front stands for what has one label more.
+    if (name[0] == '*') name++;
+    if (X509_check_host(certificate, name, 0, flags, NULL) == 1) return 1;
+  }
+  return 0;
+}
+
+static int verify_client(int isGood, X509_STORE_CTX *store) {
+  if (!isGood || X509_STORE_CTX_get_error_depth(store) != 0) return isGood;
+  SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+  if (co_is_allowed(co_root_of(ssl), X509_STORE_CTX_get_current_cert(store))) return 1;
+  X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+  return 0;
+}
+
+co_context *co_server_new(int minimum, co_ticket_keys *keys, const uint8_t *scope, int64_t sessionSeconds) {
+  co_context *context = context_new(TLS_server_method(), minimum);
+  SSL_CTX *ssl = context->ssl;
+  SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_session_id_context(ssl, scope, 32);
+  SSL_CTX_set_timeout(ssl, (long)sessionSeconds);
+  SSL_CTX_set_max_early_data(ssl, 0);
+  SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);
+  SSL_CTX_set_tlsext_status_cb(ssl, give_staple);
+  if (keys) {
+    context->keys = co_ticket_keys_hold(keys);
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, co_ticket_callback);
+  } else {
+    SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
+    SSL_CTX_set_num_tickets(ssl, 0);
+  }
+  return context;
+}
+
+int co_context_use(co_context *context, co_credential *credential) {
+  int done = SSL_CTX_use_certificate(context->ssl, credential->certificate) == 1
+    && SSL_CTX_use_PrivateKey(context->ssl, credential->key) == 1 && SSL_CTX_set1_chain(context->ssl, credential->chain) == 1;
+  ERR_clear_error();
+  return done ? CO_OK : CO_REFUSED;
+}
+
+int co_context_trust(co_context *context, const char *path) {
+  if (!path) {
+    SSL_CTX_set_default_verify_paths(context->ssl);
+    ERR_clear_error();
+    return 0;
+  }
+  errno = 0;
+  BIO *file = BIO_new_file(path, "r");
+  int saved = errno;
+  if (!file) {
+    ERR_clear_error();
+    errno = saved;
+    return -CO_UNREADABLE;
+  }
+  BIO_free(file);
+  STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(path);
+  int count = names ? sk_X509_NAME_num(names) : 0;
+  sk_X509_NAME_pop_free(names, X509_NAME_free);
+  ERR_clear_error();
+  if (count == 0) return -CO_NO_CERTIFICATE;
+  if (SSL_CTX_load_verify_file(context->ssl, path) != 1) count = -CO_BAD_CERTIFICATE;
+  ERR_clear_error();
+  return count;
+}
+
+int co_server_require_client(co_context *context, const char *path) {
+  int count = co_context_trust(context, path);
+  if (count < 0) return count;
+  SSL_CTX_set_client_CA_list(context->ssl, SSL_load_client_CA_file(path));
+  SSL_CTX_set_verify(context->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, verify_client);
+  ERR_clear_error();
+  return count;
+}
+
+void co_server_allow(co_context *context, const char *name) {
+  context->allowed = realloc(context->allowed, sizeof(char *) * (size_t)(context->allowedCount + 1));
+  context->allowed[context->allowedCount++] = strdup(name);
+}
+
+void co_context_staple(co_context *context, const uint8_t *bytes, size_t count) {
+  free(context->staple);
+  context->staple = malloc(count);
+  memcpy(context->staple, bytes, count);
+  context->stapleCount = count;
+}
+
+void co_server_add_name(co_context *root, const char *name, co_context *context) {
+  if (root->nameCount == root->nameRoom) {
+    root->nameRoom = root->nameRoom * 2 + 8;
+    root->names = realloc(root->names, sizeof(co_named) * (size_t)root->nameRoom);
+  }
+  if (context != root) co_context_hold(context);
+  root->names[root->nameCount] = (co_named){strdup(name), context, root->nameCount};
+  root->nameCount++;
+}
+
+void co_server_seal(co_context *root, int strict) {
+  root->isStrict = strict;
+  root->isRoot = 1;
+  if (root->nameCount) qsort(root->names, (size_t)root->nameCount, sizeof(co_named), by_name);
+  SSL_CTX_set_tlsext_servername_callback(root->ssl, choose_context);
+  SSL_CTX_set_tlsext_servername_arg(root->ssl, root);
+}
+
+// Clients
+
+static int keep_session(SSL *ssl, SSL_SESSION *session) {
+  co_connection *connection = SSL_get_app_data(ssl);
+  if (!connection || !connection->peer) return 0;
+  // A copy: OpenSSL spoils the connection's own when that ends without a close_notify, as connections kept by many servers do.
+  SSL_SESSION *copy = SSL_SESSION_dup(session);
+  if (copy) co_peer_keep(connection->peer, copy);
+  ERR_clear_error();
+  return 0;
+}
+
+co_context *co_client_new(int minimum, int verify) {
+  co_context *context = context_new(TLS_client_method(), minimum);
+  static const unsigned char protocols[] = "\x08http/1.1";
+  SSL_CTX_set_alpn_protos(context->ssl, protocols, sizeof protocols - 1);
+  SSL_CTX_set_verify(context->ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+  SSL_CTX_set_session_cache_mode(context->ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(context->ssl, keep_session);
+  return context;
+}
+
+co_peer *co_peer_new(co_context *client, const char *name, int isAddress) {
+  co_peer *peer = calloc(1, sizeof *peer);
+  peer->context = co_context_hold(client);
+  peer->name = name ? strdup(name) : NULL;
+  peer->isAddress = isAddress;
+  peer->holders = 1;
+  pthread_mutex_init(&peer->lock, NULL);
+  return peer;
+}
+
+void co_peer_free(co_peer *peer) {
+  if (!peer || atomic_fetch_sub(&peer->holders, 1) != 1) return;
+  SSL_SESSION_free(peer->session);
+  co_context_free(peer->context);
+  pthread_mutex_destroy(&peer->lock);
+  free(peer->name);
+  free(peer);
+}
+
+void co_peer_keep(co_peer *peer, SSL_SESSION *session) {
+  pthread_mutex_lock(&peer->lock);
+  SSL_SESSION *old = peer->session;
+  peer->session = session;
+  pthread_mutex_unlock(&peer->lock);
+  SSL_SESSION_free(old);
+}
+
+void co_peer_forget(co_peer *peer) { co_peer_keep(peer, NULL); }

@@ -1,0 +1,156 @@
+#ifndef COPENSSL_H
+#define COPENSSL_H
+// What Swift needs of OpenSSL 3, with nothing of OpenSSL's own headers: its interface is made of macros, callbacks and
+// reference counts. Nothing here waits for the network, and no function keeps an error in OpenSSL's queue.
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "creactor.h"
+
+/// A certificate with its chain and private key.
+typedef struct co_credential co_credential;
+/// A context of OpenSSL with what its callbacks need. Lives as long as it or a connection made with it is held.
+typedef struct co_context co_context;
+/// The keys of session tickets, shared by contexts and threads.
+typedef struct co_ticket_keys co_ticket_keys;
+/// A server that connections are made to: its expected name, and the session to resume.
+typedef struct co_peer co_peer;
+/// A key for message authentication codes (HMAC-SHA256), for one thread.
+typedef struct co_mac co_mac;
+
+enum {
+  CO_OK = 0,
+  CO_UNREADABLE,         // the file cannot be opened; errno tells why
+  CO_NO_CERTIFICATE,     // no certificate in it
+  CO_BAD_CERTIFICATE,    // a certificate in it cannot be parsed
+  CO_NO_KEY,             // no private key in it
+  CO_ENCRYPTED_KEY,      // the key needs a password
+  CO_BAD_KEY,            // the key cannot be parsed
+  CO_KEY_MISMATCH,       // the key is another certificate's
+  CO_REFUSED,            // OpenSSL refuses it: too weak for its security level
+};
+
+/// "OpenSSL 3.0.11 19 Sep 2023"
+const char *co_library_version(void);
+
+// Credentials
+
+/// Loads a certificate, its chain and its key; the key's file may be the certificate's. One of the codes above.
+int co_credential_load(const char *certificate, const char *key, co_credential **out);
+void co_credential_free(co_credential *credential);
+/// The DNS name at a position, lower case, zero at the end: its length; -1 when there are no more. The common name counts only when
+/// there is no DNS name at all.
+int co_credential_name(co_credential *credential, int position, char *out, size_t size);
+/// First and last second of validity, as Unix time.
+void co_credential_validity(co_credential *credential, int64_t *notBefore, int64_t *notAfter);
+/// A number for the kind of key: credentials of different kinds can serve the same names together.
+int co_credential_key_kind(co_credential *credential);
+
+// Contexts
+
+/// A server's context. `minimum` is 2 or 3, of TLS 1.2 and 1.3. `keys` may be null: no session is resumed then. 32 bytes of
+/// `scope` bind tickets to what they were made for.
+co_context *co_server_new(int minimum, co_ticket_keys *keys, const uint8_t *scope, int64_t sessionSeconds);
+/// A client's context.
+co_context *co_client_new(int minimum, int verify);
+co_context *co_context_hold(co_context *context);
+void co_context_free(co_context *context);
+/// Gives it a certificate; one for each kind of key.
+int co_context_use(co_context *context, co_credential *credential);
+/// Trusts the certificates of a PEM file; null: the system's. Returns how many were read (0: the system's), or minus one of
+/// the codes above.
+int co_context_trust(co_context *context, const char *path);
+/// Server: clients must show a certificate of who is trusted.
+int co_server_require_client(co_context *context, const char *path);
+/// Server, with required certificates: adds a name that is let in, "*.example.com" for one label in front. None added: all are.
+void co_server_allow(co_context *context, const char *name);
+/// Server: an OCSP response, in DER, for the certificate of this context.
+void co_context_staple(co_context *context, const uint8_t *bytes, size_t count);
+/// Server: connections for a name are served by another context. Earlier names win.
+void co_server_add_name(co_context *root, const char *name, co_context *context);
+/// To be called when all names were added. Strict: connections without a known name are refused.
+void co_server_seal(co_context *root, int strict);
+
+// Ticket keys
+
+#define CO_TICKET_KEY_BYTES 80
+co_ticket_keys *co_ticket_keys_new(void);
+co_ticket_keys *co_ticket_keys_hold(co_ticket_keys *keys);
+void co_ticket_keys_free(co_ticket_keys *keys);
+/// Takes these keys, the first of which makes tickets; at most 4 of CO_TICKET_KEY_BYTES each.
+void co_ticket_keys_set(co_ticket_keys *keys, const uint8_t *bytes, int count);
+/// Makes a new key, which from now on makes tickets; the `kept` newest before it still open theirs. 1: done.
+int co_ticket_keys_rotate(co_ticket_keys *keys, int kept);
+
+// Peers
+
+/// `name` is expected in the server's certificate and told to it; an address when `isAddress`. Null: neither.
+co_peer *co_peer_new(co_context *client, const char *name, int isAddress);
+void co_peer_free(co_peer *peer);
+/// Drops the session: the next connection makes a full handshake.
+void co_peer_forget(co_peer *peer);
+
+// Connections
+
+/// A connection over a socket, which stays the caller's. Null: no memory.
+cr_transport *co_accept(co_context *server, int fd);
+cr_transport *co_connect(co_peer *peer, int fd);
+/// Bytes that were received from the socket by others, to be read before its own. 1: done.
+int co_feed(cr_transport *connection, const void *bytes, size_t count);
+/// Of a connection without a socket (fd -1), which reads only what it is fed: what is to be sent; its length, 0: nothing.
+size_t co_take(cr_transport *connection, void *bytes, size_t count);
+
+/// What a connection broke with, beside errors of the socket.
+enum {
+  CO_PROTOCOL = 71,   // EPROTO: TLS itself failed; co_error tells how
+  CO_TRUNCATED = 61,  // ENODATA: the stream ended without a close_notify
+};
+int co_is_established(cr_transport *connection);
+/// 2 or 3 for TLS 1.2 or 1.3; 0 before the handshake.
+int co_version(cr_transport *connection);
+/// The suite's name as OpenSSL has it; null before the handshake.
+const char *co_cipher(cr_transport *connection);
+/// The name the client asked for; null: none.
+const char *co_server_name(cr_transport *connection);
+/// The protocol agreed on: its length, 0 for none.
+int co_protocol(cr_transport *connection, char *out, size_t size);
+int co_is_resumed(cr_transport *connection);
+/// The first DNS name of the peer's certificate, or its common name: its length; -1 without a certificate.
+int co_peer_name(cr_transport *connection, char *out, size_t size);
+/// The common name of the peer's certificate: its length; -1 without one.
+int co_peer_common_name(cr_transport *connection, char *out, size_t size);
+/// Why the connection broke, for people: its length; 0: it did not.
+int co_error(cr_transport *connection, char *out, size_t size);
+/// -errno, or minus one of the codes above, once the connection is broken; 0: it is not.
+int co_failure(cr_transport *connection);
+/// Whether the peer has sent anything at all.
+int co_has_read(cr_transport *connection);
+/// The first bytes of the client's first record were no TLS: it may have spoken plain HTTP.
+int co_is_plain_http(cr_transport *connection);
+
+// Message authentication codes
+
+co_mac *co_mac_new(const uint8_t *key, size_t count);
+void co_mac_free(co_mac *mac);
+/// HMAC-SHA256 of the parts in a row. 1: done.
+int co_mac_code(co_mac *mac, const struct iovec *parts, int count, uint8_t out[32]);
+/// In a time that does not tell where they differ.
+int co_equal(const void *a, const void *b, size_t count);
+int co_random(uint8_t *out, size_t count);
+int co_sha256(const void *bytes, size_t count, uint8_t out[32]);
+
+// A private authority for trials
+
+typedef struct co_identity co_identity;
+/// A key and a certificate for it, signed by `issuer` (null: by itself, an authority). `names` are "DNS:..." and "IP:...",
+/// comma between them, null for an authority. Null: it could not be made.
+co_identity *co_identity_new(const char *commonName, const char *names, int64_t notBefore, int64_t notAfter, co_identity *issuer);
+void co_identity_free(co_identity *identity);
+/// An authority made before, from its files; one of the codes above.
+int co_identity_load(const char *certificate, const char *key, co_identity **out);
+/// PEM text: its length, or the length needed when `size` is less; 0: it failed.
+size_t co_identity_certificate(co_identity *identity, char *out, size_t size);
+size_t co_identity_key(co_identity *identity, char *out, size_t size);
+
+#endif

@@ -1,0 +1,73 @@
+#ifndef COPENSSL_INTERNAL_H
+#define COPENSSL_INTERNAL_H
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include "copenssl.h"
+
+struct co_credential {
+  X509 *certificate;
+  STACK_OF(X509) *chain;
+  EVP_PKEY *key;
+};
+
+typedef struct {
+  char *name;
+  co_context *context;
+  int order;
+} co_named;
+
+/// Held by its owner and by OpenSSL's context, which every connection holds.
+struct co_context {
+  SSL_CTX *ssl;
+  atomic_int holders;
+  co_ticket_keys *keys;
+  co_named *names;
+  int nameCount, nameRoom;
+  int isStrict, isRoot;
+  char **allowed;
+  int allowedCount;
+  uint8_t *staple;
+  size_t stapleCount;
+};
+
+struct co_peer {
+  co_context *context;
+  char *name;
+  int isAddress;
+  atomic_int holders;
+  pthread_mutex_t lock;
+  SSL_SESSION *session;
+};
+
+typedef struct {
+  cr_transport base;
+  SSL *ssl;
+  int fd;
+  co_context *context;
+  co_peer *peer;
+  /// -errno once the connection is broken.
+  int failed;
+  /// -errno once nothing can be sent any more; what was received can still be read.
+  int sendFailed;
+  unsigned long reason;
+  long verification;
+  /// Bytes of the stream that are encrypted and still wait for the kernel.
+  size_t owed;
+  /// Encrypted bytes that the kernel had no room for.
+  uint8_t *waiting;
+  size_t waitingStart, waitingEnd, waitingRoom;
+  /// Bytes that were received before the connection was there; they come before those of the socket.
+  uint8_t *early;
+  size_t earlyStart, earlyEnd;
+  uint8_t isEstablished, isDrained, isHeld, isDry, isEnded, sawEnd, isGathering, isServer, isPlain, hasRead;
+} co_connection;
+
+int co_ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt);
+/// The context that a server's connection began with.
+co_context *co_root_of(SSL *ssl);
+int co_is_allowed(co_context *root, X509 *certificate);
+void co_peer_keep(co_peer *peer, SSL_SESSION *session);
+int co_name_of(X509 *certificate, int position, char *out, size_t size);
+int co_common_name_of(X509 *certificate, char *out, size_t size);
+#endif

@@ -1,0 +1,61 @@
+internal import COpenSSL
+internal import Glibc
+public import Topology
+
+/// All that connections to one server share: who is trusted, the name expected, our certificate, the session to resume.
+///
+/// Immutable but for the session; a change of files makes another (`ServerTLS`).
+public final class ClientContext: Sendable {
+  private struct Holder: @unchecked Sendable { let pointer: OpaquePointer }
+  private let holder: Holder
+  private let stamps: [FileStamp]
+  /// What is doubtful about its files.
+  public let warnings: [TLSWarning]
+
+  /// Loads what the plan names.
+  /// - Parameter now: Unix seconds.
+  public init(_ plan: ServerTLSPlan, now: Int64) throws(TLSError) {
+    let files = plan.certificate.map { CertificateFiles($0) }
+    let watched = [files?.certificate, files?.key, plan.authorityPath].compactMap { $0 }
+    stamps = watched.map { FileStamp($0) }
+    guard let context = co_client_new(plan.minimum == .tls13 ? 3 : 2, plan.verifies ? 1 : 0) else {
+      throw .library("no memory for a context")
+    }
+    defer { co_context_free(context) }
+    if plan.verifies {
+      let trusted = co_context_trust(context, plan.authorityPath)
+      let reason = errno
+      if trusted < 0, let path = plan.authorityPath { throw authorityError(trusted, path, reason) }
+    }
+    if let files {
+      let credential = try Credential(files, now: now)
+      guard co_context_use(context, credential.pointer) == 0 else { throw .tooWeak(path: files.certificate) }
+      warnings = credential.warnings(now: now)
+    } else {
+      warnings = []
+    }
+    guard let peer = co_peer_new(context, plan.name, Self.isAddress(plan.name) ? 1 : 0) else {
+      throw .library("no memory for a peer")
+    }
+    holder = Holder(pointer: peer)
+  }
+
+  deinit { co_peer_free(holder.pointer) }
+
+  /// Whether a file is another one than when it was loaded.
+  public var isOutdated: Bool { stamps.contains { FileStamp($0.path) != $0 } }
+
+  /// A connection over a socket that is connected to the server; nil: no memory. The descriptor stays the caller's.
+  public func connect(_ descriptor: Int32) -> TLSConnection? {
+    co_connect(holder.pointer, descriptor).map { TLSConnection($0) }
+  }
+
+  /// Drops the session: the next connection makes a full handshake.
+  public func forgetSession() { co_peer_forget(holder.pointer) }
+
+  /// Certificates name addresses and hosts apart.
+  private static func isAddress(_ name: String) -> Bool {
+    var space = in6_addr()
+    return inet_pton(AF_INET, name, &space) == 1 || inet_pton(AF_INET6, name, &space) == 1
+  }
+}

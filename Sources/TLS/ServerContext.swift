@@ -1,0 +1,138 @@
+internal import COpenSSL
+internal import Glibc
+public import Topology
+
+/// All that connections of a TLS listener share: certificates by name, versions, tickets, who must show a certificate.
+///
+/// Immutable; a change of files makes another (`ListenerTLS`). Connections keep what they were made with.
+public final class ServerContext: Sendable {
+  private struct Holder: @unchecked Sendable { let pointer: OpaquePointer }
+  private let holder: Holder
+  private let stamps: [FileStamp]
+  /// What is doubtful about its files.
+  public let warnings: [TLSWarning]
+  /// Every name that a certificate serves, in the order of the files.
+  public let names: [String]
+
+  /// Loads what the plan names.
+  ///
+  /// - Parameter tickets: the keys of session tickets; nil: sessions are not resumed.
+  /// - Parameter now: Unix seconds.
+  public init(_ plan: ListenerTLSPlan, tickets: TicketKeys?, now: Int64) throws(TLSError) {
+    let (files, watched) = try CertificateFiles.all(plan.certificates)
+    let clients = plan.clients.map { [$0.authorityPath] } ?? []
+    // Stamps before the files are read: a change in between is seen as one.
+    let stamps = (watched + clients).map { FileStamp($0) }
+    var builder = ContextBuilder(plan, tickets: plan.resumes ? tickets : nil, scope: try Self.scope(plan))
+    var warnings: [TLSWarning] = []
+    for entry in files {
+      let credential = try Credential(entry, now: now)
+      warnings += credential.warnings(now: now)
+      try builder.add(credential)
+    }
+    guard let root = builder.finish() else { throw .noCertificates }
+    holder = Holder(pointer: root)
+    self.stamps = stamps
+    self.warnings = warnings
+    names = builder.names
+  }
+
+  deinit { co_context_free(holder.pointer) }
+
+  /// Whether a file is another one than when it was loaded.
+  public var isOutdated: Bool { stamps.contains { FileStamp($0.path) != $0 } }
+
+  /// A connection that a client has opened; nil: no memory. The descriptor stays the caller's.
+  public func accept(_ descriptor: Int32) -> TLSConnection? {
+    co_accept(holder.pointer, descriptor).map { TLSConnection($0) }
+  }
+
+  /// What tickets are bound to: nobody resumes a session that a full handshake would now refuse.
+  private static func scope(_ plan: ListenerTLSPlan) throws(TLSError) -> [UInt8] {
+    var text = Array("geodirector\0".utf8)
+    if let clients = plan.clients {
+      text += try FileBytes.read(clients.authorityPath)
+      for name in clients.names { text += [0] + Array(name.utf8) }
+    }
+    var digest = [UInt8](repeating: 0, count: 32)
+    guard co_sha256(text, text.count, &digest) == 1 else { throw .library("no SHA-256") }
+    return digest
+  }
+}
+
+/// Puts certificates together: those of the same names and different kinds of keys serve together.
+private struct ContextBuilder: ~Copyable {
+  private struct Group {
+    var context: OpaquePointer
+    var names: [String]
+    var kinds: [Int32]
+  }
+  private let plan: ListenerTLSPlan
+  private let tickets: TicketKeys?
+  private let scope: [UInt8]
+  private var groups: [Group] = []
+  private(set) var names: [String] = []
+
+  init(_ plan: ListenerTLSPlan, tickets: TicketKeys?, scope: [UInt8]) {
+    self.plan = plan
+    self.tickets = tickets
+    self.scope = scope
+  }
+
+  deinit { for group in groups { co_context_free(group.context) } }
+
+  mutating func add(_ credential: borrowing Credential) throws(TLSError) {
+    let names = credential.names
+    let kind = credential.keyKind
+    let known = groups.firstIndex { $0.names == names && !$0.kinds.contains(kind) }
+    let position: Int
+    if let known {
+      position = known
+      groups[known].kinds.append(kind)
+    } else {
+      groups.append(Group(context: try newContext(), names: names, kinds: [kind]))
+      position = groups.count - 1
+      for name in names where !self.names.contains(name) { self.names.append(name) }
+    }
+    guard co_context_use(groups[position].context, credential.pointer) == 0 else {
+      throw .tooWeak(path: credential.files.certificate)
+    }
+    if let staple = credential.files.staple {
+      let bytes = try FileBytes.read(staple)
+      if !bytes.isEmpty { co_context_staple(groups[position].context, bytes, bytes.count) }
+    }
+  }
+
+  private func newContext() throws(TLSError) -> OpaquePointer {
+    let seconds = plan.ticketRotation.components.seconds
+    guard let context = co_server_new(plan.minimum == .tls13 ? 3 : 2, tickets?.pointer, scope, seconds) else {
+      throw .library("no memory for a context")
+    }
+    guard let clients = plan.clients else { return context }
+    let trusted = co_server_require_client(context, clients.authorityPath)
+    let reason = errno
+    guard trusted > 0 else {
+      co_context_free(context)
+      throw authorityError(trusted, clients.authorityPath, reason)
+    }
+    for name in clients.names { co_server_allow(context, name) }
+    return context
+  }
+
+  /// The first context, which knows the names of all. The caller owns it.
+  mutating func finish() -> OpaquePointer? {
+    guard let root = groups.first?.context else { return nil }
+    for group in groups { for name in group.names { co_server_add_name(root, name, group.context) } }
+    co_server_seal(root, plan.isStrict ? 1 : 0)
+    return co_context_hold(root)
+  }
+}
+
+/// Why a file of authorities could not be taken.
+func authorityError(_ code: Int32, _ path: String, _ reason: Int32) -> TLSError {
+  switch Int(-code) {
+  case CO_UNREADABLE: .unreadable(path: path, reason: String(cString: strerror(reason)))
+  case CO_BAD_CERTIFICATE: .badCertificate(path: path)
+  default: .noCertificate(path: path)
+  }
+}

@@ -1,0 +1,167 @@
+import ArgumentParser
+import Glibc
+import TLS
+import Topology
+
+/// `geodirector pki init FILE`
+struct PKIInit: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "init", abstract: "Make an authority and a short-lived certificate for every node of a topology.",
+    discussion: """
+      Example:
+        geodirector pki init topologies/two-sites.yaml --directory pki
+
+      Writes ca.pem (its key in ca.key) and, for each office, director, balancer and server, NAME.pem with certificate and key,
+      good for its name, its host names and its addresses, as server and as client. Keys are EC P-256 and readable by you alone.
+      For trials and tests: the authority's key lies unprotected beside what it signs.
+      """)
+
+  @OptionGroup var topology: TopologyFileArgument
+  @Option(help: "Where the files go; it is made if it is not there.") var directory = "pki"
+  @Option(help: "Days until the certificates end, 1 to 825.") var days = 30
+  @Flag(help: "Make everything anew over what is there, a new authority too.") var force = false
+
+  func validate() throws {
+    if !(1...825).contains(days) { throw ValidationError("--days is a number from 1 to 825") }
+  }
+
+  func run() throws {
+    let loaded = try TopologyFiles.load(topology.path(), warnings: false)
+    do {
+      let files = try PKIFiles(directory: directory)
+      let subjects = PKISubject.all(of: loaded)
+      let names = ["ca.pem", "ca.key"] + subjects.map { "\($0.name).pem" }
+      if !force, let there = names.first(where: files.isThere) {
+        throw DeployFailure.runtime(
+          "\(directory)/\(there) is there already; nothing was written. --force makes all anew")
+      }
+      let second = Int64(time(nil))
+      let end = second + Int64(days) * 86_400
+      // A clock a little behind must not refuse what was just made.
+      let begin = second - 3_600
+      let authority = try Identity.authority(
+        // A common name has 64 characters at most.
+        named: String("trials of \(loaded.name)".prefix(64)), from: begin, until: end)
+      try files.write("ca.key", authority.key)
+      try files.write("ca.pem", authority.certificate, isPublic: true)
+      for subject in subjects {
+        let signed = try authority.issue(
+          name: subject.name, hosts: subject.hosts, addresses: subject.addresses, from: begin, until: end)
+        try files.write("\(subject.name).pem", signed.certificate + signed.key)
+      }
+      print(PKIAdvice.text(directory: directory, subjects: subjects, days: days))
+    } catch let failure as DeployFailure {
+      StandardError.write("geodirector: \(failure.message)\n")
+      throw failure.exitCode
+    } catch let error as TLSError {
+      StandardError.write("geodirector: \(error)\n")
+      throw ExitCode(1)
+    }
+  }
+}
+
+/// Who gets a certificate, and what it bears.
+struct PKISubject: Equatable {
+  var name: String
+  var hosts: [String]
+  var addresses: [String]
+
+  /// Every office, director, balancer and server, in the order of the topology.
+  static func all(of topology: Topology) -> [PKISubject] {
+    func subject(_ name: String, _ listen: [Listen], _ others: [Address?]) -> PKISubject {
+      PKISubject(name: name, addresses: listen.map(\.address.value) + others.compactMap { $0 })
+    }
+    var subjects = topology.offices.map { subject($0.name, $0.listen, [$0.monitor?.value]) }
+    for site in topology.sites {
+      for node in site.directors + site.balancers {
+        subjects.append(subject(node.name, node.listen, [node.advertise?.value, node.monitor?.value]))
+      }
+      subjects += site.servers.map { subject($0.name, [], [$0.base]) }
+    }
+    return subjects
+  }
+
+  init(name: String, addresses: [Address]) {
+    self.name = name
+    var hosts = [name]
+    var numbers: [String] = []
+    for address in addresses where !address.isWildcard {
+      switch address {
+      case .ipv4, .ipv6:
+        let text = Self.number(address)
+        if !numbers.contains(text) { numbers.append(text) }
+      case .host(let host, _): if !hosts.contains(host) { hosts.append(host) }
+      case .unix: break
+      }
+    }
+    self.hosts = hosts
+    self.addresses = numbers
+  }
+
+  /// An IP address without port and brackets.
+  private static func number(_ address: Address) -> String {
+    let text = "\(address)"
+    guard let colon = text.lastIndex(of: ":") else { return text }
+    return text[..<colon].filter { $0 != "[" && $0 != "]" }
+  }
+}
+
+/// The files of an authority.
+struct PKIFiles {
+  let directory: String
+
+  init(directory: String) throws(DeployFailure) {
+    self.directory = directory
+    // Others need not see what is in it.
+    if mkdir(directory, 0o700) != 0 && errno != EEXIST {
+      throw .runtime("\(directory) cannot be made: \(String(cString: strerror(errno)))")
+    }
+  }
+
+  func isThere(_ name: String) -> Bool { access("\(directory)/\(name)", F_OK) == 0 }
+
+  /// Writes a file beside its place and moves it there: who reads it finds the old or the new one, whole.
+  func write(_ name: String, _ text: String, isPublic: Bool = false) throws(DeployFailure) {
+    let path = "\(directory)/\(name)"
+    let temporary = path + ".new"
+    unlink(temporary)
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, isPublic ? 0o644 : 0o600)
+    guard descriptor >= 0 else { throw .runtime("\(path) cannot be written: \(String(cString: strerror(errno)))") }
+    let bytes = Array(text.utf8)
+    var offset = 0
+    while offset < bytes.count {
+      let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + offset, bytes.count - offset) }
+      if count < 0 && errno == EINTR { continue }
+      if count <= 0 { break }
+      offset += count
+    }
+    let isWhole = offset == bytes.count
+    let reason = String(cString: strerror(errno))
+    guard close(descriptor) == 0, isWhole, rename(temporary, path) == 0 else {
+      unlink(temporary)
+      throw .runtime("\(path) cannot be written: \(reason)")
+    }
+  }
+}
+
+/// What to put into the topology.
+enum PKIAdvice {
+  static func text(directory: String, subjects: [PKISubject], days: Int) -> String {
+    """
+    \(directory)/ca.pem and \(subjects.count) certificates, good for \(days) days.
+
+    In the topology, for TLS between the nodes that only these nodes can speak:
+
+      defaults:
+        office-proxy: {upstream: {tls: {ca: \(directory)/ca.pem, certificate: "\(directory)/{node}.pem"}}}
+        site-director: {upstream: {tls: {ca: \(directory)/ca.pem, certificate: "\(directory)/{node}.pem"}}}
+        site-balancer: {upstream: {tls: {ca: \(directory)/ca.pem, certificate: "\(directory)/{node}.pem"}}}
+
+    and at each listener of a director or balancer ({node} stands for its name):
+
+      listen:
+        - address: "127.1.1.1:8443"
+          tls: {certificates: "\(directory)/{node}.pem", require: client-certificate, client-ca: \(directory)/ca.pem}
+    """
+  }
+}

@@ -1,0 +1,181 @@
+import Foundation
+import TLS
+import Testing
+import Topology
+
+/// Files that cannot be used, and files that change.
+@Suite struct FilesTests {
+  private func error(_ body: () throws -> Void) -> TLSError? {
+    do {
+      try body()
+      return nil
+    } catch { return error as? TLSError }
+  }
+
+  @Test func everyMistakeHasItsOwnErrorWithTheFileAndTheMend() throws {
+    let workshop = try Workshop()
+    let good = try workshop.issue("good.pem", hosts: ["a.example"])
+    let other = try workshop.issue("other.pem", hosts: ["b.example"])
+    func parts(_ plan: CertificatePlan) throws -> (certificate: String, key: String) {
+      let text = try String(contentsOfFile: plan.path, encoding: .utf8)
+      let range = try #require(text.range(of: "-----BEGIN PRIVATE KEY-----"))
+      return (String(text[..<range.lowerBound]), String(text[range.lowerBound...]))
+    }
+    let (first, second) = (try parts(good), try parts(other))
+    let empty = workshop.folder + "empty"
+    try FileManager.default.createDirectory(atPath: empty, withIntermediateDirectories: true)
+    let locked = """
+      -----BEGIN ENCRYPTED PRIVATE KEY-----
+      MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAhc2QrQw0Zr6AICCAAw
+      DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEOZ0p0QmYJ7p1j0cQnP1R1oEgZCo
+      -----END ENCRYPTED PRIVATE KEY-----
+
+      """
+    let path = { (name: String) in workshop.folder + name }
+    let missing = CertificatePlan(path: path("nowhere.pem"))
+    let keyMissing = CertificatePlan(path: good.path, keyPath: path("nowhere.key"))
+    let cases: [(CertificatePlan, TLSError)] = [
+      (missing, .unreadable(path: missing.path, reason: "No such file or directory")),
+      (keyMissing, .unreadable(path: path("nowhere.key"), reason: "No such file or directory")),
+      (.init(path: try workshop.write("text.pem", "hello\n")), .noCertificate(path: path("text.pem"))),
+      (.init(path: try workshop.write("keyonly.pem", first.key)), .noCertificate(path: path("keyonly.pem"))),
+      (.init(path: try workshop.write("certonly.pem", first.certificate)), .noKey(path: path("certonly.pem"))),
+      (
+        .init(path: try workshop.write("torn.pem", String(first.certificate.dropLast(200)) + first.key)),
+        .badCertificate(path: path("torn.pem"))
+      ),
+      (
+        .init(
+          path: try workshop.write("badkey.pem", first.certificate + first.key.replacingOccurrences(of: "M", with: "N"))
+        ),
+        .badKey(path: path("badkey.pem"))
+      ),
+      (
+        .init(path: try workshop.write("wrong.pem", first.certificate + second.key)),
+        .keyMismatch(certificate: path("wrong.pem"), key: path("wrong.pem"))
+      ),
+      (
+        .init(path: good.path, keyPath: other.path), .keyMismatch(certificate: good.path, key: other.path)
+      ),
+      (
+        .init(path: try workshop.write("locked.pem", first.certificate + locked)),
+        .encryptedKey(path: path("locked.pem"))
+      ),
+      (.init(path: empty), .emptyFolder(path: empty)),
+      (
+        try workshop.issue("old.pem", hosts: ["a.example"], until: workshop.now - 60),
+        .expired(path: path("old.pem"), since: workshop.now - 60)
+      ),
+      (
+        try workshop.issue("early.pem", hosts: ["a.example"], from: workshop.now + 600),
+        .notYetValid(path: path("early.pem"), from: workshop.now + 600)
+      ),
+    ]
+    for (plan, expected) in cases {
+      let found = error { _ = try workshop.server([plan]) }
+      #expect(found == expected)
+      #expect("\(expected)".contains(workshop.folder))
+    }
+    #expect(error { _ = try workshop.server([]) } == .noCertificates)
+    let unread = error {
+      _ = try workshop.server([good]) { $0.clients = ClientCertificatePlan(authorityPath: path("no-ca.pem")) }
+    }
+    #expect(unread == .unreadable(path: path("no-ca.pem"), reason: "No such file or directory"))
+    let keyAsAuthority = try workshop.write("key-as-ca.pem", first.key)
+    #expect(
+      error { _ = try workshop.client("a.example") { $0.authorityPath = keyAsAuthority } }
+        == .noCertificate(path: keyAsAuthority))
+  }
+
+  @Test func datesAreTold() {
+    let days: [(Int64, String)] = [
+      (0, "1970-01-01"), (951_782_400, "2000-02-29"), (1_709_164_800, "2024-02-29"), (1_735_689_599, "2024-12-31"),
+      (4_107_542_399, "2100-02-28"), (4_107_542_400, "2100-03-01"),
+    ]
+    for (seconds, day) in days {
+      #expect("\(TLSError.expired(path: "x", since: seconds))" == "the certificate in x expired on \(day); renew it")
+    }
+  }
+
+  @Test func keysThatOthersCanReadAndCertificatesThatEndSoonAreWarnedOf() throws {
+    let workshop = try Workshop()
+    let plan = try workshop.issue("1.pem", hosts: ["a.example"])
+    #expect(try workshop.server([plan]).context.warnings == [])
+    try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: plan.path)
+    #expect(try workshop.server([plan]).context.warnings == [.readableKey(path: plan.path)])
+    let end = workshop.now + 3_600
+    let soon = try workshop.issue("2.pem", hosts: ["a.example"], until: end)
+    #expect(try workshop.server([soon]).context.warnings == [.expiresSoon(path: soon.path, at: end)])
+  }
+
+  @Test func aFolderIsEveryCertificateInIt() throws {
+    let workshop = try Workshop()
+    let folder = workshop.folder + "certificates"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try workshop.issue("certificates/b.pem", hosts: ["b.example"])
+    try workshop.issue("certificates/a.pem", hosts: ["a.example"])
+    try workshop.write("certificates/notes.txt", "not a certificate")
+    let server = try workshop.server([CertificatePlan(path: folder)])
+    #expect(server.context.names == ["a.example", "b.example"])
+    #expect(exchange(try workshop.client("b.example"), server).handshake == .done)
+    try workshop.issue("certificates/c.pem", hosts: ["c.example"])
+    #expect(server.reload(now: workshop.now, clock: .zero) == .reloaded(warnings: []))
+    #expect(exchange(try workshop.client("c.example"), server).handshake == .done)
+  }
+
+  @Test func aKeyMayStandBesideItsCertificate() throws {
+    let workshop = try Workshop()
+    let plan = try workshop.issue("whole.pem", hosts: ["a.example"])
+    let text = try String(contentsOfFile: plan.path, encoding: .utf8)
+    let range = try #require(text.range(of: "-----BEGIN PRIVATE KEY-----"))
+    for (certificate, key) in [("x.pem", "x.key"), ("y.pem", "y.pem.key")] {
+      try workshop.write(certificate, String(text[..<range.lowerBound]))
+      try workshop.write(key, String(text[range.lowerBound...]))
+      let server = try workshop.server([CertificatePlan(path: workshop.folder + certificate)])
+      #expect(exchange(try workshop.client("a.example"), server).handshake == .done)
+    }
+  }
+
+  @Test func changedFilesAreLoadedAndBrokenOnesChangeNothing() throws {
+    let workshop = try Workshop()
+    let plan = try workshop.issue("1.pem", hosts: ["a.example"])
+    let server = try workshop.server([plan])
+    func reload(force: Bool = false) -> ReloadOutcome { server.reload(force: force, now: workshop.now, clock: .zero) }
+    #expect(reload() == .unchanged)
+    #expect(reload(force: true) == .reloaded(warnings: []))
+
+    let before = server.context
+    try workshop.write("1.pem", "not a certificate\n")
+    #expect(reload() == .failed(.noCertificate(path: plan.path)))
+    // Told once, not every few seconds.
+    #expect(reload() == .unchanged)
+    #expect(server.context === before)
+    #expect(exchange(try workshop.client("a.example"), server).handshake == .done)
+
+    // A connection of the old files outlives them.
+    let wire = Wire()
+    let near = try opened(workshop.client("a.example"), wire.client)
+    let far = try opened(server, wire.server)
+    try workshop.issue("1.pem", hosts: ["b.example"])
+    #expect(reload() == .reloaded(warnings: []))
+    #expect(handshake(near, far) == .done)
+    #expect(near.facts.peerName == "a.example")
+    #expect(exchange(try workshop.client("b.example"), server).handshake == .done)
+    #expect(exchange(try workshop.client("a.example"), server).handshake.client == TLSFacts.protocolFailure)
+  }
+
+  @Test func aClientsFilesAreLoadedAgainToo() throws {
+    let workshop = try Workshop()
+    let stranger = try Workshop(authority: "another")
+    let server = try stranger.server([stranger.issue("1.pem", hosts: ["a.example"])])
+    let client = try workshop.client("a.example")
+    #expect(exchange(client, server).handshake.client == TLSFacts.protocolFailure)
+    #expect(client.reload(now: workshop.now) == .unchanged)
+    try workshop.write("ca.pem", "broken")
+    #expect(client.reload(now: workshop.now) == .failed(.noCertificate(path: workshop.authorityPath)))
+    #expect(client.reload(now: workshop.now) == .unchanged)
+    try workshop.write("ca.pem", String(contentsOfFile: stranger.authorityPath, encoding: .utf8))
+    #expect(client.reload(now: workshop.now) == .reloaded(warnings: []))
+    #expect(exchange(client, server).handshake == .done)
+  }
+}

@@ -1,14 +1,21 @@
+internal import CReactor
 internal import Glibc
 
 /// Gives commands to a node through its socket.
 public struct AdminClient: Sendable {
   /// The socket's path.
   public let path: String
-  /// How long a node may take to answer, in milliseconds.
-  public static let timeoutMilliseconds: Int32 = 10_000
+  /// How long a node may take to take a command and to answer it, in milliseconds.
+  public let timeoutMilliseconds: Int32
+
+  /// Between two attempts to connect where others wait, too.
+  private static let retryMilliseconds: Int32 = 50
 
   /// A client of a socket; nothing is connected yet.
-  public init(path: String) { self.path = path }
+  public init(path: String, timeoutMilliseconds: Int32 = 10_000) {
+    self.path = path
+    self.timeoutMilliseconds = timeoutMilliseconds
+  }
 
   /// Sends one command and returns what the node answers.
   /// - Throws: `AdminError` when the node cannot be reached, does not answer in time, or refuses.
@@ -16,41 +23,51 @@ public struct AdminClient: Sendable {
     let descriptor = UnixSocket.make()
     guard descriptor >= 0 else { throw AdminError("no socket: \(UnixSocket.text(of: -descriptor))") }
     defer { close(descriptor) }
-    guard let error = UnixSocket.withAddress(path, { connect(descriptor, $0, $1) == 0 ? 0 : errno }) else {
-      throw AdminError("\(path) is too long for a socket")
-    }
+    let ends = cr_monotonic() + Int64(timeoutMilliseconds) * 1_000_000
+    var error: Int32
+    repeat {
+      guard let result = UnixSocket.withAddress(path, { connect(descriptor, $0, $1) == 0 ? 0 : errno }) else {
+        throw AdminError("\(path) is too long for a socket")
+      }
+      error = result
+      // Others wait for their turn: connect(2) does not wait on a socket that does not block.
+      if error == EAGAIN { poll(nil, 0, min(Self.retryMilliseconds, Self.left(ends))) }
+    } while error == EAGAIN && Self.left(ends) > 0
     switch error {
     case 0: break
     case ENOENT: throw AdminError("no node takes commands at \(path): is it running, and has its topology \"admin:\"?")
     case ECONNREFUSED: throw AdminError("no node takes commands at \(path): it has ended")
+    case EAGAIN: throw silence
     case EACCES: throw AdminError("\(path) may not be used by this user: its permissions say who may give commands")
     default: throw AdminError("\(path): \(UnixSocket.text(of: error))")
     }
-    try write(Array((command.line + "\n").utf8), to: descriptor)
-    return try read(from: descriptor)
+    try write(Array((command.line + "\n").utf8), to: descriptor, until: ends)
+    return try read(from: descriptor, until: ends)
   }
 
-  private func write(_ bytes: [UInt8], to descriptor: Int32) throws(AdminError) {
+  private static func left(_ ends: Int64) -> Int32 { Int32(max(0, (ends - cr_monotonic()) / 1_000_000)) }
+
+  private func write(_ bytes: [UInt8], to descriptor: Int32, until ends: Int64) throws(AdminError) {
     var rest = bytes[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress!, $0.count, Int32(MSG_NOSIGNAL)) }
       if count > 0 {
         rest = rest.dropFirst(count)
       } else if errno == EAGAIN {
-        guard UnixSocket.wait(descriptor, for: POLLOUT, milliseconds: Self.timeoutMilliseconds) else { throw silence }
+        guard UnixSocket.wait(descriptor, for: POLLOUT, milliseconds: Self.left(ends)) else { throw silence }
       } else if errno != EINTR {
         throw AdminError("\(path): \(UnixSocket.text(of: errno))")
       }
     }
   }
 
-  private var silence: AdminError { AdminError("\(path): no answer within \(Self.timeoutMilliseconds / 1000) s") }
+  private var silence: AdminError { AdminError("\(path): no answer within \(timeoutMilliseconds) ms") }
 
-  private func read(from descriptor: Int32) throws(AdminError) -> String {
+  private func read(from descriptor: Int32, until ends: Int64) throws(AdminError) -> String {
     var answer: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while answer.suffix(2) != [10, 10] {
-      guard UnixSocket.wait(descriptor, for: POLLIN, milliseconds: Self.timeoutMilliseconds) else { throw silence }
+      guard UnixSocket.wait(descriptor, for: POLLIN, milliseconds: Self.left(ends)) else { throw silence }
       let count = recv(descriptor, &buffer, buffer.count, 0)
       if count > 0 {
         answer += buffer[..<count]

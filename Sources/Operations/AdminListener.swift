@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Topology
 
 /// The socket on which a node takes commands, bound and not yet served.
 public struct AdminListener: Sendable {
@@ -10,13 +11,15 @@ public struct AdminListener: Sendable {
 
   /// Listens at a path. The socket is made beside it and put in its place when it has its permissions: nobody can connect
   /// before, and what an ended process left there is replaced.
-  /// - Throws: `AdminError` when the directory is not there or not writable, or the path is no socket's.
+  /// - Throws: `AdminError` when the directory is not there or not writable, or what is at the path, or where it is made (with
+  ///   `.new` behind it), is no socket.
   public init(path: String, mode: UInt16) throws(AdminError) {
     var status = stat()
-    if lstat(path, &status) == 0, status.st_mode & mode_t(S_IFMT) != mode_t(S_IFSOCK) {
-      throw AdminError("\(path) is there and no socket: remove it, or name another path in \"admin:\"")
+    let temporary = path + AdminPlan.unfinishedSuffix
+    for name in [path, temporary]
+    where lstat(name, &status) == 0 && status.st_mode & mode_t(S_IFMT) != mode_t(S_IFSOCK) {
+      throw AdminError("\(name) is there and no socket: remove it, or name another path in \"admin:\"")
     }
-    let temporary = path + ".new"
     let descriptor = UnixSocket.make()
     guard descriptor >= 0 else { throw AdminError("no socket: \(UnixSocket.text(of: -descriptor))") }
     unlink(temporary)

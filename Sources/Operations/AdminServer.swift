@@ -6,8 +6,12 @@ internal import Glibc
 /// Each line is a command, each answer ends with an empty line; a connection may send several. Who may connect is a matter of the
 /// socket's permissions.
 public struct AdminServer {
-  /// Connections at once; further ones wait.
+  /// Connections at once; a further one takes the place of that on which nothing has moved for longest.
   static let clientsMax = 16
+  /// A connection that moved as lately as this keeps its place, in milliseconds.
+  static let settledMilliseconds: Int64 = 1_000
+  /// So long nothing is accepted after an attempt that failed, in milliseconds: what was missing then is missing now.
+  static let restMilliseconds: Int64 = 100
   /// Bytes of answers that wait for one client.
   static let outputBytesMax = 16 << 20
   /// A connection on which nothing moves for this long is closed, in milliseconds.
@@ -26,6 +30,8 @@ public struct AdminServer {
   private let listener: AdminListener
   private let perform: (AdminCommand) -> AdminReply
   private var clients: [Client] = []
+  /// Nothing is accepted before.
+  private var acceptsAt: Int64 = 0
 
   /// A server of a socket.
   /// - Parameter perform: carries a command out; called on the thread that runs the server, one command at a time.
@@ -37,14 +43,14 @@ public struct AdminServer {
   /// Serves for as long as `isRunning` says so; looked at after everything that happens, and once a second.
   public mutating func run(while isRunning: () -> Bool) {
     while isRunning() {
-      let isFull = clients.count >= Self.clientsMax
+      let rest = max(0, acceptsAt - Self.now())
       // A descriptor of -1 is passed over by poll.
-      var entries = [pollfd(fd: isFull ? -1 : listener.descriptor, events: Int16(POLLIN), revents: 0)]
+      var entries = [pollfd(fd: rest > 0 ? -1 : listener.descriptor, events: Int16(POLLIN), revents: 0)]
       for client in clients {
         let events = (client.isLeaving ? 0 : POLLIN) | (client.output.isEmpty ? 0 : POLLOUT)
         entries.append(pollfd(fd: client.descriptor, events: Int16(events), revents: 0))
       }
-      _ = poll(&entries, nfds_t(entries.count), 1_000)
+      _ = poll(&entries, nfds_t(entries.count), rest > 0 ? Int32(rest) : 1_000)
       let now = Self.now()
       // The client that waits longest first; those that are done go.
       for index in clients.indices.reversed() where !serve(index, ready: entries[index + 1].revents, now: now) {
@@ -57,10 +63,29 @@ public struct AdminServer {
   }
 
   private mutating func accept(_ now: Int64) {
-    while clients.count < Self.clientsMax {
+    var hasAccepted = false
+    while true {
+      var leaving: Int?
+      if clients.count >= Self.clientsMax {
+        let settled = now + Self.idleMilliseconds - Self.settledMilliseconds
+        leaving = clients.indices.min { clients[$0].endsAt < clients[$1].endsAt }
+        guard let leaving, clients[leaving].endsAt <= settled else {
+          acceptsAt = now + Self.restMilliseconds
+          return
+        }
+      }
       var peer = cr_address()
       let descriptor = cr_accept(listener.descriptor, &peer)
-      guard descriptor >= 0 else { return }
+      guard descriptor >= 0 else {
+        // Who is ready and has nobody is no better.
+        if descriptor != -EAGAIN || !hasAccepted { acceptsAt = now + Self.restMilliseconds }
+        return
+      }
+      if let leaving {
+        close(clients[leaving].descriptor)
+        clients.remove(at: leaving)
+      }
+      hasAccepted = true
       clients.append(Client(descriptor: descriptor, endsAt: now + Self.idleMilliseconds))
     }
   }

@@ -9,7 +9,8 @@ internal import Topology
 struct ServerHistory {
   /// When its state last changed, nanoseconds since 1970.
   var since: Int64
-  var reason = "not looked at yet"
+  var reason = Self.unknown
+  static let unknown = "not looked at yet"
   /// When the last check that has ended began, nanoseconds since 1970, and whether it succeeded.
   var admission: (began: Int64, succeeded: Bool)?
   var liveness: (began: Int64, succeeded: Bool)?
@@ -85,6 +86,9 @@ extension Control {
     switch check {
     case .admission: histories[application][server].admission = result
     case .liveness: histories[application][server].liveness = result
+    }
+    if succeeded, histories[application][server].reason == ServerHistory.unknown {
+      histories[application][server].reason = "up since the start"
     }
   }
 

@@ -45,7 +45,7 @@ struct HAProxyBackend {
 
   private func cookie(into lines: inout HAProxyLines) {
     guard let cookie = application.cookie else { return }
-    var line = "cookie \(cookie.name)"
+    var line = "cookie \(HAProxyText.word(cookie.name))"
     switch cookie.mode {
     case .passive: break
     case .insert:

@@ -7,8 +7,8 @@ internal import Topology
 struct HAProxyServers {
   let plan: NodePlan
   let application: ApplicationPlan
-  /// What the second entry of a server has behind its name.
-  static let ownUsersSuffix = "-own"
+  /// What the second entry of a server has behind its name: no name of a server has a dot.
+  static let ownUsersSuffix = ".own"
 
   init(_ plan: NodePlan, _ application: ApplicationPlan) {
     self.plan = plan

@@ -21,7 +21,7 @@ enum HAProxyText {
     switch address {
     case .ipv4(0, let port): "0.0.0.0:\(port)"
     case .ipv6(0, 0, let port): "[::]:\(port) v6only"
-    case .unix(let path): path.hasPrefix("@") ? "abns@\(path.dropFirst())" : "unix@\(path)"
+    case .unix(let path): word(path.hasPrefix("@") ? "abns@\(path.dropFirst())" : "unix@\(path)")
     case .ipv4, .ipv6, .host: address.serviceText
     }
   }
@@ -42,6 +42,19 @@ enum HAProxyText {
   static func bareHost(_ address: Address) -> String {
     let text = address.hostText
     return text.hasPrefix("[") ? String(text.dropFirst().dropLast()) : text
+  }
+
+  /// A word as it is, or in double quotes if anything in it could be special: `#` would cut the line, a space the word.
+  static func word(_ text: String) -> String {
+    let isPlain = text.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"):
+        true
+      default: "_-.:/@".utf8.contains(byte)
+      }
+    }
+    return isPlain && !text.isEmpty ? text : quoted(text)
   }
 
   /// A word in double quotes, in which nothing is special any more.

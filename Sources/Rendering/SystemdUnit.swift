@@ -28,7 +28,9 @@ public struct SystemdUnit: Sendable, Equatable {
       "ExecReload=/bin/kill -HUP $MAINPID", "KillSignal=SIGTERM", "KillMode=mixed", "TimeoutStopSec=\(stopSeconds)",
       "Restart=on-failure", "RestartSec=1",
       // Wrong usage and a wrong topology do not mend themselves.
-      "RestartPreventExitStatus=64 78", "LimitNOFILE=\(Self.descriptors(plan))", "TasksMax=256", "", "DynamicUser=yes",
+      "RestartPreventExitStatus=64 78", "LimitNOFILE=\(Self.descriptors(plan))", "TasksMax=256", "",
+      // One user for all nodes of a machine: each start gives the folder of the command sockets to its unit's user.
+      "DynamicUser=yes", "User=geodirector",
       "CapabilityBoundingSet=\(capabilities)", "AmbientCapabilities=\(capabilities)", "NoNewPrivileges=yes",
       "ProtectSystem=strict", "ProtectHome=yes", "PrivateTmp=yes", "PrivateDevices=yes", "ProtectKernelTunables=yes",
       "ProtectKernelModules=yes", "ProtectKernelLogs=yes", "ProtectControlGroups=yes", "ProtectClock=yes",
@@ -38,15 +40,7 @@ public struct SystemdUnit: Sendable, Equatable {
       "SystemCallArchitectures=native", "SystemCallFilter=@system-service", "SystemCallErrorNumber=EPERM", "UMask=0077",
     ]
     if !needsPort { lines.append("PrivateUsers=yes") }
-    if let admin = plan.admin {
-      let folder = admin.socketPath.split(separator: "/").dropLast()
-      if folder.first == "run", folder.count > 1 {
-        // Several nodes of one machine may share it, so the last to stop must not take it away.
-        lines += ["RuntimeDirectory=\(folder.dropFirst().joined(separator: "/"))", "RuntimeDirectoryPreserve=yes"]
-      } else {
-        lines.append("ReadWritePaths=-/\(folder.joined(separator: "/"))")
-      }
-    }
+    lines += Self.folders(plan, addresses)
     lines += ["", "[Install]", "WantedBy=multi-user.target"]
     text = lines.joined(separator: "\n") + "\n"
   }
@@ -57,6 +51,50 @@ public struct SystemdUnit: Sendable, Equatable {
     return max(1024, 2 * plan.limits.connectionsMax + checks + 512)
   }
 
+  /// Where sockets are made: all else is read-only.
+  private static func folders(_ plan: NodePlan, _ addresses: [Address]) -> [String] {
+    var lines: [String] = []
+    var known: Set<String> = []
+    func writable(_ path: String) {
+      let steps = path.split(separator: "/")
+      let folder = "/" + steps.dropLast().joined(separator: "/")
+      // The root folder would be everything, also by a roundabout path.
+      guard steps.count > 1, !steps.contains("."), !steps.contains(".."), known.insert(folder).inserted else { return }
+      if folder == "/tmp" || folder.hasPrefix("/tmp/") || folder == "/var/tmp" || folder.hasPrefix("/var/tmp/") {
+        lines.append("# Nobody outside sees what is in \(folder): PrivateTmp.")
+      }
+      lines.append("ReadWritePaths=\(listWord("-" + folder))")
+    }
+    if let path = plan.admin?.socketPath {
+      let folder = path.split(separator: "/").dropLast()
+      let isPlain = folder.allSatisfy { step in isName(step.filter { $0 != "." }) }
+      if folder.first == "run", folder.count > 1, isPlain {
+        // Several nodes of one machine may share it, so the last to stop must not take it away.
+        lines += ["RuntimeDirectory=\(folder.dropFirst().joined(separator: "/"))", "RuntimeDirectoryPreserve=yes"]
+        known.insert("/" + folder.joined(separator: "/"))
+      } else {
+        writable(path)
+      }
+    }
+    for case .unix(let path) in addresses where path.hasPrefix("/") { writable(path) }
+    return lines
+  }
+
+  /// A word of a list of paths (systemd.exec(5)), in which a backslash is nothing special and `%` is a specifier.
+  static func listWord(_ text: String) -> String {
+    var result = ""
+    for character in text {
+      switch character {
+      case "%": result += "%%"
+      // Within double quotes it cannot stand: they end, and single ones hold it.
+      case "\"": result += "\"'\"'\""
+      default: result.append(character)
+      }
+    }
+    let needsQuotes = text.contains { $0.isWhitespace || $0 == "\"" || $0 == "'" }
+    return needsQuotes ? "\"\(result)\"" : result
+  }
+
   /// A word of a command line (systemd.service(5)): quoted, specifiers and variables taken literally.
   static func word(_ text: String) -> String {
     var result = ""
@@ -65,6 +103,9 @@ public struct SystemdUnit: Sendable, Equatable {
       switch character {
       case "%": result += "%%"
       case "$": result += "$$"
+      case "\n", "\r", "\r\n", "\t":
+        for byte in character.utf8 { result += byte == 10 ? "\\n" : byte == 13 ? "\\r" : "\\t" }
+        needsQuotes = true
       case "\"", "\\":
         result += "\\\(character)"
         needsQuotes = true

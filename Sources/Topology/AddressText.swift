@@ -62,7 +62,10 @@ extension Address {
     }
     // sun_path holds 108 bytes, the terminating zero included (unix(7)).
     guard path.utf8.count <= 107 else { throw TextError("Unix socket path is longer than 107 bytes") }
-    guard !path.utf8.contains(0) else { throw TextError("Unix socket path contains a zero byte") }
+    // Paths become part of other programs' configurations, where a line end would begin a line of its own.
+    guard !path.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+      throw TextError("Unix socket path contains a control character")
+    }
     return .unix(path: path)
   }
 

@@ -53,8 +53,10 @@ public struct AdminPlan: Sendable, Equatable {
     self.mode = mode
   }
 
-  /// Bytes of a socket's path at most (unix(7)).
-  public static let pathBytesMax = 107
+  /// Bytes of a socket's path at most: the 107 of unix(7), less those of the name under which it is made.
+  public static let pathBytesMax = 107 - unfinishedSuffix.utf8.count
+  /// What the path has behind it until the socket has its permissions.
+  public static let unfinishedSuffix = ".new"
 }
 
 extension Topology {

@@ -124,8 +124,20 @@ private func parseInterface(_ text: String) throws(TextError) -> String {
 }
 
 private func parseSocketPath(_ text: String) throws(TextError) -> String {
-  guard text.hasPrefix("/"), !text.hasSuffix("/"), !text.contains("\0") else {
+  // The path becomes part of other programs' files, where a line end would begin a line of its own.
+  guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+    throw TextError("the path of a socket has a control character", mend: "leave it out")
+  }
+  guard text.hasPrefix("/"), !text.hasSuffix("/") else {
     throw TextError("\"\(text)\" is no path of a socket", mend: "begin with \"/\"")
+  }
+  let steps = text.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+  guard steps.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }) else {
+    throw TextError("\"\(text)\" is a roundabout path", mend: "leave out \".\", \"..\" and empty steps")
+  }
+  // The unit of a node makes the socket's folder writable.
+  guard steps.count > 1 else {
+    throw TextError("\"\(text)\" is in the root folder", mend: "put it into a folder of its own")
   }
   return text
 }

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import resource
 import socket
 import stat
 import subprocess
@@ -275,14 +277,142 @@ def test_a_rolling_restart_under_load_gives_no_error_and_cuts_no_request(start, 
     assert "all 4 restarted" in result.stdout
 
 
-def test_a_rolling_restart_stops_at_a_server_that_does_not_come_back(single):
+def states(single):
+    status = json.loads(done("status", "--socket", single.socket, "--format", "json"))
+    return {server["name"]: server["state"] for server in status["pools"][0]["servers"]}
+
+
+def test_a_rolling_restart_leaves_alone_what_an_operator_has_taken_out(single, tmp_path):
+    done("maintain", "A", "--socket", single.socket, "--because", "broken disk")
+    single_out = admin("rolling-restart", "--socket", single.socket, "--drain", "0s", "--command", f"touch {tmp_path}/ran")
+    assert single_out.returncode == 1 and "B is the last that takes new users" in single_out.stderr
+    assert "A: not touched, as it is not ready: maintain, by command: broken disk" in single_out.stdout
+    named = admin("rolling-restart", "A", "--socket", single.socket, "--drain", "0s", "--command", f"touch {tmp_path}/ran")
+    assert named.returncode == 1 and "A is not ready (maintain, by command: broken disk)" in named.stderr
+    assert states(single) == {"A": "maintain", "B": "ready"} and not (tmp_path / "ran").exists()
+
+
+def test_a_server_whose_requests_do_not_end_is_not_restarted_and_gets_its_users_back(single, tmp_path):
+    release = threading.Event()
+    single.origins["A"].handler = lambda exchange: (release.wait(30), exchange.answer())
+    waiter = threading.Thread(target=lambda: get(single.address, "/", headers=[("Cookie", "SERVERID=A")]))
+    waiter.start()
+    try:
+        single.origins["A"].wait_received(1)
+        result = admin("rolling-restart", "A", "--socket", single.socket, "--drain", "0s", "--timeout", "1s",
+                       "--command", f"touch {tmp_path}/ran")
+    finally:
+        release.set()
+        waiter.join()
+    assert result.returncode == 1 and "was not restarted and has all users again" in result.stderr
+    assert states(single) == {"A": "ready", "B": "ready"} and not (tmp_path / "ran").exists()
+
+
+def test_a_rolling_restart_with_a_node_that_is_gone_gives_users_back_at_the_others(single, tmp_path):
+    line = socket.socket(socket.AF_UNIX)
+    line.bind(str(tmp_path / "half.sock"))
+    line.listen()
+
+    def half():
+        """A node that tells its status and takes no order."""
+        with line:
+            for _ in range(6):
+                connection, _ = line.accept()
+                with connection, connection.makefile("rw") as words:
+                    if words.readline().startswith("status"):
+                        words.write(talk(single.socket, b"status json\n"))
+                    else:
+                        words.write("error: not now\n\n")
+                        refused.append(True)
+                if len(refused) == 2:
+                    return
+
+    refused = []
+    node = threading.Thread(target=half, daemon=True)
+    node.start()
+    result = admin("rolling-restart", "A", "--socket", single.socket, "--socket", str(tmp_path / "half.sock"), "--drain", "0s",
+                   "--command", f"touch {tmp_path}/ran")
+    node.join(20)
+    assert result.returncode == 1 and "not now" in result.stderr and not (tmp_path / "ran").exists()
+    assert states(single) == {"A": "ready", "B": "ready"}
+
+
+def test_an_order_holds_at_the_nodes_that_took_it_and_the_command_says_so(single, tmp_path):
+    result = admin("maintain", "A", "--socket", single.socket, "--socket", str(tmp_path / "gone.sock"))
+    assert result.returncode == 1 and "done at 1 of 2 nodes" in result.stderr
+    assert states(single) == {"A": "maintain", "B": "ready"}
+
+
+def test_the_longest_path_of_a_socket_works(tmp_path):
+    with Single(tmp_path, session=INSERT) as single:
+        # No node has a longer name than the one that runs.
+        single.data["sites"][0]["directors"][0]["name"] = "D"
+        folder = f"{tmp_path}/" + "x" * (103 - len(f"{tmp_path}/") - len("/N.sock"))
+        os.mkdir(folder)
+        single.data["admin"] = {"socket": f"{folder}/{{node}}.sock"}
+        single.geodirector()
+        assert len(f"{folder}/N.sock") == 103
+        done("status", "--socket", f"{folder}/N.sock")
+
+
+def test_a_server_that_was_well_from_the_start_is_said_to_be(single):
+    def reasons():
+        status = json.loads(done("status", "--socket", single.socket, "--format", "json"))
+        return {server["reason"] for server in status["pools"][0]["servers"]}
+
+    waiting.until(lambda: reasons() == {"up since the start"}, "the first checks")
+
+
+def test_silent_operators_lock_nobody_out(single):
+    lines = [socket.socket(socket.AF_UNIX) for _ in range(16)]
+    try:
+        for line in lines:
+            line.connect(single.socket)
+        done("status", "--socket", single.socket)
+    finally:
+        for line in lines:
+            line.close()
+
+
+def test_a_node_without_descriptors_does_not_spin_on_its_command_socket(single):
+    node = single.nodes["geodirector"].process.pid
+    thread = next(entry for entry in os.listdir(f"/proc/{node}/task")
+                  if open(f"/proc/{node}/task/{entry}/comm").read().strip() == "admin")
+    limits = resource.prlimit(node, resource.RLIMIT_NOFILE)
+    resource.prlimit(node, resource.RLIMIT_NOFILE, (3, limits[1]))
+
+    def switches():
+        text = open(f"/proc/{node}/task/{thread}/status").read()
+        return sum(int(found) for found in re.findall(r"ctxt_switches:\s*(\d+)", text))
+
+    def ticks():
+        return sum(map(int, open(f"/proc/{node}/task/{thread}/stat").read().rpartition(")")[2].split()[11:13]))
+
+    try:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(single.socket)
+            used, before, began = ticks(), switches(), time.monotonic()
+            waiting.until(lambda: switches() - before >= 5, "attempts to accept")
+            took = max(0.5, time.monotonic() - began)
+            assert (ticks() - used) / os.sysconf("SC_CLK_TCK") < took / 4
+    finally:
+        resource.prlimit(node, resource.RLIMIT_NOFILE, limits)
+    done("status", "--socket", single.socket)
+
+
+def test_a_rolling_restart_stops_at_a_server_that_does_not_come_back(single, tmp_path):
     # The command does what such commands do at times: it ends well, and nothing runs.
-    stopper = threading.Thread(target=lambda: (
-        waiting.until(lambda: '"maintain"' in done("status", "--socket", single.socket, "--format", "json"), "maintenance"),
-        single.origins["A"].stop()))
+    wanted, stopped = tmp_path / "wanted", tmp_path / "stopped"
+
+    def stop():
+        waiting.until(wanted.exists, "the command at work", 30)
+        single.origins["A"].stop()
+        stopped.touch()
+
+    stopper = threading.Thread(target=stop)
     stopper.start()
     result = admin("rolling-restart", "A", "B", "--socket", single.socket, "--drain", "500ms", "--timeout", "3s",
-                   "--command", "sleep 1")
+                   "--command", f"touch {wanted}; until [ -e {stopped} ]; do sleep 0.05; done")
     stopper.join()
     assert result.returncode == 1 and "left in maintenance" in result.stderr
     status = json.loads(done("status", "--socket", single.socket, "--format", "json"))

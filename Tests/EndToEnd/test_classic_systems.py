@@ -1,7 +1,9 @@
 """The smaller systems of `topologies/`: each runs as its file says, and does what it is there for."""
 
 import collections
+import concurrent.futures
 import contextlib
+import json
 import re
 import subprocess
 import time
@@ -11,6 +13,7 @@ import pytest
 from harness import waiting
 from harness.geodirector import Geodirector, binary
 from harness.network import Network
+from harness.origin import Origin
 from harness.raw import get
 from harness.topology import Topology
 
@@ -30,8 +33,9 @@ class Running(Network):
 @pytest.fixture
 def run(tmp_path):
     with contextlib.ExitStack() as stack:
-        def starter(name, scale=0.1):
+        def starter(name, scale=0.1, change=lambda data: None):
             topology = Topology.read(name).scaled(scale)
+            change(topology.data)
             topology.data["admin"] = {"socket": f"{tmp_path}/{{node}}.sock"}
             return stack.enter_context(Running(topology, Geodirector(), tmp_path))
 
@@ -93,6 +97,24 @@ def test_a_closed_port_stops_a_server_softly(run):
     assert name_of(farm.server("LB1", "SERVERID=A")) != "webA"
 
 
+def test_a_removed_file_stops_a_server_softly(run):
+    farm = run("soft-stop-by-file")
+    farm.nodes["webA"].kill()
+    farm.log_of("LB1", "webA is down")
+
+    def serve(exchange):
+        exchange.answer(body=json.dumps({"server": "webA"}).encode())
+
+    with Origin("webA", farm.specs["webA"].service, serve) as files:
+        farm.log_of("LB1", "webA is up")
+        waiting.until(lambda: "webA" in {name_of(farm.server("LB1")) for _ in range(4)}, "new users at webA")
+        files.healthy, files.unhealthy_status = False, 404
+        waiting.until(lambda: (farm.nodes["LB1"].err.read_text().count("webA is down")) == 2, "webA stopped")
+        assert {name_of(farm.server("LB1", "SERVERID=A")) for _ in range(8)} == {"webA"}
+        assert "webA" not in {name_of(farm.server("LB1")) for _ in range(12)}
+    assert name_of(farm.server("LB1", "SERVERID=A")) != "webA"
+
+
 def test_a_server_that_is_really_gone_is_replaced_at_once(run):
     farm = run("soft-stop-by-file")
     assert name_of(farm.server("LB1", "SERVERID=A")) == "webA"
@@ -112,6 +134,17 @@ def test_a_backup_sees_nothing_before_it_is_needed_takes_over_at_once_and_gives_
     pair.nodes["web1"].start().wait_ready()
     waiting.until(lambda: name_of(pair.server("puppet00")) == "web1", "users back at the first server")
     assert {name_of(pair.server("puppet00")) for _ in range(20)} == {"web1"}
+
+
+def test_a_backup_sees_nothing_while_the_first_is_full(run):
+    def narrow(data):
+        data["sites"][0]["servers"][0]["max-connections"] = 2
+
+    pair = run("backup-server", change=narrow)
+    with concurrent.futures.ThreadPoolExecutor(10) as users:
+        answers = list(users.map(lambda _: get(pair.specs["puppet00"].service, "/?delay=200ms"), range(20)))
+    assert {answer.status for answer in answers} == {200}
+    assert {name_of(answer) for answer in answers} == {"web1"}
 
 
 def test_a_cluster_of_caches_pins_visitors_and_names_clients(run):

@@ -26,6 +26,27 @@ def test_systemd_finds_nothing_wrong_with_any_unit(name, tmp_path):
     assert done.returncode == 0 and not said, said
 
 
+def test_folders_with_odd_names_are_one_word_of_the_unit(tmp_path):
+    file = tmp_path / "odd.yaml"
+    file.write_text("""geodirector: 1
+admin: {socket: "/srv/a 'b' 50%n/{node}.sock"}
+sites:
+  - name: S
+    directors: [{name: D, listen: ["127.0.0.1:8080", "unix:/srv/shop x/l.sock"], advertise: "127.0.0.1:8080"}]
+    balancers: [{name: L, listen: "127.0.0.2:8080"}]
+    servers: [{name: W, address: "127.0.0.3:8080"}]
+""")
+    unit = tmp_path / "geodirector-D.service"
+    unit.write_text(subprocess.run(
+        [str(binary()), "topology", "render", "systemd", str(file), "--node", "D", "--program", str(binary())],
+        check=True, capture_output=True, text=True, timeout=60).stdout)
+    assert [line for line in unit.read_text().splitlines() if line.startswith("ReadWritePaths")] == [
+        """ReadWritePaths="-/srv/a 'b' 50%%n\"""", 'ReadWritePaths="-/srv/shop x"']
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=60)
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "geodirector" in line]
+    assert done.returncode == 0 and not said, said
+
+
 def test_the_unit_gives_few_rights(tmp_path):
     file = REPOSITORY / "topologies" / "two-sites.yaml"
     unit = tmp_path / "geodirector-SD1.service"

@@ -64,6 +64,8 @@ private final class Served: Sendable {
   }
 }
 
+private func somePath() -> String { NSTemporaryDirectory() + "geodirector-\(UUID().uuidString.prefix(12)).sock" }
+
 private func echo(_ command: AdminCommand) -> AdminReply { .done(command.line) }
 
 @Suite struct AdminServerTests {
@@ -126,6 +128,63 @@ private func echo(_ command: AdminCommand) -> AdminReply { .done(command.line) }
     let began = ContinuousClock.now
     #expect(try AdminClient(path: served.path).send(.status(asJSON: false)).count == large.count)
     #expect(began.duration(to: .now) < .seconds(5))
+  }
+
+  @Test func silentConnectionsDoNotLockTheOperatorOut() throws {
+    let served = try Served(perform: echo)
+    defer { served.stop() }
+    let silent = (0..<40).map { _ in served.connected() }
+    defer { for descriptor in silent { close(descriptor) } }
+    #expect(try AdminClient(path: served.path).send(.status(asJSON: false)) == "status")
+  }
+
+  @Test func aListenerThatAcceptsNothingIsNotAskedWithoutPause() throws {
+    let listener = try AdminListener(path: somePath(), mode: 0o600)
+    defer { listener.remove() }
+    // It stays ready, and each attempt fails: as when descriptors have run out.
+    shutdown(listener.descriptor, Int32(SHUT_RDWR))
+    var server = AdminServer(listener, perform: echo)
+    let ends = ContinuousClock.now + .milliseconds(500)
+    var rounds = 0
+    server.run {
+      rounds += 1
+      return ContinuousClock.now < ends
+    }
+    #expect((2...20).contains(rounds))
+  }
+
+  @Test func theWholeAnswerHasItsTimeNotEachByte() throws {
+    let path = somePath()
+    let listener = try AdminListener(path: path, mode: 0o600)
+    defer { listener.remove() }
+    let isOver = Mutex(false)
+    let hasEnded = DispatchSemaphore(value: 0)
+    Thread.detachNewThread {
+      var line = pollfd(fd: listener.descriptor, events: Int16(POLLIN), revents: 0)
+      poll(&line, 1, 10_000)
+      let descriptor = accept(listener.descriptor, nil, nil)
+      for _ in 0..<200 where !isOver.withLock({ $0 }) {
+        _ = send(descriptor, "o", 1, Int32(MSG_NOSIGNAL))
+        usleep(50_000)
+      }
+      close(descriptor)
+      hasEnded.signal()
+    }
+    let began = ContinuousClock.now
+    #expect(throws: AdminError("\(path): no answer within 300 ms")) {
+      try AdminClient(path: path, timeoutMilliseconds: 300).send(.help)
+    }
+    #expect(began.duration(to: .now) < .seconds(5))
+    isOver.withLock { $0 = true }
+    hasEnded.wait()
+  }
+
+  @Test func aFileWhereTheSocketIsMadeIsNotRemoved() throws {
+    let path = somePath()
+    try "precious".write(toFile: path + ".new", atomically: true, encoding: .utf8)
+    defer { unlink(path + ".new") }
+    #expect(throws: AdminError.self) { try AdminListener(path: path, mode: 0o600) }
+    #expect(try String(contentsOfFile: path + ".new", encoding: .utf8) == "precious")
   }
 
   @Test func thePathHasThePermissionsAndIsGoneAfterTheEnd() throws {

@@ -14,14 +14,31 @@ private struct Paper: RestartSurroundings {
   /// When checks see the server again; nil: never.
   var wellAfter: Int64? = 500
   private var restartedAt: [String: Int64] = [:]
+  /// A node that takes no order of this state: all others take it.
+  var refused: OperatorState?
+  /// What an operator says at a time: the state of a server.
+  var operatorSays: (at: Int64, server: String, state: String)?
+  /// At that look after a maintenance a request is seen again that the one before did not show.
+  var lateRequestAtLook: Int?
+  private var looks = 0
+  private var inMaintenance: String?
+  var told: [String] = []
 
   init(_ nodes: [NodeStatus]) { self.nodes = nodes }
 
   mutating func status() throws(AdminError) -> [NodeStatus] {
+    if inMaintenance != nil { looks += 1 }
     for node in nodes.indices {
       for server in nodes[node].pools[0].servers.indices {
         let name = nodes[node].pools[0].servers[server].name
+        if let said = operatorSays, said.server == name, clock >= said.at {
+          nodes[node].pools[0].servers[server].state = said.state
+          nodes[node].pools[0].servers[server].reason = "by command: broken disk"
+        }
         if let quiet = quietAt[name] { nodes[node].pools[0].servers[server].inFlight = clock < quiet ? 1 : 0 }
+        if let late = lateRequestAtLook, inMaintenance == name, looks == late {
+          nodes[node].pools[0].servers[server].inFlight = 1
+        }
         guard let restarted = restartedAt[name], let wellAfter, clock >= restarted + wellAfter else { continue }
         nodes[node].pools[0].servers[server].checks = [.init(kind: "liveness", began: clock, succeeded: true)]
       }
@@ -34,11 +51,18 @@ private struct Paper: RestartSurroundings {
     for node in nodes.indices {
       for server in nodes[node].pools[0].servers.indices where nodes[node].pools[0].servers[server].name == order.target
       {
-        nodes[node].pools[0].servers[server].state = "\(order.state)"
+        nodes[node].pools[0].servers[server].state = Self.word(order.state)
       }
     }
-    if order.state == .maintenance { quietAt[order.target] = clock + requestsEndAfter }
+    if order.state == .maintenance {
+      quietAt[order.target] = clock + requestsEndAfter
+      inMaintenance = order.target
+      looks = 0
+    }
+    if order.state == refused { throw AdminError("/run/C.sock: gone") }
   }
+
+  private static func word(_ state: OperatorState) -> String { state == .maintenance ? "maintain" : "\(state)" }
 
   mutating func restart(_ server: NodeStatus.Server) -> Int32 {
     log.append("restart \(server.name) at \(clock)")
@@ -49,7 +73,7 @@ private struct Paper: RestartSurroundings {
 
   mutating func pause(milliseconds: Int64) { clock += milliseconds }
   mutating func now() -> Int64 { clock }
-  mutating func tell(_ line: String) {}
+  mutating func tell(_ line: String) { told.append(line) }
 }
 
 private func world(_ names: String...) -> Paper {
@@ -64,7 +88,7 @@ private func world(_ names: String...) -> Paper {
     try RollingRestart(drainMilliseconds: 1_000, timeoutMilliseconds: 5_000).run(&paper)
     #expect(
       paper.log == [
-        "drain A", "maintenance A", "restart A at 2300", "ready A", "drain B", "maintenance B", "restart B at 4300",
+        "drain A", "maintenance A", "restart A at 2400", "ready A", "drain B", "maintenance B", "restart B at 4500",
         "ready B",
       ])
   }
@@ -73,8 +97,8 @@ private func world(_ names: String...) -> Paper {
     var paper = world("A", "B")
     paper.wellAfter = 2_000
     try RollingRestart(servers: ["A"], drainMilliseconds: 0, timeoutMilliseconds: 5_000).run(&paper)
-    #expect(paper.log == ["maintenance A", "restart A at 1000", "ready A"])
-    #expect(paper.clock >= 1_200 + 2_000)
+    #expect(paper.log == ["maintenance A", "restart A at 1100", "ready A"])
+    #expect(paper.clock >= 1_300 + 2_000)
   }
 
   @Test func aFailedRestartStopsAllAndLeavesTheServerInMaintenance() {
@@ -93,16 +117,78 @@ private func world(_ names: String...) -> Paper {
     #expect(throws: AdminError("A: not well after its restart, left in maintenance, after 5000 ms")) {
       try RollingRestart(drainMilliseconds: 0, timeoutMilliseconds: 5_000).run(&paper)
     }
-    #expect(paper.log == ["maintenance A", "restart A at 1000"])
+    #expect(paper.log == ["maintenance A", "restart A at 1100"])
   }
 
-  @Test func requestsThatDoNotEndAreNotCutShort() {
+  @Test func requestsThatDoNotEndAreNotCutShortAndTheServerGetsItsUsersBack() {
     var paper = world("A", "B")
     paper.requestsEndAfter = 60_000
-    #expect(throws: AdminError("A: requests that did not end, after 5000 ms")) {
+    let message = "A: requests that did not end, after 5000 ms; it was not restarted and has all users again"
+    #expect(throws: AdminError(message)) {
       try RollingRestart(drainMilliseconds: 0, timeoutMilliseconds: 5_000).run(&paper)
     }
-    #expect(paper.log == ["maintenance A"])
+    #expect(paper.log == ["maintenance A", "ready A"])
+  }
+
+  @Test func aRequestThatIsCountedLateIsWaitedFor() throws {
+    var paper = world("A", "B")
+    paper.lateRequestAtLook = 2
+    try RollingRestart(servers: ["A"], drainMilliseconds: 0, timeoutMilliseconds: 5_000).run(&paper)
+    // Looks at 1000 (nothing), 1100 (one), 1200 and 1300 (nothing).
+    #expect(paper.log == ["maintenance A", "restart A at 1300", "ready A"])
+  }
+
+  @Test(arguments: ["maintain", "drain"])
+  func aServerThatAnOperatorHasTakenOutIsNotTouched(state: String) throws {
+    var paper = world("A", "B", "C")
+    paper.operatorSays = (at: 1_200, server: "B", state: state)
+    try RollingRestart(drainMilliseconds: 0, timeoutMilliseconds: 5_000).run(&paper)
+    #expect(!paper.log.contains { $0.contains(" B") })
+    #expect(paper.log.last == "ready C")
+    #expect(paper.told.contains("B: not touched, as it is not ready: \(state), by command: broken disk"))
+    #expect(paper.told.last == "2 of 3 restarted; not ready, so not touched: B")
+  }
+
+  @Test func aServerThatIsNotReadyAndNamedIsRefusedBeforeAnythingIsDone() {
+    var paper = world("A", "B", "C")
+    paper.operatorSays = (at: 0, server: "B", state: "maintain")
+    let message = "B is not ready (maintain, by command: broken disk): make it so first, or leave it out"
+    #expect(throws: AdminError(message)) {
+      try RollingRestart(servers: ["A", "B"], drainMilliseconds: 0, timeoutMilliseconds: 5_000).run(&paper)
+    }
+    #expect(paper.log.isEmpty)
+  }
+
+  @Test(arguments: [OperatorState.drain, .maintenance])
+  func aNodeThatDoesNotTakeAnOrderEndsItAndTheOthersGiveTheServerItsUsersBack(state: OperatorState) {
+    var paper = world("A", "B")
+    paper.refused = state
+    #expect(throws: AdminError("/run/C.sock: gone; it was not restarted and has all users again")) {
+      try RollingRestart(drainMilliseconds: 1_000, timeoutMilliseconds: 5_000).run(&paper)
+    }
+    #expect(paper.log.suffix(2) == ["\(state) A", "ready A"])
+    #expect(!paper.log.contains { $0.hasPrefix("restart") })
+    #expect(paper.nodes.allSatisfy { $0.pools[0].servers[0].state == "ready" })
+  }
+
+  @Test func candidatesOfADirectorAreRestartedOnlyIfNamed() throws {
+    var paper = world("A", "B")
+    paper.nodes[1].role = "site-director"
+    #expect(throws: AdminError.self) {
+      try RollingRestart(drainMilliseconds: 0, timeoutMilliseconds: 5_000).run(&paper)
+    }
+    #expect(paper.log.isEmpty)
+    try RollingRestart(servers: ["B"], drainMilliseconds: 0, timeoutMilliseconds: 5_000).run(&paper)
+    #expect(paper.log.last == "ready B")
+  }
+
+  @Test func aServerWithoutChecksIsNotTouchedForNobodyWouldSeeItBack() {
+    var paper = world("A", "B")
+    paper.nodes[1].pools[0].servers[0].checks = []
+    #expect(throws: AdminError("A is not checked, so nobody would know when it is well again: it is not touched")) {
+      try RollingRestart(drainMilliseconds: 0, timeoutMilliseconds: 5_000).run(&paper)
+    }
+    #expect(paper.log.isEmpty)
   }
 
   @Test func theLastServerThatTakesNewUsersIsNotTouched() {

@@ -44,7 +44,8 @@ private let network = """
   @Test(arguments: [
     ("10.0.0.1:80", "10.0.0.1:80"), ("0.0.0.0:80", "0.0.0.0:80"), ("[::]:80", "[::]:80 v6only"),
     ("[::1]:80", "[::1]:80"),
-    ("unix:/run/x", "unix@/run/x"), ("unix:@name", "abns@name"), ("example.com:80", "example.com:80"),
+    ("unix:/run/x", "unix@/run/x"), ("unix:@name", "abns@name"),
+    ("unix:/tmp/a b#c.sock", "\"unix@/tmp/a b#c.sock\""), ("example.com:80", "example.com:80"),
   ])
   func addressesAreWrittenInHAProxysForm(text: String, expected: String) throws {
     #expect(HAProxyText.address(try Address(parsing: text)) == expected)
@@ -61,8 +62,25 @@ private let network = """
     #expect(lines.count == 2)
     #expect(lines[0].hasPrefix("  server W 10.0.0.9:80 cookie \"W\" weight 1 check port 81 inter 2000ms"))
     #expect(!lines[0].hasSuffix(" backup"))
-    #expect(lines[1].hasPrefix("  server W-own 10.0.0.9:80 cookie \"W\" weight 1 check inter 4000ms"))
+    #expect(lines[1].hasPrefix("  server W.own 10.0.0.9:80 cookie \"W\" weight 1 check inter 4000ms"))
     #expect(lines[1].hasSuffix(" backup"))
+  }
+
+  @Test func aCookieWhoseNameWouldCutTheLineIsQuoted() throws {
+    let odd = network.replacing(
+      "sites:",
+      with: "applications: [{name: default, cookies: {site: none, session: {name: \"J#X\", mode: insert}}}]\nsites:")
+    #expect(HAProxyConfiguration(try loaded(odd).plan(for: "A")).text.contains("\n  cookie \"J#X\" insert"))
+  }
+
+  @Test func aServerThatIsCalledLikeTheOwnUsersOfAnotherClashesWithNone() throws {
+    let two = network.replacing(
+      "ports: {default: 80, admission: 81}}]",
+      with:
+        "ports: {default: 80, admission: 81}}, {name: W-own, host: \"10.0.0.8\", ports: {default: 80, admission: 81}}]")
+    let lines = HAProxyConfiguration(try loaded(two).plan(for: "A")).text.split(separator: "\n")
+    let names = lines.filter { $0.hasPrefix("  server ") }.map { $0.split(separator: " ")[1] }
+    #expect(names == ["W", "W-own", "W.own", "W-own.own"])
   }
 
   @Test func theSamePlanGivesTheSameText() throws {
@@ -141,8 +159,43 @@ private let network = """
   }
 
   @Test(arguments: [
+    ("/run/geodirector/{node}.sock", ["RuntimeDirectory=geodirector", "RuntimeDirectoryPreserve=yes"]),
+    ("/srv/x/{node}.sock", ["ReadWritePaths=-/srv/x"]),
+    ("/srv/a b/50%/{node}.sock", ["ReadWritePaths=\"-/srv/a b/50%%\""]),
+    ("/run/a b/{node}.sock", ["ReadWritePaths=\"-/run/a b\""]),
+    ("/srv/q'\"/{node}.sock", ["ReadWritePaths=\"-/srv/q'\"'\"'\"\""]),
+  ])
+  func theFolderOfTheCommandSocketIsWritableAndNothingElse(socket: String, expected: [String]) throws {
+    var topology = try loaded(network)
+    topology.admin = AdminSettings(socket: Located(socket))
+    #expect(folders(of: try topology.plan(for: "A")) == expected)
+  }
+
+  @Test func theFolderOfAListenerIsWritable() throws {
+    let unix = network.replacing(
+      "listen: \"10.0.0.5:80\"",
+      with:
+        "listen: [\"10.0.0.5:80\", \"unix:/run/shop/l.sock\", \"unix:/l.sock\", \"unix:/x/../l.sock\", \"unix:@l\"], advertise: \"10.0.0.5:80\""
+    )
+    #expect(
+      folders(of: try loaded(unix).plan(for: "D")) == [
+        "RuntimeDirectory=geodirector", "RuntimeDirectoryPreserve=yes", "ReadWritePaths=-/run/shop",
+      ])
+  }
+
+  @Test func allNodesOfAMachineHaveOneUser() throws {
+    let text = SystemdUnit(try loaded(network).plan(for: "A"), program: "/bin/g", topologyPath: "/n.yaml").text
+    #expect(text.contains("\nDynamicUser=yes\nUser=geodirector\n"))
+  }
+
+  private func folders(of plan: NodePlan) -> [String] {
+    SystemdUnit(plan, program: "/bin/g", topologyPath: "/n.yaml").text.split(separator: "\n").map(String.init)
+      .filter { $0.hasPrefix("RuntimeDirectory") || $0.hasPrefix("ReadWritePaths") }
+  }
+
+  @Test(arguments: [
     ("/plain/path", "/plain/path"), ("/with space", "\"/with space\""), ("/50%", "/50%%"), ("/a$b", "/a$$b"),
-    ("/q\"q", "\"/q\\\"q\""), ("", "\"\""),
+    ("/q\"q", "\"/q\\\"q\""), ("", "\"\""), ("/a\nb", "\"/a\\nb\""),
   ])
   func wordsOfTheCommandAreTakenLiterally(word: String, expected: String) {
     #expect(SystemdUnit.word(word) == expected)

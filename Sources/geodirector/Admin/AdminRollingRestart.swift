@@ -10,15 +10,16 @@ struct AdminRollingRestart: AsyncParsableCommand {
     abstract: "Restart servers one after the other without an error for any user.",
     discussion: """
       Each server is drained, then given nobody until its last request has ended, restarted by the command, and given users again when
-      the checks of all nodes have seen it well. The first that does not come back stops it all, and stays in maintenance. All nodes that
-      have the servers must be given. The command runs in a shell, with GEODIRECTOR_SERVER, GEODIRECTOR_SITE and GEODIRECTOR_ADDRESS set.
+      the checks of all nodes have seen it well. The first that does not come back stops it all, and stays in maintenance; one that could
+      not be restarted gets its users back. One that is drained or in maintenance already is not touched. All nodes that have the servers
+      must be given. The command runs in a shell, with GEODIRECTOR_SERVER, GEODIRECTOR_SITE and GEODIRECTOR_ADDRESS set.
 
       Example:
         geodirector admin rolling-restart --node S1L1 --node S1L2 --topology network.yaml --drain 10m \\
           --command 'ssh "$GEODIRECTOR_SERVER" systemctl restart shop'
       """)
 
-  @Argument(help: "The servers, in order. Default: all that the nodes have.") var servers: [String] = []
+  @Argument(help: "The servers, in order. Default: all that the balancers given have.") var servers: [String] = []
   @OptionGroup var nodes: AdminNodes
   @Option(help: "What restarts a server, for the shell.") var command: String
   @Option(help: "How long a server's own users may stay before they are led elsewhere.") var drain = "30s"
@@ -57,7 +58,15 @@ private struct RunningNodes: RestartSurroundings {
   }
 
   mutating func give(_ order: AdminOrder) throws(AdminError) {
-    for client in clients { _ = try client.send(.order(order)) }
+    var errors: [String] = []
+    for client in clients {
+      do throws(AdminError) {
+        _ = try client.send(.order(order))
+      } catch {
+        errors.append(error.description)
+      }
+    }
+    if !errors.isEmpty { throw AdminError(errors.joined(separator: "; ")) }
   }
 
   mutating func restart(_ server: NodeStatus.Server) -> Int32 {

@@ -86,6 +86,26 @@ struct RenderKeepalived: ParsableCommand {
     "/usr/local/bin/geodirector"
   @Option(help: "User, and group if need be, that asks the monitor.") var scriptUser = "nobody nogroup"
 
+  /// keepalived splits a script's line at spaces, and has no way to write all of these otherwise.
+  func validate() throws {
+    let isPlain = { (text: String, more: String) in
+      text.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"):
+          true
+        default: more.utf8.contains(byte)
+        }
+      }
+    }
+    guard program.hasPrefix("/"), isPlain(program, "/._-+@") else {
+      throw ValidationError("--program: an absolute path of letters, digits and / . _ - + @")
+    }
+    guard !scriptUser.isEmpty, isPlain(scriptUser, "._- ") else {
+      throw ValidationError("--script-user: a user, and if need be a space and a group")
+    }
+  }
+
   func run() throws {
     let script = KeepalivedConfiguration.HealthScript(command: "\(program) admin health", user: scriptUser)
     try target.write(

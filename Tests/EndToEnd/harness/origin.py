@@ -86,6 +86,8 @@ class Origin(contextlib.AbstractContextManager):
         self.shown: list[dict | None] = []
         self.resumed: list[bool] = []
         self.healthy = True
+        # What checks are answered while it is not.
+        self.unhealthy_status = 503
         # Fields of the answers to health checks.
         self.check_headers: list[tuple[str, str]] = []
         # Requests of the test, without health checks; checks are only counted.
@@ -191,7 +193,7 @@ class Origin(contextlib.AbstractContextManager):
         exchange = Exchange(self, connection, number, received, stream)
         if received.is_check:
             self.checks += 1
-            exchange.answer(200 if self.healthy else 503, self.check_headers)
+            exchange.answer(200 if self.healthy else self.unhealthy_status, self.check_headers)
             return not received.line.endswith("/1.0")
         with self._lock:
             self.received.append(received)

@@ -73,7 +73,8 @@ extension Topology {
       let port = relay.checkPort ?? (address.port == 0 ? first : nil)
       let check = relay.check.map {
         settings.check.plan(
-          kind: $0.kind(name: nil), address: port.map(address.with(port:)) ?? address, isBackup: tier > 0, scale: timeScale)
+          kind: $0.kind(name: nil), address: port.map(address.with(port:)) ?? address, isBackup: tier > 0,
+          scale: timeScale)
       }
       return ServerPlan(
         name: server.name, site: relay.name, address: address, cookieValue: nil, tier: tier, weight: server.weight,
@@ -89,7 +90,8 @@ extension Topology {
       name: relay.name, hosts: [], cookie: nil, pool: pool, timeouts: settings.timeouts.plan(scale: timeScale),
       forwarding: settings.forwarded.plan(role: .relay, downstream: []), retries: settings.retries.plan)
     return NodePlan(
-      name: relay.name, role: .relay, network: name, site: nil, digest: digest, listeners: relay.listen.map { $0.plan(for: relay.name) },
+      name: relay.name, role: .relay, network: name, site: nil, digest: digest,
+      listeners: relay.listen.map { $0.plan(for: relay.name) },
       monitor: relay.monitor?.value, applications: servers.isEmpty ? [] : [application],
       limits: settings.limits.plan(downstream: [], listen: relay.listen),
       grace: (settings.grace?.value ?? Settings.graceWithoutCheckers).scaled(by: timeScale),

@@ -74,13 +74,14 @@ def system(request):
     return SYSTEMS[request.config.getoption("--system")]()
 
 
-# Whose scenarios are played with TLS on every hop, too.
+# Whose scenarios are played with TLS on every hop, too, by `Tests/run --all`.
 SECURE_TOO = ("test_walk", "test_failures", "test_rolling_restart")
 
 
 def pytest_generate_tests(metafunc):
     if "two_sites" in metafunc.fixturenames and metafunc.module.__name__ in SECURE_TOO:
-        metafunc.parametrize("two_sites", ["two-sites", "two-sites-tls"], indirect=True, ids=["plain", "tls"])
+        secure = pytest.param("two-sites-tls", marks=pytest.mark.long)
+        metafunc.parametrize("two_sites", ["two-sites", secure], indirect=True, ids=["plain", "tls"])
 
 
 @pytest.fixture

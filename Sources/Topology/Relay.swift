@@ -96,7 +96,8 @@ extension Topology {
       limits: settings.limits.plan(downstream: [], listen: relay.listen),
       grace: (settings.grace?.value ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale, downstreamNodes: [],
-      resolveInterval: resolveInterval.scaled(by: timeScale), admin: admin?.plan(for: relay.name))
+      resolveInterval: resolveInterval.scaled(by: timeScale), admin: admin?.plan(for: relay.name),
+      user: settings.user, group: settings.group)
   }
 
   /// Whether a relay on a server's machine makes the server's admission port: the server itself does not listen there.
@@ -112,6 +113,14 @@ extension Topology {
   func relayErrors() -> [Diagnostic] {
     var found: [Diagnostic] = []
     for relay in relays {
+      for listen in relay.listen {
+        guard let place = (listen.tls?.location ?? listen.strictTransport?.location ?? listen.secureRedirect?.location)
+        else { continue }
+        found.append(
+          Diagnostic(
+            .error, at: place, "relay \"\(relay.name)\" passes bytes on as they come, and speaks no TLS itself",
+            mend: "let the servers speak it"))
+      }
       let listeners = relay.listen.map(\.address.value)
       for server in relay.servers {
         guard let address = server.address else { continue }

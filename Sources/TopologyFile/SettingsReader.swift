@@ -13,8 +13,8 @@ struct SettingsReader {
     switch role {
     case .siteBalancer: return all
     case .officeProxy, .siteDirector: return all + ["spill", "failback"]
-    // No message is read, no session known.
-    case .relay: return all.filter { $0 != "forwarded" && $0 != "persist" }
+    // No message is read, no session known, and bytes are passed on as they come.
+    case .relay: return all.filter { !["forwarded", "persist", "upstream"].contains($0) }
     }
   }
 

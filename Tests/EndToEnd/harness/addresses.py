@@ -13,7 +13,7 @@ import tempfile
 WIDTH = 8
 _LOCKS = pathlib.Path(tempfile.gettempdir()) / "geodirector-test-ranges"
 # 127.0.0.x stays (it means this machine), and so does a network such as 127.0.0.0/8.
-_MOVABLE = re.compile(r"\b127\.([0-7])\.(?!0\.\d+)(\d+)\.(\d+)\b(?!/)")
+_MOVABLE = re.compile(r"\b127\.(?!0\.0\.\d)([0-7])\.(\d+)\.(\d+)\b(?!/)")
 
 
 class LoopbackRange:

@@ -32,7 +32,8 @@ let package = Package(
     .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
     .target(name: "GeoDatabase", dependencies: ["CMaxMindDB", "Geo", "Topology"], swiftSettings: strict),
     .target(name: "Rendering", dependencies: ["Topology"], swiftSettings: strict),
-    .target(name: "Operations", dependencies: ["CReactor", "Routing", "Topology"], swiftSettings: strict),
+    .target(
+      name: "Operations", dependencies: ["CReactor", "HTTPMessage", "Routing", "Topology"], swiftSettings: strict),
     .target(name: "CReactor"),
     .target(
       name: "COpenSSL", dependencies: ["CReactor"],
@@ -49,7 +50,7 @@ let package = Package(
     .target(
       name: "DemoServer",
       dependencies: [
-        "TLS", "Topology",
+        "CReactor", "TLS", "Topology",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -58,8 +59,8 @@ let package = Package(
     .executableTarget(
       name: "geodirector",
       dependencies: [
-        "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer", "Geo", "GeoDatabase", "Operations", "Routing",
-        "Rendering", "TLS",
+        "CReactor", "Topology", "TopologyFile", "Simulation", "Proxy", "DemoServer", "Geo", "GeoDatabase", "Operations",
+        "Routing", "Rendering", "TLS",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -97,7 +98,8 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "RenderingTests", dependencies: ["Rendering", "Topology", "TopologyFile"], swiftSettings: strict),
-    .testTarget(name: "OperationsTests", dependencies: ["Operations", "Routing", "Topology"], swiftSettings: strict),
+    .testTarget(
+      name: "OperationsTests", dependencies: ["CReactor", "Operations", "Routing", "Topology"], swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CReactor"], swiftSettings: strict),
     .testTarget(
       name: "ProxyTests", dependencies: ["Proxy", "Reactor", "HTTPMessage", "Routing", "Topology"],

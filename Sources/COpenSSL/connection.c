@@ -203,8 +203,40 @@ static long resumed_verification(co_connection *connection) {
   return co_is_allowed(connection->context, certificate) ? X509_V_OK : X509_V_ERR_APPLICATION_VERIFICATION;
 }
 
+/// Which kind of failure a handshake ended with.
+static int kind_of_failure(co_connection *connection) {
+  if (connection->isPlain) return CO_COUNT_PLAIN_HTTP;
+  if (connection->verification != X509_V_OK) return CO_COUNT_CERTIFICATE;
+  if (connection->failed != -CO_PROTOCOL) return CO_COUNT_CUT_SHORT;
+  int reason = ERR_GET_LIB(connection->reason) == ERR_LIB_SSL ? ERR_GET_REASON(connection->reason) : 0;
+  switch (reason) {
+  case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: case SSL_R_CERTIFICATE_VERIFY_FAILED: return CO_COUNT_CERTIFICATE;
+  case SSL_R_CALLBACK_FAILED: case SSL_R_NO_APPLICATION_PROTOCOL: case SSL_R_CLIENTHELLO_TLSEXT: return CO_COUNT_NAME;
+  case SSL_R_UNSUPPORTED_PROTOCOL: case SSL_R_NO_SHARED_CIPHER: case SSL_R_VERSION_TOO_LOW: case SSL_R_NO_SUITABLE_KEY_SHARE:
+  case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM: case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS: case SSL_R_UNSUPPORTED_SSL_VERSION:
+  case SSL_R_INAPPROPRIATE_FALLBACK: return CO_COUNT_VERSION;
+  default: return reason >= SSL_AD_REASON_OFFSET ? CO_COUNT_ALERT : CO_COUNT_MALFORMED;
+  }
+}
+
+static void count(co_connection *connection, int kind) {
+  // A client that leaves without a word, as checks of ports do, has not begun one.
+  if (connection->isCounted || !connection->context->counts || (kind > CO_COUNT_RESUMED && connection->isServer && !connection->hasRead)) return;
+  connection->isCounted = 1;
+  co_counts_add(connection->context->counts, kind);
+}
+
+static int establish_now(co_connection *connection);
+
 static int establish(co_connection *connection) {
   if (connection->isEstablished) return 0;
+  int result = establish_now(connection);
+  if (result == 0) count(connection, SSL_session_reused(connection->ssl) ? CO_COUNT_RESUMED : CO_COUNT_FULL);
+  else if (result != -EAGAIN) count(connection, kind_of_failure(connection));
+  return result;
+}
+
+static int establish_now(co_connection *connection) {
   if (connection->failed) return connection->failed;
   connection->isHeld = 0;
   int result = SSL_do_handshake(connection->ssl);
@@ -464,6 +496,18 @@ cr_transport *co_connect(co_peer *peer, int fd) {
   SSL_SESSION_free(session);
   ERR_clear_error();
   return &connection->base;
+}
+
+int co_offer(cr_transport *self, const char *name, size_t length) {
+  co_connection *connection = (co_connection *)self;
+  uint8_t list[256];
+  if (length > 255) return 0;
+  list[0] = (uint8_t)length;
+  memcpy(list + 1, name, length);
+  // 0 is success, for once.
+  int failed = SSL_set_alpn_protos(connection->ssl, length ? list : NULL, length ? (unsigned int)length + 1 : 0);
+  ERR_clear_error();
+  return !failed;
 }
 
 int co_feed(cr_transport *self, const void *bytes, size_t count) {

@@ -35,6 +35,8 @@ void co_context_free(co_context *context) {
   free(context->names);
   free(context->allowed);
   free(context->staple);
+  free(context->protocols);
+  co_counts_free(context->counts);
   free(context);
 }
 
@@ -56,12 +58,36 @@ static co_context *context_new(const SSL_METHOD *method, int minimum) {
   return context;
 }
 
+// Counts
+
+co_counts *co_counts_new(void) {
+  co_counts *counts = calloc(1, sizeof *counts);
+  if (counts) counts->holders = 1;
+  return counts;
+}
+
+void co_counts_free(co_counts *counts) {
+  if (counts && atomic_fetch_sub(&counts->holders, 1) == 1) free(counts);
+}
+
+unsigned long co_counts_get(co_counts *counts, int kind) { return atomic_load_explicit(&counts->values[kind], memory_order_relaxed); }
+
+void co_counts_add(co_counts *counts, int kind) { atomic_fetch_add_explicit(&counts->values[kind], 1, memory_order_relaxed); }
+
+void co_context_count(co_context *context, co_counts *counts) {
+  atomic_fetch_add(&counts->holders, 1);
+  co_counts_free(context->counts);
+  context->counts = counts;
+}
+
 // Servers
 
-static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *length, const unsigned char *offered, unsigned int count, void *unused) {
-  (void)ssl; (void)unused;
-  static const unsigned char known[] = "\x08http/1.1\x08http/1.0";
-  int found = SSL_select_next_proto((unsigned char **)out, length, known, sizeof known - 1, offered, count);
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *length, const unsigned char *offered, unsigned int count, void *argument) {
+  (void)ssl;
+  const co_context *context = argument;
+  if (context->protocolsCount == 0) return SSL_TLSEXT_ERR_NOACK;
+  int found = SSL_select_next_proto(
+    (unsigned char **)out, length, context->protocols, (unsigned int)context->protocolsCount, offered, count);
   // RFC 7301 section 3.2: who offers only what is not spoken here is told so.
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -149,7 +175,9 @@ co_context *co_server_new(int minimum, co_ticket_keys *keys, const uint8_t *scop
   SSL_CTX_set_session_id_context(ssl, scope, 32);
   SSL_CTX_set_timeout(ssl, (long)sessionSeconds);
   SSL_CTX_set_max_early_data(ssl, 0);
-  SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);
+  static const uint8_t http[] = "\x08http/1.1\x08http/1.0";
+  co_server_protocols(context, http, sizeof http - 1);
+  SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, context);
   SSL_CTX_set_tlsext_status_cb(ssl, give_staple);
   if (keys) {
     context->keys = co_ticket_keys_hold(keys);
@@ -212,6 +240,13 @@ void co_context_staple(co_context *context, const uint8_t *bytes, size_t count) 
   context->staple = malloc(count);
   memcpy(context->staple, bytes, count);
   context->stapleCount = count;
+}
+
+void co_server_protocols(co_context *context, const uint8_t *list, size_t count) {
+  free(context->protocols);
+  context->protocols = count ? malloc(count) : NULL;
+  if (count) memcpy(context->protocols, list, count);
+  context->protocolsCount = count;
 }
 
 void co_server_add_name(co_context *root, const char *name, co_context *context) {

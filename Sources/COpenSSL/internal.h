@@ -29,6 +29,16 @@ struct co_context {
   int allowedCount;
   uint8_t *staple;
   size_t stapleCount;
+  /// What a server speaks, as ALPN has it.
+  uint8_t *protocols;
+  size_t protocolsCount;
+  /// Null: nobody counts.
+  co_counts *counts;
+};
+
+struct co_counts {
+  atomic_int holders;
+  atomic_ulong values[CO_COUNT_KINDS];
 };
 
 struct co_peer {
@@ -60,7 +70,7 @@ typedef struct {
   /// Bytes that were received before the connection was there; they come before those of the socket.
   uint8_t *early;
   size_t earlyStart, earlyEnd;
-  uint8_t isEstablished, isDrained, isHeld, isDry, isEnded, sawEnd, isGathering, isServer, isPlain, hasRead;
+  uint8_t isCounted, isEstablished, isDrained, isHeld, isDry, isEnded, sawEnd, isGathering, isServer, isPlain, hasRead;
 } co_connection;
 
 int co_ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt);

@@ -87,4 +87,6 @@ static void give_back(void *piece, const char *file, int line) {
 /// Before anything else is asked of OpenSSL.
 __attribute__((constructor)) static void prepare(void) {
   if (pthread_key_create(&key, empty) == 0) CRYPTO_set_mem_functions(take, take_other, give_back);
+  // Its own end, which exit(3) would bring, takes from threads that still read certificates what they work with.
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 }

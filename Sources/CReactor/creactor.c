@@ -7,6 +7,7 @@
 #include <linux/sockios.h>
 #include <link.h>
 #include <netdb.h>
+#include <poll.h>
 #include <netinet/tcp.h>
 #include <linux/close_range.h>
 #include <pthread.h>
@@ -18,7 +19,9 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -288,6 +291,14 @@ int cr_listener_mute(int fd) {
   return RESULT(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program));
 }
 
+int cr_listener_unmute(int fd) {
+  int unused = 0;
+  return RESULT(setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused));
+}
+
+int cr_listener_pause(int fd) { return RESULT(shutdown(fd, SHUT_RD)); }
+int cr_listener_resume(int fd, int backlog) { return RESULT(listen(fd, backlog)); }
+
 int cr_local_address(int fd, cr_address *out) {
   out->length = sizeof out->storage;
   return RESULT(getsockname(fd, (struct sockaddr *)&out->storage, &out->length));
@@ -393,14 +404,34 @@ static void set_scheduling(uint32_t policy, int increment) {
 void cr_thread_yield_to_others(int increment) { set_scheduling(SCHED_BATCH, increment); }
 void cr_thread_be_prompt(void) { set_scheduling(SCHED_OTHER, 0); }
 
-int cr_own_descriptors(void) {
+static int compare_descriptors(const void *first, const void *second) {
+  int one = *(const int *)first, other = *(const int *)second;
+  return (one > other) - (one < other);
+}
+
+int cr_own_descriptors(int *kept, int count) {
 #if __has_feature(thread_sanitizer)
   // It follows descriptors by number, as if all threads had one table: the same number in two tables would look like a race.
+  (void)kept;
+  (void)count;
   return -ENOSYS;
 #endif
   // Nothing is closed: the range is empty of descriptors. unshare(2) would do the same, but sandboxes often forbid it.
-  return RESULT(syscall(SYS_close_range, ~0u - 1, ~0u, CLOSE_RANGE_UNSHARE));
+  int status = RESULT(syscall(SYS_close_range, ~0u - 1, ~0u, CLOSE_RANGE_UNSHARE));
+  if (status < 0) return status;
+  qsort(kept, (size_t)count, sizeof *kept, compare_descriptors);
+  unsigned int first = 3;
+  for (int index = 0; index < count; index++) {
+    if (kept[index] < (int)first) continue;
+    unsigned int next = (unsigned int)kept[index];
+    if (next > first) syscall(SYS_close_range, first, next - 1, 0);
+    first = next + 1;
+  }
+  syscall(SYS_close_range, first, ~0u, 0);
+  return 0;
 }
+
+int cr_signal_descriptor(void) { return signal_pipe[1]; }
 
 int cr_cpu_count(void) {
   cpu_set_t set;
@@ -546,4 +577,130 @@ int cr_run(char *const *words, char *const *variables, const void *input, size_t
   }
   if (late) return CR_RUN_TIMED_OUT;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int cr_socket_pair(int out[2]) { return RESULT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, out)); }
+
+int cr_send_message(int fd, const void *bytes, size_t count, const int *descriptors, int descriptorCount) {
+  if (descriptorCount > CR_DESCRIPTORS_MAX) return -EINVAL;
+  union {
+    char bytes[CMSG_SPACE(CR_DESCRIPTORS_MAX * sizeof(int))];
+    struct cmsghdr alignment;
+  } control;
+  struct iovec part = {(void *)bytes, count};
+  struct msghdr message;
+  memset(&message, 0, sizeof message);
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (descriptorCount > 0) {
+    size_t length = (size_t)descriptorCount * sizeof(int);
+    memset(&control, 0, sizeof control);
+    message.msg_control = control.bytes;
+    message.msg_controllen = CMSG_SPACE(length);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(length);
+    memcpy(CMSG_DATA(header), descriptors, length);
+  }
+  ssize_t sent;
+  do sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -errno : sent == (ssize_t)count ? 0 : -EIO;
+}
+
+int cr_receive_message(int fd, void *bytes, size_t count, int *descriptors, int *descriptorCount, int milliseconds) {
+  *descriptorCount = 0;
+  struct pollfd entry = {fd, POLLIN, 0};
+  int64_t until = cr_monotonic() + (int64_t)milliseconds * 1000000;
+  while (1) {
+    int64_t left = (until - cr_monotonic()) / 1000000;
+    int ready = poll(&entry, 1, left > 0 ? (int)left : 0);
+    if (ready > 0) break;
+    if (ready == 0) return -ETIMEDOUT;
+    if (errno != EINTR) return -errno;
+  }
+  union {
+    char bytes[CMSG_SPACE(CR_DESCRIPTORS_MAX * sizeof(int))];
+    struct cmsghdr alignment;
+  } control;
+  struct iovec part = {bytes, count};
+  struct msghdr message;
+  memset(&message, 0, sizeof message);
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.bytes;
+  message.msg_controllen = sizeof control.bytes;
+  ssize_t received;
+  do received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+  while (received < 0 && errno == EINTR);
+  if (received < 0) return -errno;
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+    *descriptorCount = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    memcpy(descriptors, CMSG_DATA(header), (size_t)*descriptorCount * sizeof(int));
+  }
+  if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) return -EMSGSIZE;
+  return (int)received;
+}
+
+int cr_memory_file(const void *bytes, size_t count) {
+  int fd = memfd_create("state", MFD_CLOEXEC);
+  if (fd < 0) return -errno;
+  size_t written = 0;
+  while (written < count) {
+    ssize_t more = write(fd, (const char *)bytes + written, count - written);
+    if (more < 0 && errno == EINTR) continue;
+    if (more <= 0) {
+      int error = errno;
+      close(fd);
+      return -error;
+    }
+    written += (size_t)more;
+  }
+  lseek(fd, 0, SEEK_SET);
+  return fd;
+}
+
+int64_t cr_file_size(int fd) {
+  struct stat status;
+  return fstat(fd, &status) < 0 ? -errno : (int64_t)status.st_size;
+}
+
+int cr_spawn(const char *program, char *const *words, const char *variable, int descriptor, int target) {
+  size_t inherited = 0;
+  while (environ[inherited]) inherited++;
+  char **all = malloc((inherited + 2) * sizeof *all);
+  if (!all) return -ENOMEM;
+  // The first of a name counts.
+  all[0] = (char *)variable;
+  memcpy(all + 1, environ, (inherited + 1) * sizeof *all);
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, descriptor, target);
+  posix_spawnattr_init(&attributes);
+  sigset_t none, usual;
+  sigemptyset(&none);
+  sigfillset(&usual);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &usual);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  pid_t pid;
+  int error = posix_spawn(&pid, program, &actions, &attributes, words, all);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  free(all);
+  return error ? -error : (int)pid;
+}
+
+int cr_adopt_orphans(void) { return RESULT(prctl(PR_SET_CHILD_SUBREAPER, 1)); }
+
+int cr_reap(int pid, int *status) {
+  int ended;
+  do ended = waitpid(pid, status, 0);
+  while (ended < 0 && errno == EINTR);
+  if (ended < 0) return -errno;
+  *status = WIFEXITED(*status) ? WEXITSTATUS(*status) : 128 + WTERMSIG(*status);
+  return 0;
 }

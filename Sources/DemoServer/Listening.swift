@@ -1,3 +1,4 @@
+import CReactor
 import Glibc
 import NIOCore
 import NIOPosix
@@ -52,7 +53,7 @@ enum Listening {
 
   /// A bound socket with a name outside the file system (unix(7)): a zero byte, then the name, no more.
   private static func abstractSocket(_ name: Substring, address: Address) throws -> CInt {
-    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    let descriptor = socket(AF_UNIX, CR_STREAM | CR_CLOEXEC, 0)
     guard descriptor >= 0 else { throw problem(address, code: errno) }
     var place = sockaddr_un()
     place.sun_family = sa_family_t(AF_UNIX)

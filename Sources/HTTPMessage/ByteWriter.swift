@@ -74,8 +74,8 @@ public struct ByteWriter {
 
   /// Writes an IPv4 address, its first octet in the most significant place, as `127.0.0.1`, all or none.
   public mutating func append(dotted address: UInt32) {
-    // The longest has fifteen characters; near the end of the memory the text is made elsewhere first.
-    if limit &- used >= 15 {
+    // The longest takes sixteen bytes while it is made; near the end of the memory that is done elsewhere.
+    if limit &- used >= 16 {
       used &+= Self.writeDotted(address, to: base + used)
       return
     }
@@ -88,28 +88,23 @@ public struct ByteWriter {
 
   @inline(__always)
   private static func writeDotted(_ address: UInt32, to memory: UnsafeMutableRawPointer) -> Int {
-    let bytes = memory.assumingMemoryBound(to: UInt8.self)
     var index = 0
     var shift: UInt32 = 32
     while shift > 0 {
       shift &-= 8
       let octet = (address &>> shift) & 0xFF
-      if octet >= 100 {
-        bytes[index] = ASCII.zero &+ UInt8(truncatingIfNeeded: octet / 100)
-        index &+= 1
-      }
-      if octet >= 10 {
-        bytes[index] = ASCII.zero &+ UInt8(truncatingIfNeeded: octet / 10 % 10)
-        index &+= 1
-      }
-      bytes[index] = ASCII.zero &+ UInt8(truncatingIfNeeded: octet % 10)
-      index &+= 1
-      if shift > 0 {
-        bytes[index] = ASCII.dot
-        index &+= 1
-      }
+      let tens = octet / 10
+      let hundreds = octet / 100
+      // Three digits and a dot, the first digit in the lowest byte; those that are zeros in front are shifted out.
+      let digits = hundreds | (tens &- hundreds &* 10) &<< 8 | (octet &- tens &* 10) &<< 16
+      let text = digits &+ 0x2E30_3030
+      let length: Int = 1 &+ (octet > 9 ? 1 : 0) &+ (octet > 99 ? 1 : 0)
+      (memory + index).storeBytes(
+        of: (text &>> UInt32(truncatingIfNeeded: (3 &- length) &* 8)).littleEndian, as: UInt32.self)
+      index &+= length &+ 1
     }
-    return index
+    // Without the last dot.
+    return index &- 1
   }
 
   /// Writes a number in decimal, all or none.

@@ -7,6 +7,8 @@ public enum AdminCommand: Sendable, Equatable {
   case status(asJSON: Bool)
   /// A server, or the node itself, is to take all users, its own only, or none.
   case order(AdminOrder)
+  /// The node is to serve by the topology as it is now.
+  case reload
   /// What commands there are.
   case help
 }
@@ -69,6 +71,7 @@ extension AdminCommand {
     drain NAME [for TIME | until SECONDS] ...       own users only; after the deadline none
     ready NAME ...                                  all users again
     maintain NAME ...                               nobody: its users go elsewhere
+    reload                                          serve by the topology as it is now
     help
     NAME is a server or the node itself; further words: [application NAME] [because TEXT]
     """
@@ -88,6 +91,9 @@ extension AdminCommand {
     case "help":
       try Self.expectNothing(words)
       self = .help
+    case "reload":
+      try Self.expectNothing(words)
+      self = .reload
     case "status":
       let asJSON = words.first == "json"
       if asJSON { words.removeFirst() }
@@ -95,7 +101,7 @@ extension AdminCommand {
       self = .status(asJSON: asJSON)
     default:
       guard let order = Self.orders.first(where: { $0.word == first }) else {
-        let known = Self.orders.map(\.word) + ["status", "help"]
+        let known = Self.orders.map(\.word) + ["status", "reload", "help"]
         let nearest = nearestSpelling(of: first, among: known).map { "; did you mean \"\($0)\"?" } ?? "; try \"help\""
         throw AdminError("unknown command \"\(first.prefix(40))\"" + nearest)
       }
@@ -111,6 +117,7 @@ extension AdminCommand {
   public var line: String {
     switch self {
     case .help: return "help"
+    case .reload: return "reload"
     case .status(let asJSON): return asJSON ? "status json" : "status"
     case .order(let order):
       let word = Self.orders.first { $0.state == order.state }?.word ?? "ready"

@@ -40,24 +40,36 @@ public struct AdminServer {
     self.perform = perform
   }
 
-  /// Serves for as long as `isRunning` says so; looked at after everything that happens, and once a second.
+  /// How long those that were accepted may take when nobody is accepted any more, in milliseconds.
+  static let leavingMilliseconds: Int64 = 1_000
+
+  /// Serves for as long as `isRunning` says so; looked at after everything that happens, and once a second. Who was accepted by then is
+  /// answered still.
   public mutating func run(while isRunning: () -> Bool) {
-    while isRunning() {
+    var leavesAt: Int64?
+    while true {
+      if !isRunning() {
+        let ends = leavesAt ?? Self.now() + Self.leavingMilliseconds
+        leavesAt = ends
+        if clients.isEmpty || Self.now() >= ends { break }
+      }
       let rest = max(0, acceptsAt - Self.now())
       // A descriptor of -1 is passed over by poll.
-      var entries = [pollfd(fd: rest > 0 ? -1 : listener.descriptor, events: Int16(POLLIN), revents: 0)]
+      let accepts = rest == 0 && leavesAt == nil
+      var entries = [pollfd(fd: accepts ? listener.descriptor : -1, events: Int16(POLLIN), revents: 0)]
       for client in clients {
         let events = (client.isLeaving ? 0 : POLLIN) | (client.output.isEmpty ? 0 : POLLOUT)
         entries.append(pollfd(fd: client.descriptor, events: Int16(events), revents: 0))
       }
-      _ = poll(&entries, nfds_t(entries.count), rest > 0 ? Int32(rest) : 1_000)
+      _ = poll(&entries, nfds_t(entries.count), leavesAt != nil ? 100 : rest > 0 ? Int32(rest) : 1_000)
       let now = Self.now()
       // The client that waits longest first; those that are done go.
       for index in clients.indices.reversed() where !serve(index, ready: entries[index + 1].revents, now: now) {
         close(clients[index].descriptor)
         clients.remove(at: index)
       }
-      if entries[0].revents != 0 { accept(now) }
+      // Another process may serve the socket by now.
+      if entries[0].revents != 0, isRunning() { accept(now) }
     }
     for client in clients { close(client.descriptor) }
   }

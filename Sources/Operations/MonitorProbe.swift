@@ -19,9 +19,14 @@ public enum MonitorProbe {
   /// - Parameter milliseconds: how long the whole may take.
   public static func ask(_ address: Address, within milliseconds: Int32) -> Result {
     let ends = cr_monotonic() + Int64(milliseconds) * 1_000_000
-    guard var target = resolve(address) else { return .notWell("\(address) does not resolve") }
+    var target: cr_address
+    switch resolve(address, within: milliseconds) {
+    case .found(let address): target = address
+    case .nothing: return .notWell("\(address) does not resolve")
+    case .silence: return .notWell("\(address) was not resolved in time")
+    }
     var descriptor: Int32 = -1
-    let status = cr_connect(&target, milliseconds, &descriptor)
+    let status = cr_connect(&target, max(1, Int32((ends - cr_monotonic()) / 1_000_000)), &descriptor)
     guard descriptor >= 0 else { return .notWell(UnixSocket.text(of: -status)) }
     defer { _ = cr_close(descriptor) }
     func left() -> Int32 { Int32(max(0, (ends - cr_monotonic()) / 1_000_000)) }
@@ -68,13 +73,15 @@ public enum MonitorProbe {
     return (200..<300).contains(code) ? .well : .notWell("status \(code)")
   }
 
-  private static func resolve(_ address: Address) -> cr_address? {
+  private static func resolve(_ address: Address, within milliseconds: Int32) -> NameLookup.Result {
     var result = cr_address()
+    let status: Int32
     switch address {
-    case .ipv4(let bits, let port): return cr_address_ipv4(&result, bits, port) >= 0 ? result : nil
-    case .ipv6(let high, let low, let port): return cr_address_ipv6(&result, high, low, port) >= 0 ? result : nil
-    case .unix(let path): return cr_address_unix(&result, path, path.utf8.count) >= 0 ? result : nil
-    case .host(let name, let port): return cr_resolve(name, port, &result, 1) > 0 ? result : nil
+    case .ipv4(let bits, let port): status = cr_address_ipv4(&result, bits, port)
+    case .ipv6(let high, let low, let port): status = cr_address_ipv6(&result, high, low, port)
+    case .unix(let path): status = cr_address_unix(&result, path, path.utf8.count)
+    case .host(let name, let port): return NameLookup.first(of: name, port: port, within: milliseconds)
     }
+    return status >= 0 ? .found(result) : .nothing
   }
 }

@@ -2,7 +2,7 @@ extension NodeStatus {
   /// For people: the node in a line, then a table of the servers of each application.
   public var text: String {
     var first =
-      "\(node): \(role), \(phase), \(state)\(Self.left(deadline, now)) for \(Self.age(since, now)), \(clients) clients"
+      "\(node): \(role), \(phase), \(state)\(Self.leftText(deadline, now)) for \(Self.ageText(since, now)), \(clients) clients"
     if !reason.isEmpty { first += " (\(reason))" }
     var lines = [first]
     for pool in pools {
@@ -11,11 +11,11 @@ extension NodeStatus {
       for server in pool.servers {
         rows.append([
           server.name, server.site, "\(server.tier)", server.address,
-          server.state + Self.left(server.deadline, now), server.health,
-          Self.number(server.weight)
-            + (server.weight == server.plannedWeight ? "" : "/\(Self.number(server.plannedWeight))"),
+          server.state + Self.leftText(server.deadline, now), server.health,
+          Self.numberText(server.weight)
+            + (server.weight == server.plannedWeight ? "" : "/\(Self.numberText(server.plannedWeight))"),
           "\(server.inFlight)" + (server.maxConnections > 0 ? "/\(server.maxConnections)" : ""),
-          Self.age(server.since, now), server.reason,
+          Self.ageText(server.since, now), server.reason,
         ])
       }
       let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
@@ -28,21 +28,30 @@ extension NodeStatus {
         lines.append(line)
       }
     }
+    if let handshakes {
+      lines.append("TLS handshakes")
+      for entry in handshakes {
+        let failed = entry.failed.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+        lines.append(
+          "  \(entry.with): \(entry.full) full, \(entry.resumed) resumed, "
+            + (failed.isEmpty ? "none failed" : "failed: \(failed)"))
+      }
+    }
     return lines.joined(separator: "\n")
   }
 
-  private static func number(_ value: Double) -> String {
+  static func numberText(_ value: Double) -> String {
     let tenths = Int((value * 10).rounded())
     return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(abs(tenths % 10))"
   }
 
-  private static func left(_ deadline: Int64?, _ now: Int64) -> String {
+  static func leftText(_ deadline: Int64?, _ now: Int64) -> String {
     guard let deadline else { return "" }
     let seconds = deadline - now / 1000
     return seconds > 0 ? " (\(seconds) s left)" : " (over)"
   }
 
-  private static func age(_ since: Int64, _ now: Int64) -> String {
+  static func ageText(_ since: Int64, _ now: Int64) -> String {
     let seconds = max(0, now - since) / 1000
     switch seconds {
     case ..<120: return "\(seconds) s"

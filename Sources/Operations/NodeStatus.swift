@@ -43,12 +43,15 @@ public struct NodeStatus: Sendable, Equatable, Codable {
     public var reason: String
     /// Its checks.
     public var checks: [Check]
+    /// Since the start: requests (at relays connections) that were sent there, repeats counted again; connections to it that
+    /// failed; how often it went down.
+    public var requests, failures, timesDown: Int
 
     /// A server.
     public init(
       name: String, site: String, address: String, tier: Int, state: String, health: String, deadline: Int64?,
       weight: Double, plannedWeight: Double, inFlight: Int, maxConnections: Int, since: Int64, reason: String,
-      checks: [Check]
+      checks: [Check], requests: Int = 0, failures: Int = 0, timesDown: Int = 0
     ) {
       self.name = name
       self.site = site
@@ -64,6 +67,9 @@ public struct NodeStatus: Sendable, Equatable, Codable {
       self.since = since
       self.reason = reason
       self.checks = checks
+      self.requests = requests
+      self.failures = failures
+      self.timesDown = timesDown
     }
 
     /// New users are sent there.
@@ -81,6 +87,24 @@ public struct NodeStatus: Sendable, Equatable, Codable {
     public init(application: String, servers: [Server]) {
       self.application = application
       self.servers = servers
+    }
+  }
+
+  /// What came of TLS handshakes with one kind of peer since the start.
+  public struct Handshakes: Sendable, Equatable, Codable {
+    /// With whom: `clients of ADDRESS`, `clients of the monitor`, or a server and its address.
+    public var with: String
+    /// Full ones, and sessions that were resumed.
+    public var full, resumed: Int
+    /// Those that failed, by reason; reasons that did not occur are left out.
+    public var failed: [String: Int]
+
+    /// Counts.
+    public init(with: String, full: Int, resumed: Int, failed: [String: Int]) {
+      self.with = with
+      self.full = full
+      self.resumed = resumed
+      self.failed = failed
     }
   }
 
@@ -102,11 +126,30 @@ public struct NodeStatus: Sendable, Equatable, Codable {
   public var now: Int64
   /// The pools, in the order of the applications.
   public var pools: [Pool]
+  /// Counts of the whole process, as the monitor tells them.
+  public var counters: [Counter]
+
+  /// One count.
+  public struct Counter: Sendable, Equatable, Codable {
+    /// What is counted.
+    public var name: String
+    /// How many there are, or were since the start.
+    public var value: Int
+
+    /// A count.
+    public init(name: String, value: Int) {
+      self.name = name
+      self.value = value
+    }
+  }
+  /// TLS handshakes. Nil: the node speaks no TLS.
+  public var handshakes: [Handshakes]?
 
   /// A status.
   public init(
     node: String, role: String, network: String, digest: String, phase: String, state: String, deadline: Int64?,
-    since: Int64, reason: String, clients: Int, now: Int64, pools: [Pool]
+    since: Int64, reason: String, clients: Int, now: Int64, pools: [Pool], counters: [Counter] = [],
+    handshakes: [Handshakes]? = nil
   ) {
     self.node = node
     self.role = role
@@ -120,6 +163,8 @@ public struct NodeStatus: Sendable, Equatable, Codable {
     self.clients = clients
     self.now = now
     self.pools = pools
+    self.counters = counters
+    self.handshakes = handshakes
   }
 
   /// One line of JSON.

@@ -1,3 +1,4 @@
+internal import CReactor
 internal import Glibc
 
 /// Unix stream sockets at a path, as the server and the client of commands need them.
@@ -18,7 +19,7 @@ enum UnixSocket {
 
   /// A socket that does not block and is not inherited; negative: the error's number.
   static func make() -> Int32 {
-    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    let descriptor = socket(AF_UNIX, CR_STREAM | CR_NONBLOCK | CR_CLOEXEC, 0)
     return descriptor < 0 ? -errno : descriptor
   }
 

@@ -18,8 +18,10 @@ final class AccessLog: Sendable {
     var isClosed = false
   }
   private let state = Mutex(State())
-  private let descriptor: Int32
-  private let wakeDescriptor: Int32
+  /// Where lines go.
+  let descriptor: Int32
+  /// What a worker wakes the writer by: it has to have it in its descriptor table.
+  let wakeDescriptor: Int32
   private let done = Atomic<Bool>(false)
   /// Pieces that may wait to be written.
   private static let pendingMax = 16

@@ -43,20 +43,29 @@ final class AdminMailbox: Sendable {
 }
 
 /// The thread that serves a node's command socket.
-final class AdminThread: @unchecked Sendable {
-  private let listener: AdminListener
-  private let shared: NodeShared
+final class AdminThread: Sendable {
+  let listener: AdminListener
+  /// Permissions of the socket, as planned.
+  let mode: UInt16
+  private let process: ProcessShared
+  private let isRetired = Atomic<Bool>(false)
+  /// Another process serves the socket from here on: its path stays.
+  private let hasLeft = Atomic<Bool>(false)
+  private let handingOver = Atomic<Bool>(false)
   /// The control thread looks at its mail after everything it does: seconds mean that something is badly wrong.
   private static let answerMilliseconds: Int32 = 5_000
+  /// A reload reads files, and looks up names: two of them may follow each other.
+  private static let reloadMilliseconds: Int32 = 120_000
 
-  private init(_ listener: AdminListener, _ shared: NodeShared) {
+  init(_ listener: AdminListener, mode: UInt16, _ process: ProcessShared) {
     self.listener = listener
-    self.shared = shared
+    self.mode = mode
+    self.process = process
   }
 
   /// Starts it. False: no thread could be had.
-  static func start(_ listener: AdminListener, _ shared: NodeShared) -> Bool {
-    let unmanaged = Unmanaged.passRetained(AdminThread(listener, shared))
+  func start() -> Bool {
+    let unmanaged = Unmanaged.passRetained(self)
     let status = cr_thread_start(
       { argument in
         Unmanaged<AdminThread>.fromOpaque(argument!).takeRetainedValue().run()
@@ -66,15 +75,33 @@ final class AdminThread: @unchecked Sendable {
     return status >= 0
   }
 
+  /// Another socket is served in its place: the thread ends within a second or so, and the socket with it.
+  func retire() { isRetired.store(true, ordering: .releasing) }
+
+  /// The socket is another process's: the thread ends within a second or so.
+  func leave() {
+    hasLeft.store(true, ordering: .releasing)
+    retire()
+  }
+
+  /// What is ordered now would be lost: it is refused.
+  var isHandingOver: Bool {
+    get { handingOver.load(ordering: .acquiring) }
+    set { handingOver.store(newValue, ordering: .releasing) }
+  }
+
   private func run() {
     cr_thread_yield_to_others(10)
-    var server = AdminServer(listener) { [shared] command in
+    var server = AdminServer(listener) { [self] command in
       if command == .help { return .done(AdminCommand.summary) }
+      if isHandingOver { return .refused("another process of the node takes over: ask again") }
       let ticket = AdminMailbox.Ticket(command)
-      shared.administration.post(ticket)
-      shared.controlWaker.wake()
-      return ticket.await(milliseconds: Self.answerMilliseconds) ?? .refused("the node does not answer")
+      process.administration.post(ticket)
+      process.controlWaker.wake()
+      let limit = command == .reload ? Self.reloadMilliseconds : Self.answerMilliseconds
+      return ticket.await(milliseconds: limit) ?? .refused("the node does not answer")
     }
-    server.run { true }
+    server.run { !isRetired.load(ordering: .acquiring) }
+    if hasLeft.load(ordering: .acquiring) { _ = cr_close(listener.descriptor) } else { listener.remove() }
   }
 }

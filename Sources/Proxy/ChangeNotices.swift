@@ -29,6 +29,7 @@ final class ChangeNotices: Sendable {
   private let node: String
   private let waiting = Mutex(Waiting())
   private let bell: Int32
+  private let isRetired = Atomic<Bool>(false)
 
   /// Starts the thread. Nil: the node tells nobody, or no thread could be had (logged).
   init?(_ plan: NodePlan, logger: Logger) {
@@ -55,6 +56,15 @@ final class ChangeNotices: Sendable {
     cr_eventfd_wake(bell)
   }
 
+  /// Whether a plan tells the same command in the same way.
+  func serves(_ plan: NodePlan) -> Bool { plan.notify == self.plan && plan.name == node }
+
+  /// Others tell from now on: the thread ends when what waits has been told.
+  func retire() {
+    isRetired.store(true, ordering: .releasing)
+    cr_eventfd_wake(bell)
+  }
+
   private func start() -> Bool {
     let unmanaged = Unmanaged.passRetained(self)
     let status = cr_thread_start(
@@ -73,11 +83,18 @@ final class ChangeNotices: Sendable {
         defer { waiting = Waiting() }
         return waiting
       }
-      guard !taken.lines.isEmpty else { continue }
+      guard !taken.lines.isEmpty else {
+        if isRetired.load(ordering: .acquiring) { break }
+        continue
+      }
       run(taken)
       cr_pause(Int32(clamping: plan.interval.nanosecondsClamped / 1_000_000))
+      // The bell may have rung for what was told already.
+      if isRetired.load(ordering: .acquiring) { cr_eventfd_wake(bell) }
     }
   }
+
+  deinit { if bell >= 0 { _ = cr_close(bell) } }
 
   private func run(_ changes: Waiting) {
     let input = changes.lines.map { $0 + "\n" }.joined()

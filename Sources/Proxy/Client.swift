@@ -157,6 +157,8 @@ struct Client {
     static let isProxied = Flags(rawValue: 1048576)
     /// Of somebody who only looks whether the node is there.
     static let isMonitor = Flags(rawValue: 2097152)
+    /// The end of a relay's stream waits for the client's connection to take it.
+    static let endIsUnderWay = Flags(rawValue: 4194304)
   }
 
   /// Bytes received and not yet used.
@@ -217,6 +219,10 @@ struct Upstream {
   var keepAlive = true
   /// The server has ended its direction.
   var ended = false
+  /// The end of a relay's stream waits for the server's connection to take it.
+  var endIsUnderWay = false
+  /// A relay's server is gone in both directions; what it sent before waits for the client.
+  var isGone = false
   /// Response bytes received.
   var input = Buffer.none
   var scanned = 0

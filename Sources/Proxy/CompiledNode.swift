@@ -3,18 +3,22 @@ internal import Routing
 internal import Synchronization
 internal import Topology
 
-/// Where all that is immortal lies: kept, it is seen to be no leak.
-private let immortals = Mutex<[UInt]>([])
+/// All that is immortal, by its text: the same text is kept once, so a plan that replaces another one adds only what is new in it.
+private let immortals = Mutex<[String: UInt]>([:])
 
-/// Bytes that live as long as the process: the constants of the hot path, made when it starts, and what was learned of cookies,
-/// which is bounded.
+/// Bytes that live as long as the process: the constants of the hot path, made when a plan comes into use, and what was learned of
+/// cookies, which is bounded.
 func immortal(_ text: String) -> ByteView {
-  let bytes = Array(text.utf8)
-  let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, bytes.count))
-  memory.initialize(from: bytes, count: bytes.count)
-  let address = UInt(bitPattern: memory)
-  immortals.withLock { $0.append(address) }
-  return ByteView(UnsafePointer(memory), count: bytes.count)
+  let count = text.utf8.count
+  let address = immortals.withLock { immortals in
+    if let known = immortals[text] { return known }
+    let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, count))
+    memory.initialize(from: Array(text.utf8), count: count)
+    let address = UInt(bitPattern: memory)
+    immortals[text] = address
+    return address
+  }
+  return ByteView(UnsafePointer(bitPattern: address)!, count: count)
 }
 
 /// A cookie rule in the form the workers use.

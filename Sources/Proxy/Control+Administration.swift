@@ -14,6 +14,10 @@ struct ServerHistory {
   /// When the last check that has ended began, nanoseconds since 1970, and whether it succeeded.
   var admission: (began: Int64, succeeded: Bool)?
   var liveness: (began: Int64, succeeded: Bool)?
+  /// Since the start: connections that failed, and how often it went down.
+  var failures = 0
+  var timesDown = 0
+  var isAlive = true
 }
 
 /// What the operator wants of the node itself: its monitor says so to the tiers in front (rule F2).
@@ -34,6 +38,7 @@ extension Control {
       case .help: ticket.answer(.done(AdminCommand.summary))
       case .status(let asJSON): ticket.answer(.status(status(), asJSON: asJSON))
       case .order(let order): ticket.answer(perform(order))
+      case .reload: reload(for: ticket)
       }
     }
   }
@@ -58,9 +63,10 @@ extension Control {
     where order.application == nil || order.application == planned.name {
       for server in planned.pool.servers.indices where planned.pool.servers[server].name == order.target {
         count += 1
-        change(application, server, order.reason.isEmpty ? "by command" : "by command\(order.because)") {
-          $0.setEnabled(order.state, drainDeadline: deadline, now: $1)
-        }
+        let cause = order.reason.isEmpty ? "by command" : "by command\(order.because)"
+        change(application, server, cause) { $0.setEnabled(order.state, drainDeadline: deadline, now: $1) }
+        // Who orders again what holds already has a reason of today.
+        if order.state != .ready { histories[application][server].reason = cause }
       }
     }
     guard count > 0 else {
@@ -78,6 +84,9 @@ extension Control {
   mutating func remember(_ application: Int, _ server: Int, _ cause: String) {
     histories[application][server].since = cr_realtime()
     histories[application][server].reason = cause
+    let isAlive = health[application][server].liveness == .alive
+    if histories[application][server].isAlive && !isAlive { histories[application][server].timesDown += 1 }
+    histories[application][server].isAlive = isAlive
   }
 
   /// Remembers the end of a check that began at a time of the monotonic clock.
@@ -101,15 +110,17 @@ extension Control {
     }
     let phase =
       switch shared.phase {
-      case .running: "running"
+      case .running: pause == .listening ? "running" : "paused"
       case .draining: "draining"
       case .stopping: "stopping"
+      // For a moment, while another plan takes over.
+      case .retiring: "running"
       }
     return NodeStatus(
-      node: plan.name, role: plan.role.rawValue, network: plan.network, digest: plan.digest, phase: phase,
+      node: plan.name, role: plan.role.rawValue, network: plan.network, digest: shared.digest, phase: phase,
       state: nodeOrder.state.word, deadline: nodeOrder.deadline, since: nodeOrder.since / 1_000_000,
       reason: nodeOrder.reason, clients: shared.connections.count,
-      now: cr_realtime() / 1_000_000, pools: pools)
+      now: cr_realtime() / 1_000_000, pools: pools, counters: shared.counts, handshakes: shared.secrets?.handshakes)
   }
 
   private func status(_ application: Int, _ server: Int) -> NodeStatus.Server {
@@ -130,8 +141,11 @@ extension Control {
       name: plan.name, site: plan.site, address: plan.address.serviceText, tier: plan.tier, state: health.enabled.word,
       health: word, deadline: health.drainDeadline,
       weight: Double(snapshot.weight) / Double(ServerHealth.weightScale), plannedWeight: Double(plan.weight),
-      inFlight: Int(shared.applications[application].loads.inFlight(Int32(server))),
-      maxConnections: plan.maxConnections, since: history.since / 1_000_000, reason: history.reason, checks: checks)
+      inFlight: Int(shared.applications[application].loads.inFlight(Int32(server)))
+        + inFlightBefore(application, server),
+      maxConnections: plan.maxConnections, since: history.since / 1_000_000, reason: history.reason, checks: checks,
+      requests: Int(clamping: shared.applications[application].loads.taken(Int32(server))), failures: history.failures,
+      timesDown: history.timesDown)
   }
 }
 

@@ -1,8 +1,10 @@
 internal import CReactor
 internal import HTTPMessage
+internal import Operations
 internal import Reactor
 internal import Routing
 internal import Synchronization
+internal import TLS
 internal import Topology
 
 /// A connection to the monitor: one request, one answer.
@@ -36,6 +38,14 @@ extension Control {
       freeMonitorClients.append(slot)
       return
     }
+    if let tls = shared.secrets?.monitor {
+      guard let connection = tls.accept(Int32(result)) else {
+        reactor.close(socket)
+        freeMonitorClients.append(slot)
+        return
+      }
+      reactor.attach(socket, connection.release())
+    }
     monitorClients[slot].socket = socket
     monitorClients[slot].memory = .allocate(byteCount: MonitorClient.requestBytesMax, alignment: 8)
     monitorClients[slot].received = 0
@@ -63,6 +73,7 @@ extension Control {
 
   private mutating func takeRequest(_ slot: Int, _ result: Int) -> Bool {
     guard result > 0, let memory = monitorClients[slot].memory else {
+      noteMonitorTrouble(slot)
       closeMonitorClient(slot)
       return false
     }
@@ -92,17 +103,19 @@ extension Control {
     }
     let all = HealthStatement(
       admit: statements.contains { $0.admit }, alive: statements.contains { $0.alive },
-      deadline: statements.compactMap(\.deadline).min(), digest: plan.digest)
-    let counters = shared.counters
+      deadline: statements.compactMap(\.deadline).min(), digest: shared.digest)
     let body =
-      (all.admit ? "admitting\n" : all.alive ? "own users only\n" : "down\n")
-      + "cookies-not-written \(counters.cookieNotWritten.load(ordering: .relaxed))\n"
-      + "redirects \(counters.redirects.load(ordering: .relaxed))\n"
-      + "log-lines-dropped \(counters.logLinesDropped.load(ordering: .relaxed))\n"
-      + shared.usageText
+      (all.admit ? "admitting\n" : all.alive ? "own users only\n" : "down\n") + handshakeText + shared.countsText
     return "HTTP/1.1 \(all.admit ? "200 OK" : "503 Service Unavailable")\r\nGeodirector-Health: \(all.text)\r\n"
       + "Content-Type: text/plain\r\nContent-Length: \(body.utf8.count)\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
       + (isHead ? "" : body)
+  }
+
+  private var handshakeText: String {
+    guard let all = shared.secrets?.handshakes else { return "" }
+    let failed = all.reduce(0) { $0 + $1.failed.values.reduce(0, +) }
+    return "tls-handshakes-full \(all.reduce(0) { $0 + $1.full })\n"
+      + "tls-handshakes-resumed \(all.reduce(0) { $0 + $1.resumed })\ntls-handshakes-failed \(failed)\n"
   }
 
   /// What this node can do for an application by itself: a director speaks for the balancers of its own site.
@@ -116,7 +129,7 @@ extension Control {
     }
     // What the operator wants of the node is what it says of itself: the tiers in front lead users by it (rule F2).
     return HealthStatement(
-      admit: said.admit && shared.phase == .running && nodeOrder.state == .ready,
+      admit: said.admit && !shared.process.isStopping.load(ordering: .relaxed) && nodeOrder.state == .ready,
       alive: said.alive && nodeOrder.state != .maintenance, deadline: nodeOrder.deadline, digest: nil)
   }
 
@@ -126,6 +139,16 @@ extension Control {
     _ = text.withUTF8 { reactor.send(monitorClients[slot].socket, $0.baseAddress!, count: $0.count) }
     reactor.shutdownSend(monitorClients[slot].socket)
     closeMonitorClient(slot)
+  }
+
+  /// Why TLS failed with somebody who asked.
+  private mutating func noteMonitorTrouble(_ slot: Int) {
+    guard let transport = reactor.transport(of: monitorClients[slot].socket) else { return }
+    let facts = TLSFacts(transport)
+    guard facts.hasReceived, facts.hasProtocolFailure || !facts.isEstablished, let failure = facts.failure else {
+      return
+    }
+    _ = shared.troubles.note(.monitor, failure)
   }
 
   mutating func closeMonitorClient(_ slot: Int) {

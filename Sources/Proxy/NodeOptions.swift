@@ -1,3 +1,5 @@
+public import Topology
+
 /// Where the access log goes.
 public enum AccessLogTarget: Sendable, Equatable {
   /// Standard output.
@@ -8,17 +10,27 @@ public enum AccessLogTarget: Sendable, Equatable {
   case file(String)
 }
 
+/// Gives the plan of a node as the topology says now: for a reload.
+///
+/// Throws `NodeError` of kind `configuration`: the place, what is wrong, and the mend, in one line.
+public typealias PlanSource = @Sendable () throws(NodeError) -> NodePlan
+
 /// How a node runs, beside its plan.
 public struct NodeOptions: Sendable {
   /// Worker threads, 1 to 64; 0: one per core.
   public var workers: Int
   /// Where the access log goes.
   public var accessLog: AccessLogTarget
+  /// Where a reload has the plan from. Nil: SIGHUP reads certificates and databases only.
+  public var source: PlanSource?
+  /// The program's path and its words, by which another process of it is started. Empty: none can be.
+  public var command: [String] = []
 
   /// Options with their defaults.
-  public init(workers: Int = 0, accessLog: AccessLogTarget = .standardOutput) {
+  public init(workers: Int = 0, accessLog: AccessLogTarget = .standardOutput, source: PlanSource? = nil) {
     self.workers = workers
     self.accessLog = accessLog
+    self.source = source
   }
 }
 
@@ -43,4 +55,10 @@ public struct NodeError: Error, CustomStringConvertible, Sendable {
   public var kind: Kind
   /// What failed and what to do about it, in a sentence.
   public var description: String
+
+  /// A failure.
+  public init(kind: Kind, description: String) {
+    self.kind = kind
+    self.description = description
+  }
 }

@@ -1,6 +1,7 @@
 internal import CReactor
 internal import Glibc
 internal import Logging
+internal import Operations
 internal import Reactor
 internal import Routing
 internal import Synchronization
@@ -12,6 +13,8 @@ internal import Topology
 final class NodeSecrets: Sendable {
   /// By listener; nil: plain.
   let listeners: [ListenerTLS?]
+  /// Of the monitor; nil: plain.
+  let monitor: ListenerTLS?
   /// By application and server; nil: plain. The same server of several applications is one, and so are its sessions.
   let servers: [[ServerTLS?]]
   /// Those of checks, likewise; a check by TLS of a server without it has its own.
@@ -25,6 +28,9 @@ final class NodeSecrets: Sendable {
   private let logger: Logger
   private let waker = OnceWaker()
   private let isAsked = Atomic<Bool>(false)
+  private let isRetired = Atomic<Bool>(false)
+  /// Touched before the files are watched, then by the thread that does.
+  private let dates = Mutex<DateWatch>(DateWatch())
 
   /// Between two looks at the files, in milliseconds.
   private static let interval: Int32 = 1_000
@@ -36,24 +42,37 @@ final class NodeSecrets: Sendable {
     let tls: ServerTLS
   }
 
-  /// Reads the files; nil: the node has none.
-  init?(plan: NodePlan, logger: Logger) throws(NodeError) {
+  /// Reads the files; nil: the node has none. `before`: those of the plan before. What it has of this plan's goes on to be used, with
+  /// its sessions, so that a file that has become unusable keeps no plan from being taken up.
+  init?(plan: NodePlan, continuing before: NodeSecrets? = nil, logger: Logger) throws(NodeError) {
     self.plan = plan
     self.logger = logger
     let now = Self.seconds
     let clock = Self.clock
     var towards: [Towards] = []
+    var warnings: [TLSWarning] = []
     func find(_ wanted: ServerTLSPlan?, _ name: String, _ address: Address) throws(TLSError) -> ServerTLS? {
       guard let wanted else { return nil }
       if let known = towards.first(where: { $0.address == address && $0.tls.plan == wanted }) { return known.tls }
-      let tls = try ServerTLS(wanted, now: now)
+      let kept = before?.towards.first { $0.address == address && $0.tls.plan == wanted }?.tls
+      let tls = if let kept { kept } else { try ServerTLS(wanted, now: now) }
+      if kept == nil { warnings += tls.context.warnings }
       towards.append(Towards(name: name, address: address, tls: tls))
       return tls
     }
     do throws(TLSError) {
       listeners = try plan.listeners.map { (listener) throws(TLSError) in
         guard let wanted = listener.tls else { return nil }
-        return try ListenerTLS(wanted, now: now, clock: clock)
+        if let kept = before?.tls(of: listener) { return kept }
+        let tls = try ListenerTLS(wanted, now: now, clock: clock)
+        warnings += tls.context.warnings
+        return tls
+      }
+      monitor = try plan.monitorTLS.map { (wanted) throws(TLSError) in
+        if let before, let kept = before.monitor, before.plan.monitorTLS == wanted { return kept }
+        let tls = try ListenerTLS(wanted, now: now, clock: clock)
+        warnings += tls.context.warnings
+        return tls
       }
       servers = try plan.applications.map { (application) throws(TLSError) in
         try application.pool.servers.map { (server) throws(TLSError) in
@@ -73,18 +92,53 @@ final class NodeSecrets: Sendable {
       }
       cookieFiles = try plan.applications.map { (application) throws(TLSError) in
         guard let signing = application.cookie?.signing else { return nil }
-        return try CookieKeyFile(signing.keyPath)
+        if let kept = before?.cookieFiles.compactMap({ $0 }).first(where: { $0.path == signing.keyPath }) {
+          return kept
+        }
+        let file = try CookieKeyFile(signing.keyPath)
+        warnings += file.warnings
+        return file
       }
     } catch {
       throw NodeError(kind: .configuration, description: "\(error)")
     }
     self.towards = towards
-    let hasTLS = !towards.isEmpty || listeners.contains { $0 != nil }
+    let hasTLS = !towards.isEmpty || monitor != nil || listeners.contains { $0 != nil }
     guard hasTLS || cookieFiles.contains(where: { $0 != nil }) else { return nil }
     var said: Set<String> = []
-    for warning in listeners.compactMap({ $0?.context.warnings }).joined() { tell(warning, &said) }
-    for place in towards { for warning in place.tls.context.warnings { tell(warning, &said) } }
-    for warning in cookieFiles.compactMap({ $0?.warnings }).joined() { tell(warning, &said) }
+    for warning in warnings { tell(warning, &said) }
+    tellDates()
+  }
+
+  /// What is doubtful about the dates of the certificates in use: each doubt once a day, however often this is called.
+  private func tellDates() {
+    let now = Self.seconds
+    let contexts = (listeners + [monitor]).compactMap { $0?.context.validities } + towards.map(\.tls.context.validities)
+    let warnings = contexts.joined().compactMap { $0.warning(now: now) }
+    for warning in dates.withLock({ $0.due(warnings, clock: Self.clock) }) {
+      let line: Logger.Message = "\(plan.name): \(warning)"
+      if warning.isGrave { logger.error(line) } else { logger.warning(line) }
+    }
+  }
+
+  /// What came of handshakes, by where: with clients of each listener and of the monitor, and with each server.
+  var handshakes: [NodeStatus.Handshakes] {
+    var found: [NodeStatus.Handshakes] = []
+    for (position, listener) in listeners.enumerated() {
+      guard let listener else { continue }
+      found.append(.init(with: "clients of \(plan.listeners[position].address)", listener.counts))
+    }
+    if let monitor { found.append(.init(with: "clients of the monitor", monitor.counts)) }
+    for place in towards {
+      found.append(.init(with: "\(place.name) at \(place.address.serviceText)", place.tls.counts))
+    }
+    return found
+  }
+
+  /// What a listener of another plan has here already; nil: nothing.
+  private func tls(of listener: ListenerPlan) -> ListenerTLS? {
+    let known = plan.listeners.firstIndex { $0.address == listener.address && $0.tls == listener.tls }
+    return known.flatMap { listeners[$0] }
   }
 
   /// Privileges were given up: what cannot be read any more cannot be read again when it changes.
@@ -93,7 +147,7 @@ final class NodeSecrets: Sendable {
     func add(_ certificate: CertificatePlan) {
       for path in [certificate.path, certificate.keyPath].compactMap({ $0 }) { paths.insert(path) }
     }
-    for tls in plan.listeners.compactMap(\.tls) {
+    for tls in plan.listeners.compactMap(\.tls) + [plan.monitorTLS].compactMap({ $0 }) {
       tls.certificates.forEach(add)
       for path in [tls.ticketKeyPath, tls.clients?.authorityPath].compactMap({ $0 }) { paths.insert(path) }
     }
@@ -126,6 +180,8 @@ final class NodeSecrets: Sendable {
   }
 
   private func tell(_ warning: TLSWarning, _ said: inout Set<String>) {
+    // Dates are told by themselves.
+    guard case .readableKey = warning else { return }
     let text = "\(warning)"
     if said.insert(text).inserted { logger.warning("\(plan.name): \(text)") }
   }
@@ -138,6 +194,12 @@ final class NodeSecrets: Sendable {
   /// Has all files read again, changed or not; it takes effect a moment later.
   func reload() {
     isAsked.store(true, ordering: .releasing)
+    waker.wake()
+  }
+
+  /// Watches the files no more: another plan is in use.
+  func retire() {
+    isRetired.store(true, ordering: .releasing)
     waker.wake()
   }
 
@@ -161,12 +223,14 @@ final class NodeSecrets: Sendable {
     do throws(SystemError) {
       var reactor = try Reactor(capacity: 1)
       waker.set(reactor.waker)
-      while true {
+      while !isRetired.load(ordering: .acquiring) {
         // Asked before the waker was known: not to be missed.
         if !isAsked.load(ordering: .acquiring) { reactor.wait(milliseconds: Self.interval) }
         while reactor.next() != nil {}
+        if isRetired.load(ordering: .acquiring) { break }
         look(force: isAsked.exchange(false, ordering: .acquiringAndReleasing))
       }
+      waker.set(nil)
     } catch {
       logger.error("\(plan.name): certificates cannot be watched, changes of them are not seen: \(error)")
     }
@@ -179,6 +243,10 @@ final class NodeSecrets: Sendable {
       let outcome = listener.reload(force: force, now: Self.seconds, clock: Self.clock)
       take(outcome, "listener \(plan.listeners[position].address)", "certificates", &said)
     }
+    if let monitor {
+      let outcome = monitor.reload(force: force, now: Self.seconds, clock: Self.clock)
+      take(outcome, "monitor", "certificates", &said)
+    }
     for place in towards {
       take(place.tls.reload(force: force, now: Self.seconds), "connections to \(place.name)", "certificates", &said)
     }
@@ -188,6 +256,7 @@ final class NodeSecrets: Sendable {
       if case .reloaded = outcome { cookieGenerationValue.wrappingAdd(1, ordering: .releasing) }
       take(outcome, "cookies of \(plan.applications[application].name)", "keys", &said)
     }
+    tellDates()
   }
 
   private func take(
@@ -201,5 +270,15 @@ final class NodeSecrets: Sendable {
     case .failed(let error):
       logger.error("\(plan.name): \(what()): \(files) stay as they were: \(error)")
     }
+  }
+}
+
+extension NodeStatus.Handshakes {
+  fileprivate init(with peer: String, _ counts: HandshakeCounts) {
+    var failed: [String: Int] = [:]
+    for failure in HandshakeCounts.Failure.allCases where counts.failed(failure) > 0 {
+      failed[failure.name] = counts.failed(failure)
+    }
+    self.init(with: peer, full: counts.full, resumed: counts.resumed, failed: failed)
   }
 }

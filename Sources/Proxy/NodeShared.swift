@@ -12,11 +12,32 @@ enum NodePhase: Int, AtomicRepresentable {
   case draining = 1
   /// No connection is taken any more; what is in flight is finished.
   case stopping = 2
+  /// Another plan is in use: listeners that it has, too, are left to it, what is in flight is finished. `stopping` follows.
+  case retiring = 3
 }
 
-/// What the threads of one node share. Made before they start; what changes is atomic or behind a mutex.
+/// What is of the process, whichever plan it serves.
+final class ProcessShared: Sendable {
+  let counters = NodeCounters()
+  /// Commands of operators, on their way to the control thread.
+  let administration = AdminMailbox()
+  let controlWaker = OnceWaker()
+  /// Client connections of the whole process.
+  let connections = ConnectionCount()
+  /// Changes on their way to and from the thread that prepares them.
+  let changes = ChangeDesk()
+  /// The node stops: those who look at it are told so, whatever plan their connection is served by.
+  let isStopping = Atomic<Bool>(false)
+}
+
+/// Where a worker's view of each application stands, by the application's name.
+typealias WorkerMemory = [String: PoolMemory]
+
+/// What the threads that serve one plan share. Made before they start; what changes is atomic or behind a mutex.
 final class NodeShared: Sendable {
   let plan: NodePlan
+  let process: ProcessShared
+  private let digestBox: Mutex<String>
   let applications: [PoolShared]
   let addresses: AddressBook
   let learned: [LearnedAttributes]
@@ -25,14 +46,13 @@ final class NodeShared: Sendable {
   /// Nil: no TLS and no signed cookies anywhere.
   let secrets: NodeSecrets?
   let troubles = Troubles()
-  let counters = NodeCounters()
-  /// Commands of operators, on their way to the control thread.
-  let administration = AdminMailbox()
+  let counters: NodeCounters
+  let administration: AdminMailbox
   /// One a worker.
   let usage: [WorkerUsage]
   private let phaseValue = Atomic<NodePhase>(.running)
   private let evidenceBox = Mutex<[(application: Int, evidence: Evidence)]>([])
-  let controlWaker = OnceWaker()
+  let controlWaker: OnceWaker
   let workerWakers: Mutex<[Waker?]>
   /// Client connections of the whole process.
   let connections: ConnectionCount
@@ -45,23 +65,69 @@ final class NodeShared: Sendable {
   let listening = Atomic<Int>(0)
   /// Workers that have not finished.
   let working = Atomic<Int>(0)
+  /// Descriptors of each worker's reactor, as the control thread's table has them; empty where the worker shares that table.
+  let reactorDescriptors: Mutex<[[Int32]]>
+  /// By listener: another plan has it, too. Set before `retiring`.
+  let keptListeners: Mutex<[Bool]>
+  /// Another plan has taken this one's place.
+  private let retiredValue = Atomic<Bool>(false)
+  /// Nobody is to listen for the time being (SIGTTOU).
+  private let pausedValue = Atomic<Bool>(false)
+  /// How often workers were asked to tell where they stand.
+  private let memoryAskedValue = Atomic<Int>(0)
+  /// Where each worker stood when it was asked, or left its listeners; and how many have told since the last asking.
+  let memories: Mutex<[WorkerMemory?]>
+  let memoriesTold = Atomic<Int>(0)
+  /// Where each worker of the plan before stood.
+  let inherited = Mutex<[WorkerMemory]>([])
+  /// Those that serve former plans still: what the process holds is the sum.
+  let former = Mutex<[NodeShared]>([])
 
   /// Evidence kept at most until the prober takes it.
   private static let evidenceMax = 16_384
 
-  init(plan: NodePlan, workers: Int, geography: Geography? = nil, secrets: NodeSecrets? = nil) {
+  /// - Parameter before: what serves the plan before: connections are counted on.
+  init(
+    plan: NodePlan, process: ProcessShared, workers: Int, before: NodeShared? = nil, geography: Geography? = nil,
+    secrets: NodeSecrets? = nil
+  ) {
     self.plan = plan
+    self.process = process
     self.secrets = secrets
     self.geography = geography
-    connections = ConnectionCount(limit: plan.limits.connectionsMax)
-    listenerConnections = ListenerCounts(plan.listeners.map(\.connectionsMax))
-    sources = SourceTable(limit: plan.limits.connectionsPerSourceMax, exempt: plan.limits.sourcesExempt)
+    digestBox = Mutex(plan.digest)
+    counters = process.counters
+    administration = process.administration
+    controlWaker = process.controlWaker
+    connections = process.connections
+    listenerConnections = ListenerCounts(
+      plan.listeners.map(\.connectionsMax),
+      continuing: before.map { before in
+        plan.listeners.map { listener in
+          before.plan.listeners.firstIndex { $0.address == listener.address }.map { (before.listenerConnections, $0) }
+        }
+      })
+    let isSameBound =
+      before?.plan.limits.connectionsPerSourceMax == plan.limits.connectionsPerSourceMax
+      && before?.plan.limits.sourcesExempt == plan.limits.sourcesExempt
+    sources =
+      isSameBound
+      ? before?.sources
+      : SourceTable(limit: plan.limits.connectionsPerSourceMax, exempt: plan.limits.sourcesExempt)
+    reactorDescriptors = Mutex(Array(repeating: [], count: workers))
+    keptListeners = Mutex(Array(repeating: false, count: plan.listeners.count))
+    memories = Mutex(Array(repeating: nil, count: workers))
     strains = StrainBoard(listeners: plan.listeners.count)
     workerWakers = Mutex(Array(repeating: nil, count: workers))
     applications = plan.applications.map { PoolShared(plan: $0.pool, workers: workers) }
-    addresses = AddressBook(plan: plan)
+    addresses = AddressBook(plan: plan, continuing: before)
     usage = (0..<workers).map { _ in WorkerUsage() }
-    learned = plan.applications.map { _ in LearnedAttributes() }
+    learned = plan.applications.map { application in
+      let known = before?.plan.applications.firstIndex {
+        $0.name == application.name && $0.cookie?.name == application.cookie?.name
+      }
+      return known.flatMap { before?.learned[$0] } ?? LearnedAttributes()
+    }
   }
 
   deinit {
@@ -69,6 +135,42 @@ final class NodeShared: Sendable {
   }
 
   var phase: NodePhase { phaseValue.load(ordering: .acquiring) }
+
+  /// The digest of the topology files: that of the plan, or of later files with the same plan.
+  var digest: String { digestBox.withLock { $0 } }
+
+  func take(digest: String) { digestBox.withLock { $0 = digest } }
+
+  /// Another plan has taken this one's place.
+  var isRetired: Bool { retiredValue.load(ordering: .acquiring) }
+
+  /// Another plan takes this one's place. `kept`: by listener, whether the other plan has it.
+  func retire(kept: [Bool]) {
+    keptListeners.withLock { $0 = kept }
+    memoriesTold.store(0, ordering: .releasing)
+    retiredValue.store(true, ordering: .releasing)
+    advance(to: .retiring)
+  }
+
+  /// Nobody is to listen for the time being.
+  var isPaused: Bool { pausedValue.load(ordering: .acquiring) }
+
+  func pause(_ isPaused: Bool) {
+    pausedValue.store(isPaused, ordering: .releasing)
+    wakeWorkers()
+  }
+
+  /// How often workers were asked to tell where they stand.
+  var memoryAsked: Int { memoryAskedValue.load(ordering: .acquiring) }
+
+  func askForMemory() {
+    memoriesTold.store(0, ordering: .releasing)
+    memoryAskedValue.wrappingAdd(1, ordering: .acquiringAndReleasing)
+    wakeWorkers()
+  }
+
+  /// Where all workers that told stand.
+  var toldMemories: [WorkerMemory] { memories.withLock { $0.compactMap { $0 } } }
 
   func advance(to phase: NodePhase) {
     phaseValue.store(phase, ordering: .releasing)
@@ -106,6 +208,8 @@ final class OnceWaker: Sendable {
   private let waker = Mutex<Waker?>(nil)
   func set(_ waker: Waker?) { self.waker.withLock { $0 = waker } }
   func wake() { waker.withLock { $0?.wake() } }
+  /// What it writes to; nil: the thread does not run.
+  var descriptor: Int32? { waker.withLock { $0?.descriptor } }
 }
 
 /// Counts of the whole process.
@@ -125,8 +229,20 @@ final class AddressBook: Sendable {
   private let entries: Mutex<[[[SocketAddress]]]>
   private let generationValue = Atomic<Int>(1)
 
-  convenience init(plan: NodePlan) {
-    self.init(plan.applications.map { $0.pool.servers.map { Self.fixed($0.address) } })
+  /// What needs no resolver, and what is known of names already.
+  convenience init(plan: NodePlan, continuing before: NodeShared? = nil) {
+    let known = before?.addresses.all() ?? []
+    self.init(
+      plan.applications.map { application in
+        application.pool.servers.map { server in
+          guard let before, case .host = server.address else { return Self.fixed(server.address) }
+          for (position, planned) in before.plan.applications.enumerated() {
+            guard let index = planned.pool.servers.firstIndex(where: { $0.address == server.address }) else { continue }
+            return known[position][index]
+          }
+          return []
+        }
+      })
   }
 
   init(_ entries: [[[SocketAddress]]]) { self.entries = Mutex(entries) }
@@ -193,9 +309,15 @@ final class LearnedAttributes: Sendable {
 /// Client connections of the process, never more than the limit.
 final class ConnectionCount: Sendable {
   private let value = Atomic<Int>(0)
-  private let limit: Int
+  private let limitValue = Atomic<Int>(.max)
 
-  init(limit: Int) { self.limit = limit }
+  init(limit: Int = .max) { self.limit = limit }
+
+  /// How many there may be: the plan's, which may change.
+  var limit: Int {
+    get { limitValue.load(ordering: .relaxed) }
+    set { limitValue.store(newValue, ordering: .relaxed) }
+  }
 
   var count: Int { value.load(ordering: .relaxed) }
 
@@ -211,35 +333,52 @@ final class ConnectionCount: Sendable {
   func close() { value.wrappingSubtract(1, ordering: .relaxed) }
 }
 
-/// Client connections by listener, and their bounds; 0: none.
+/// Client connections by listener, and their bounds; 0: none. A listener that another plan has, too, is counted on there.
 final class ListenerCounts: @unchecked Sendable {
-  private let counts: UnsafeMutablePointer<Atomic<Int>>
+  private final class Owner {
+    let count: UnsafeMutablePointer<Atomic<Int>>
+
+    init() {
+      count = .allocate(capacity: 1)
+      count.initialize(to: Atomic(0))
+    }
+
+    deinit {
+      count.deinitialize(count: 1)
+      count.deallocate()
+    }
+  }
+
+  private let owners: [Owner]
+  /// Theirs, where a look costs no retain.
+  private let counts: UnsafeMutablePointer<UnsafeMutablePointer<Atomic<Int>>>
   private let limits: [Int]
 
-  init(_ limits: [Int]) {
+  /// - Parameter continuing: of each listener, where it was counted before.
+  init(_ limits: [Int], continuing before: [(ListenerCounts, Int)?]? = nil) {
     self.limits = limits
+    owners = limits.indices.map { listener in
+      if let (counts, position) = before?[listener] { counts.owners[position] } else { Owner() }
+    }
     counts = .allocate(capacity: max(1, limits.count))
-    for position in limits.indices { (counts + position).initialize(to: Atomic(0)) }
+    for position in limits.indices { (counts + position).initialize(to: owners[position].count) }
   }
 
-  deinit {
-    counts.deinitialize(count: limits.count)
-    counts.deallocate()
-  }
+  deinit { counts.deallocate() }
 
   func isFull(_ listener: Int) -> Bool {
-    limits[listener] > 0 && counts[listener].load(ordering: .relaxed) >= limits[listener]
+    limits[listener] > 0 && counts[listener].pointee.load(ordering: .relaxed) >= limits[listener]
   }
 
   /// Counts a connection; false: the listener is at its bound, nothing was counted. Unbounded listeners are not counted.
   func open(_ listener: Int) -> Bool {
     guard limits[listener] > 0 else { return true }
-    if counts[listener].wrappingAdd(1, ordering: .relaxed).newValue <= limits[listener] { return true }
+    if counts[listener].pointee.wrappingAdd(1, ordering: .relaxed).newValue <= limits[listener] { return true }
     close(listener)
     return false
   }
 
   func close(_ listener: Int) {
-    if limits[listener] > 0 { counts[listener].wrappingSubtract(1, ordering: .relaxed) }
+    if limits[listener] > 0 { counts[listener].pointee.wrappingSubtract(1, ordering: .relaxed) }
   }
 }

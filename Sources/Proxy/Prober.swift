@@ -9,12 +9,12 @@ internal import Topology
 /// One check of one server.
 struct Probe {
   enum Phase: UInt8 { case waiting, connecting, securing, sending, receiving }
-  let application: Int
-  let server: Int
+  var application: Int
+  var server: Int
   let check: HealthCheck
-  let plan: CheckPlan
+  var plan: CheckPlan
   /// The check is made over TLS. Nil: plain.
-  let tls: ServerTLS?
+  var tls: ServerTLS?
   /// The check's own rise and fall, for the time of the next one.
   var state: CheckState
   var phase: Phase = .waiting
@@ -274,11 +274,11 @@ extension Control {
       shared.applications[probe.application].hints.end(
         site: site, by: MonitorStatement(admit: statement.admit, alive: statement.alive))
     }
-    if let digest = statement.digest, digest != shared.plan.digest {
+    if let digest = statement.digest, digest != shared.digest {
       let name = shared.plan.applications[probe.application].pool.servers[probe.server].name
       if digestsWarned.insert("\(name) \(digest)").inserted {
         logger.warning(
-          "\(shared.plan.name): \(name) runs with another topology file (digest \(digest), here \(shared.plan.digest))")
+          "\(shared.plan.name): \(name) runs with another topology file (digest \(digest), here \(shared.digest))")
       }
     }
     change(probe.application, probe.server, "its monitor says so") {

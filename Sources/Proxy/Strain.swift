@@ -1,5 +1,6 @@
 internal import Logging
 internal import Synchronization
+internal import Topology
 
 /// What a node has run out of. Workers count it, the control thread tells of it: at most one line a kind in ten seconds.
 enum Strain: Equatable {
@@ -72,6 +73,12 @@ struct StrainLog {
   }
   private var kinds: [Kind]
   private let words: [String]
+
+  init(_ plan: NodePlan) {
+    self.init(
+      listeners: plan.listeners.map { "\($0.address)" }, connectionsMax: plan.limits.connectionsMax,
+      perSourceMax: plan.limits.connectionsPerSourceMax)
+  }
 
   init(listeners: [String], connectionsMax: Int, perSourceMax: Int) {
     words =

@@ -10,6 +10,8 @@ final class Troubles: Sendable {
   enum Place: Equatable {
     /// A client of a listener.
     case listener(Int)
+    /// Somebody who asks the monitor.
+    case monitor
     /// A server, by application and position.
     case server(Int, Int)
     /// Cookies of an application.
@@ -84,6 +86,8 @@ extension Control {
         let last = AddressText(high: line.lastHigh, low: line.lastLow)
         logger.notice(
           "\(shared.plan.name): TLS with clients of \(address) failed: \(line.reason) (\(times), last \(last))")
+      case .monitor:
+        logger.notice("\(shared.plan.name): TLS with clients of the monitor failed: \(line.reason) (\(times))")
       case .cookies(let application):
         let plan = shared.plan.applications[application]
         let last = AddressText(high: line.lastHigh, low: line.lastLow)

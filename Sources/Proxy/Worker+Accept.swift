@@ -14,12 +14,17 @@ extension Worker {
 
   private mutating func resumeAccepting() {
     acceptPausedUntil = 0
-    guard phase != .stopping else { return }
+    guard phase != .stopping || shared.isRetired else { return }
     if listenerSockets.isEmpty { listenerSockets = Array(repeating: .none, count: listeners.count) }
     serveParked()
+    if phase == .stopping || isPaused {
+      // Only those that wait for a place are served still.
+      if parked.contains(where: { $0 != nil }) { acceptPausedUntil = now + Self.fullPause }
+      return
+    }
     // One taken now would find no place: it waits in the kernel's queue, where it loses nothing.
     if isFull { return pauseAccepting(Self.fullPause) }
-    for (position, descriptor) in listeners.enumerated() where listenerSockets[position] == .none {
+    for (position, descriptor) in listeners.enumerated() where descriptor >= 0 && listenerSockets[position] == .none {
       if shared.listenerConnections.isFull(position) || isParked(position) {
         acceptPausedUntil = now + Self.fullPause
       } else if let socket = reactor.accept(from: descriptor, token: Self.token(.listener, Int32(position))) {
@@ -155,7 +160,7 @@ extension Worker {
       pauseListener(listener)
     }
     if isRelay && isMonitor { return closeClient(client) }
-    if isRelay && !pointer.pointee.flags.contains(.awaitsProxyHeader) { return beginRelay(client) }
+    if isRelay && !pointer.pointee.flags.contains(.awaitsProxyHeader) { return openRelay(client) }
     clientInput(client)
   }
 
@@ -165,7 +170,7 @@ extension Worker {
   private mutating func park(_ descriptor: Int32, _ listener: Int) {
     if parked.isEmpty { parked = Array(repeating: nil, count: listeners.count) }
     // Its listener takes no others until this one is served, so there is never a second; and a stop waits for nobody.
-    guard phase != .stopping, parked[listener] == nil else {
+    guard phase != .stopping || shared.isRetired, parked[listener] == nil else {
       _ = cr_close(descriptor)
       return
     }
@@ -247,10 +252,40 @@ extension Worker {
   // MARK: Stopping
 
   mutating func phaseChanged() {
-    guard phase == .stopping else { return }
-    endParked()
-    // What is in the queue of the listener is accepted still: the kernel drops later arrivals, so nobody is reset.
-    for position in listeners.indices {
+    switch phase {
+    case .running, .draining: break
+    case .retiring:
+      leaveKept()
+      tellMemory()
+    case .stopping: leaveAll()
+    }
+  }
+
+  /// Another plan goes on with some of the listeners: what is in their queues is for that.
+  private mutating func leaveKept() {
+    let kept = shared.keptListeners.withLock { $0 }
+    for (position, isKept) in kept.enumerated() where isKept && listeners[position] >= 0 {
+      stopAccepting(position)
+      if ownsDescriptors { _ = cr_close(listeners[position]) }
+      listeners[position] = -1
+    }
+  }
+
+  private mutating func leaveAll() {
+    if shared.isRetired { leaveKept() } else { endParked() }
+    drainQueues()
+    for socket in listenerSockets { reactor.close(socket) }
+    listenerSockets = []
+    if ownsDescriptors { for descriptor in listeners where descriptor >= 0 { _ = cr_close(descriptor) } }
+    listeners = listeners.map { _ in -1 }
+    if shared.isRetired { resumeAccepting() }
+    if !isPaused { shared.listening.wrappingSubtract(1, ordering: .acquiringAndReleasing) }
+    shared.controlWaker.wake()
+  }
+
+  /// What is in the queues of the listeners is accepted still: the kernel drops later arrivals, so nobody is reset.
+  private mutating func drainQueues() {
+    for position in listeners.indices where listeners[position] >= 0 {
       var peer = cr_address()
       while true {
         let descriptor = cr_accept(listeners[position], &peer)
@@ -258,11 +293,52 @@ extension Worker {
         adoptLate(descriptor, peer, listener: position)
       }
     }
-    for socket in listenerSockets { reactor.close(socket) }
-    listenerSockets = []
-    if ownsDescriptors { for descriptor in listeners { _ = cr_close(descriptor) } }
-    shared.listening.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+  }
+
+  /// Nobody is to listen for the time being, or all are to listen again.
+  mutating func pauseChanged() {
+    guard phase != .stopping else { return }
+    isPaused = shared.isPaused
+    if isPaused {
+      drainQueues()
+      for position in listenerSockets.indices { stopAccepting(position) }
+      shared.listening.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+      shared.controlWaker.wake()
+    } else {
+      shared.listening.wrappingAdd(1, ordering: .acquiringAndReleasing)
+      resumeAccepting()
+    }
+  }
+
+  // MARK: Another plan
+
+  /// Tells where the pools stand, for who goes on in this worker's place.
+  mutating func tellMemory() {
+    memoryTold = shared.memoryAsked
+    let plan = shared.plan
+    var memory = WorkerMemory()
+    for application in 0..<applicationCount {
+      memory[plan.applications[application].name] = pools[application].memory(plan: plan.applications[application].pool)
+    }
+    let told = memory
+    let index = self.index
+    shared.memories.withLock { $0[index] = told }
+    shared.memoriesTold.wrappingAdd(1, ordering: .acquiringAndReleasing)
     shared.controlWaker.wake()
+  }
+
+  /// Goes on where a worker of the plan before stood.
+  mutating func goOnFromInherited() {
+    memoryTold = shared.memoryAsked
+    let plan = shared.plan
+    let memories = shared.inherited.withLock { $0 }
+    guard !memories.isEmpty else { return }
+    let memory = memories[index % memories.count]
+    for application in 0..<applicationCount {
+      pools[application].refreshIfNeeded(now: now)
+      guard let known = memory[plan.applications[application].name] else { continue }
+      pools[application].goOn(from: known, plan: plan.applications[application].pool)
+    }
   }
 
   private mutating func adoptLate(_ descriptor: Int32, _ peer: cr_address, listener: Int) {
@@ -274,12 +350,17 @@ extension Worker {
   /// send a request over it that they could not repeat. Returns true when the worker has nothing left to do.
   mutating func finishPhase() -> Bool {
     let idleFor = reuseWindow + reuseWindow / 2
+    awaitsIdle = false
     if phase == .stopping {
+      let isRetired = shared.isRetired
       for slot in 0..<usedClients where clients[slot].state == .idle {
-        if now - clients[slot].started > idleFor { closeClient(Int32(slot)) }
+        // The node goes on: who has just come, and asked for nothing yet, may take its usual time.
+        if isRetired && !clients[slot].flags.contains(.reused) { continue }
+        if now - clients[slot].started > idleFor { closeClient(Int32(slot)) } else { awaitsIdle = true }
       }
-      return clientCount == 0
+      return clientCount == 0 && !parked.contains { $0 != nil }
     }
+    if phase == .retiring { return false }
     for slot in 0..<usedClients where clients[slot].state == .idle && clients[slot].flags.contains(.reused) {
       if now - clients[slot].started > idleFor { closeClient(Int32(slot)) }
     }
@@ -334,6 +415,8 @@ extension Worker {
     case .keepAlive: closeClient(client)
     case .request where pointer.pointee.flags.contains(.awaitsProxyHeader) && pointer.pointee.input.count > 0:
       refuseProxyHeader(client)
+    case .request where isRelay && !isSecure(client) && !pointer.pointee.flags.contains(.awaitsProxyHeader):
+      helloIsLate(client)
     case .request:
       // A connection on which no request was begun is closed without a word, as RFC 9112 section 9.5 allows.
       if pointer.pointee.input.count == 0 {

@@ -1,6 +1,7 @@
 internal import CReactor
 internal import HTTPMessage
 internal import Reactor
+internal import Synchronization
 internal import Topology
 
 /// Connections of whoever only looks whether the node is there (HAProxy's `monitor-net`): neither passed on nor logged.
@@ -18,9 +19,14 @@ extension Worker {
     pointer.pointee.flags.remove(.keepAlive)
     pointer.pointee.flags.insert([.logged, .lingerAfter])
     var writer = ByteWriter(UnsafeMutableRawBufferPointer(start: scratch, count: Self.scratchBytes))
-    writer.append(phase == .running ? "HTTP/1.0 200 OK\r\n" : "HTTP/1.0 503 Service Unavailable\r\n")
+    writer.append(isRunning ? "HTTP/1.0 200 OK\r\n" : "HTTP/1.0 503 Service Unavailable\r\n")
     writer.append("Cache-Control: no-cache\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     sendAnswer(client, writer.position)
+  }
+
+  /// The node takes connections, whatever plan this one is served by.
+  private var isRunning: Bool {
+    mutating get { phase == .running || shared.isRetired && !shared.process.isStopping.load(ordering: .relaxed) }
   }
 
   /// The address that the client connected to; not known of a connection that a proxy passed on.

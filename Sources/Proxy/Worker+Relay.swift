@@ -1,5 +1,6 @@
 internal import Reactor
 internal import Routing
+internal import TLS
 internal import Topology
 
 /// Connections that are passed on byte for byte: a relay's.
@@ -17,26 +18,27 @@ extension Worker {
   private static let piecesMax = 16
 
   /// A connection is there, and who it comes from is known: a server is chosen for it.
-  mutating func beginRelay(_ client: Int32) {
+  mutating func beginRelay(_ client: Int32, application: Int32) {
     beginFlight(client)
     let pointer = clients + Int(client)
     pointer.pointee.state = .relay
+    pointer.pointee.application = application
     pointer.pointee.startRealtime = now + realtimeOffset
     pointer.pointee.headComplete = now
     pointer.pointee.deadlineKind = .none
-    guard applicationCount > 0 else { return relayFailed(client, .destinationUnavailable) }
     let key = SelectionKey(
       clientHash: StableHash.hash(high: pointer.pointee.peerHigh, low: pointer.pointee.peerLow), sessionHash: 0)
     let action = pointer.pointee.exchange.begin(
       Exchange.Request(isIdempotent: true, binding: .none, key: key),
-      attemptsMax: applications[0].retries.attemptsMax, waiter: client, pool: &pools[0], now: now)
+      attemptsMax: applications[Int(application)].retries.attemptsMax, waiter: client, pool: &pools[Int(application)],
+      now: now)
     perform(action, client)
   }
 
   /// The same behind a PROXY protocol header: more may have come with it.
   mutating func relayBehindHeader(_ client: Int32) {
     if clients[Int(client)].input.count == 0 { buffers.giveBack(&clients[Int(client)].input) }
-    beginRelay(client)
+    openRelay(client)
   }
 
   /// Where a server of a relay is reached: at the port that the client used, unless it has its own.
@@ -49,10 +51,10 @@ extension Worker {
   mutating func relayConnected(_ client: Int32) {
     let pointer = clients + Int(client)
     // Whatever comes back, or nothing: it has been reached, and no other one is asked.
-    _ = pointer.pointee.exchange.responseHead(.none, pool: &pools[0], now: now)
+    _ = pointer.pointee.exchange.responseHead(.none, pool: &pools[Int(pointer.pointee.application)], now: now)
     relayMoved(client)
     if pointer.pointee.input.count > 0 {
-      // What came behind a PROXY protocol header.
+      // What came behind a PROXY protocol header, or was looked at.
       pointer.pointee.requestBody.total += UInt64(pointer.pointee.input.count)
       pointer.pointee.request = pointer.pointee.input
       pointer.pointee.input = .none
@@ -62,8 +64,14 @@ extension Worker {
   }
 
   private mutating func relayMoved(_ client: Int32) {
-    setDeadline(client, .tunnel, applications[0].timeouts.tunnel)
+    let upstream = clients[Int(client)].upstream
+    let tunnel = applications[Int(clients[Int(client)].application)].timeouts.tunnel
+    let isGone = upstream >= 0 && upstreams[Int(upstream)].isGone
+    setDeadline(client, .tunnel, isGone ? min(tunnel, Int64(Double(Self.farewell) * shared.plan.timeScale)) : tunnel)
   }
+
+  /// How long a client may take nothing of what a server sent that is gone, in nanoseconds: 30 s.
+  private static let farewell: Int64 = 30_000_000_000
 
   private func isRelaying(_ client: Int32) -> Bool {
     let upstream = clients[Int(client)].upstream
@@ -93,6 +101,7 @@ extension Worker {
         _ = reactor.awaitInput(pointer.pointee.socket)
         return
       }
+      if result == TLSFacts.truncation { return relayCutShort(client, byClient: true) }
       if result < 0 { return relayBroken(client, "CD") }
       if result == 0 { return clientEndedRelay(client) }
       relayMoved(client)
@@ -140,17 +149,23 @@ extension Worker {
   /// A send to the server has completed.
   mutating func relaySentToServer(_ client: Int32, _ result: Int) {
     if result < 0 { return relayBroken(client, "SD") }
-    clients[Int(client)].request.start += result
+    let upstream = upstreams + Int(clients[Int(client)].upstream)
     relayMoved(client)
+    if upstream.pointee.endIsUnderWay {
+      upstream.pointee.endIsUnderWay = false
+      return finishRelayIfOver(client)
+    }
+    clients[Int(client)].request.start += result
     sendKeptToServer(client)
   }
 
   private mutating func clientEndedRelay(_ client: Int32) {
     let pointer = clients + Int(client)
     pointer.pointee.flags.insert(.ended)
-    reactor.shutdownSend(upstreams[Int(pointer.pointee.upstream)].socket)
+    let upstream = upstreams + Int(pointer.pointee.upstream)
+    upstream.pointee.endIsUnderWay = !reactor.shutdownSend(upstream.pointee.socket)
     relayMoved(client)
-    if upstreams[Int(pointer.pointee.upstream)].ended { finishRelay(client) }
+    finishRelayIfOver(client)
   }
 
   // MARK: To the client
@@ -170,7 +185,12 @@ extension Worker {
         _ = reactor.awaitInput(upstreams[Int(upstream)].socket)
         return
       }
-      if result < 0 { return relayBroken(client, "SD") }
+      if result == TLSFacts.truncation { return relayCutShort(client, byClient: false) }
+      if result < 0 {
+        // With TLS 1.3 a server tells only now that it does not accept our certificate.
+        if result == TLSFacts.protocolFailure { noteServerTrouble(upstream) }
+        return relayBroken(client, "SD")
+      }
       if result == 0 { return serverEndedRelay(client) }
       relayMoved(client)
       var offset = 0
@@ -208,6 +228,11 @@ extension Worker {
   /// A send to the client has completed.
   mutating func relaySentToClient(_ client: Int32, _ result: Int) {
     if result < 0 { return relayBroken(client, "CD") }
+    if clients[Int(client)].flags.contains(.endIsUnderWay) {
+      clients[Int(client)].flags.remove(.endIsUnderWay)
+      relayMoved(client)
+      return finishRelayIfOver(client)
+    }
     clients[Int(client)].bytesOut += UInt64(result)
     clients[Int(client)].stash.start += result
     relayMoved(client)
@@ -217,16 +242,21 @@ extension Worker {
   private mutating func serverEndedRelay(_ client: Int32) {
     let pointer = clients + Int(client)
     upstreams[Int(pointer.pointee.upstream)].ended = true
-    reactor.shutdownSend(pointer.pointee.socket)
     pointer.pointee.flags.insert(.halfClosed)
+    if !reactor.shutdownSend(pointer.pointee.socket) { pointer.pointee.flags.insert(.endIsUnderWay) }
     relayMoved(client)
-    if pointer.pointee.flags.contains(.ended) { finishRelay(client) }
+    finishRelayIfOver(client)
   }
 
   // MARK: The end
 
-  /// Both directions have ended, and everything was passed on.
-  private mutating func finishRelay(_ client: Int32) {
+  /// Closes a connection of which both directions have ended, when everything was passed on, the ends too.
+  private mutating func finishRelayIfOver(_ client: Int32) {
+    let pointer = clients + Int(client)
+    guard pointer.pointee.flags.contains(.ended), !pointer.pointee.flags.contains(.endIsUnderWay),
+      case let upstream = upstreams + Int(pointer.pointee.upstream), upstream.pointee.ended,
+      !upstream.pointee.endIsUnderWay
+    else { return }
     logRelay(client)
     closeClient(client)
   }
@@ -241,10 +271,13 @@ extension Worker {
   /// Both directions of the server's connection are gone. What it sent before is read first: only who has ended already, and was
   /// to be sent more, is looked at here.
   mutating func relayServerHungUp(_ client: Int32) {
-    guard client >= 0, isRelaying(client), upstreams[Int(clients[Int(client)].upstream)].ended,
-      !clients[Int(client)].flags.contains(.ended)
-    else { return }
-    relayBroken(client, "SD")
+    guard client >= 0, isRelaying(client), !clients[Int(client)].flags.contains(.ended) else { return }
+    let upstream = Int(clients[Int(client)].upstream)
+    if upstreams[upstream].ended { return relayBroken(client, "SD") }
+    // A client that takes nothing would learn of it only when `timeouts.tunnel` is over.
+    guard clients[Int(client)].flags.contains(.sending) else { return }
+    upstreams[upstream].isGone = true
+    relayMoved(client)
   }
 
   /// The end of `timeouts.tunnel`: nothing has moved for so long.
@@ -263,6 +296,33 @@ extension Worker {
       pointer.pointee.upstream = -1
     }
     closeClient(client, reset: true)
+  }
+
+  /// One side closed its connection without the end that TLS has for a stream. The other one gets what came before, and sees that it is
+  /// cut short: by the same if it speaks TLS, by a reset if not.
+  private mutating func relayCutShort(_ client: Int32, byClient: Bool) {
+    let pointer = clients + Int(client)
+    let upstream = pointer.pointee.upstream
+    guard !byClient else {
+      guard upstreams[Int(upstream)].isSecured else { return relayBroken(client, "CD") }
+      pointer.pointee.termination = Self.code("CD")
+      logRelay(client)
+      reactor.detach(upstreams[Int(upstream)].socket)
+      closeUpstream(upstream)
+      pointer.pointee.upstream = -1
+      return closeClient(client, reset: true)
+    }
+    guard isSecure(client) else { return relayBroken(client, "SD") }
+    pointer.pointee.termination = Self.code("SD")
+    logRelay(client)
+    closeUpstream(upstream, reset: true)
+    pointer.pointee.upstream = -1
+    if pointer.pointee.exchange.isActive {
+      pointer.pointee.exchange.finish(pool: &pools[Int(pointer.pointee.application)])
+    }
+    reactor.detach(pointer.pointee.socket)
+    // Closing with bytes unread would reset the connection, and take from the client what is still on its way.
+    linger(client)
   }
 
   /// No server took the connection.

@@ -10,7 +10,12 @@ extension Worker {
   mutating func clientInput(_ client: Int32) {
     let pointer = clients + Int(client)
     switch pointer.pointee.state {
-    case .idle, .head: receiveHead(client)
+    case .idle, .head:
+      if isRelay && !pointer.pointee.flags.contains(.awaitsProxyHeader) {
+        openRelay(client)
+      } else {
+        receiveHead(client)
+      }
     case .exchange, .tunnel: pumpRequest(client)
     case .relay: pumpToServer(client)
     case .lingering: drain(client)
@@ -47,6 +52,7 @@ extension Worker {
 
   private mutating func headReceived(_ client: Int32, _ result: Int) {
     let pointer = clients + Int(client)
+    if isRelay, !pointer.pointee.flags.contains(.awaitsProxyHeader) { return helloReceived(client, result) }
     guard result > 0 else {
       // The client left; in the middle of a head nobody waits for an answer.
       if isSecure(client) { secureClientLost(client) } else { closeClient(client) }

@@ -48,7 +48,9 @@ extension Worker {
   mutating func noteUnfinishedHandshake(_ client: Int32) {
     guard let transport = reactor.transport(of: clients[Int(client)].socket) else { return }
     let facts = TLSFacts(transport)
-    if facts.hasReceived && !facts.isEstablished { noteClientTrouble(client, "the handshake was not finished in time") }
+    guard facts.hasReceived, !facts.isEstablished else { return }
+    secrets?.takeUnretainedValue().listeners[Int(clients[Int(client)].listener)]?.counts.noteUnfinished()
+    noteClientTrouble(client, "the handshake was not finished in time")
   }
 
   private mutating func noteClientTrouble(_ client: Int32, _ reason: String) {
@@ -68,17 +70,29 @@ extension Worker {
     let descriptor = reactor.descriptor(of: pointer.pointee.socket)
     let server = secrets?.takeUnretainedValue().servers[Int(pointer.pointee.application)][Int(pointer.pointee.server)]
     guard let connection = server?.connect(descriptor) else { return Self.noMemory }
+    // What a relay's client and its TLS agreed on is what its server is to speak.
+    if isRelay, !connection.offer(protocolOfClient(pointer.pointee.client)) { return Self.noMemory }
     reactor.attach(pointer.pointee.socket, connection.release())
     return reactor.establish(pointer.pointee.socket)
   }
 
   private static let noMemory = -12
 
+  private mutating func protocolOfClient(_ client: Int32) -> String? {
+    guard client >= 0, let transport = reactor.transport(of: clients[Int(client)].socket) else { return nil }
+    return TLSFacts(transport).applicationProtocol
+  }
+
   /// The connection under way to a server is given up: if TLS is why, the log tells.
   mutating func noteServerTrouble(_ upstream: Int32) {
     let pointer = upstreams + Int(upstream)
     guard pointer.pointee.isSecured, let transport = reactor.transport(of: pointer.pointee.socket) else { return }
-    let reason = TLSFacts(transport).failure ?? "the handshake was not finished in time"
+    let facts = TLSFacts(transport)
+    if facts.failure == nil {
+      let servers = secrets?.takeUnretainedValue().servers
+      servers?[Int(pointer.pointee.application)][Int(pointer.pointee.server)]?.counts.noteUnfinished()
+    }
+    let reason = facts.failure ?? "the handshake was not finished in time"
     let place = Troubles.Place.server(Int(pointer.pointee.application), Int(pointer.pointee.server))
     if shared.troubles.note(place, reason) { shared.controlWaker.wake() }
   }

@@ -90,8 +90,11 @@ struct Worker: ~Copyable {
   /// The node passes connections on; of each listener, its port (0: it has none).
   let isRelay: Bool
   let relayPorts: [UInt16]
+  /// The pools of a relay by what clients ask for.
+  let serverNames: ServerNames
 
-  let listeners: [Int32]
+  /// -1: left, to who serves another plan.
+  var listeners: [Int32]
   /// The thread has its own descriptor table, and so its own copies of the listeners to close.
   var ownsDescriptors = false
   /// By listener; `.none` while nothing is accepted there.
@@ -100,6 +103,12 @@ struct Worker: ~Copyable {
   /// By listener: a connection that was taken when there was no place left, to be served with the next one, or given up in time.
   var parked: [Parked?] = []
   var phase: NodePhase = .running
+  /// Nobody listens for the time being.
+  var isPaused = false
+  /// As of which asking others were told where the pools stand.
+  var memoryTold = 0
+  /// While stopping: a connection is idle, and will be closed.
+  var awaitsIdle = false
   /// Clients to go on with at the end of the round, each once: those of this round, and behind them those of the next.
   let ready: UnsafeMutablePointer<Int32>
   var readyCount = 0
@@ -196,6 +205,7 @@ struct Worker: ~Copyable {
     reuseWindow = Int64(plan.timeScale * 1_000_000_000)
     isRelay = plan.role == .relay
     relayPorts = plan.listeners.map { $0.address.port ?? 0 }
+    serverNames = ServerNames(plan.role == .relay ? plan.applications : [])
     self.listeners = listeners
     ready = .allocate(capacity: slots * 2)
     clientsMax = slots - 8
@@ -233,8 +243,9 @@ struct Worker: ~Copyable {
 
   // MARK: The loop
 
-  /// Serves until the node stops.
+  /// Serves until the node stops, or another plan takes the place of this one.
   mutating func run() {
+    goOnFromInherited()
     startListening()
     refreshAddresses()
     refreshGeography()
@@ -245,7 +256,7 @@ struct Worker: ~Copyable {
       if phase != .running && finishPhase() { break }
       var timeout = readyCount > 0 ? 0 : wheel.waitMilliseconds(now: now)
       if log.count > 0 || waitingTotal > 0 { timeout = min(timeout, 25) }
-      if phase != .running || acceptPausedUntil > 0 { timeout = min(timeout, 20) }
+      if phase == .draining || awaitsIdle || acceptPausedUntil > 0 { timeout = min(timeout, 20) }
       reactor.wait(milliseconds: timeout)
       now = cr_monotonic()
       for application in 0..<applicationCount { pools[application].refreshIfNeeded(now: now) }
@@ -287,7 +298,12 @@ struct Worker: ~Copyable {
       } else {
         clientSent(index, completion.result)
       }
-    case .connect: upstreamConnected(index, completion.result)
+    case .connect:
+      if completion.token >> 56 == Kind.upstream.rawValue {
+        upstreamConnected(index, completion.result)
+      } else {
+        relayEstablished(index, completion.result)
+      }
     case .accept: accepted(completion.result, listener: Int(index))
     case .hangup:
       if completion.token >> 56 == Kind.upstream.rawValue {
@@ -308,6 +324,8 @@ struct Worker: ~Copyable {
       phase = next
       phaseChanged()
     }
+    if shared.isPaused != isPaused { pauseChanged() }
+    if shared.memoryAsked != memoryTold { tellMemory() }
     if waitingTotal > 0 { takeUpGranted() }
   }
 

@@ -1,3 +1,4 @@
+internal import Operations
 internal import Reactor
 internal import Routing
 internal import Synchronization
@@ -31,10 +32,29 @@ extension Worker {
 }
 
 extension NodeShared {
+  /// Lines `NAME COUNT` of the whole process, for the monitor.
+  var countsText: String {
+    "cookies-not-written \(counters.cookieNotWritten.load(ordering: .relaxed))\n"
+      + "redirects \(counters.redirects.load(ordering: .relaxed))\n"
+      + "log-lines-dropped \(counters.logLinesDropped.load(ordering: .relaxed))\n"
+      + usageText
+  }
+
+  /// The same as names and numbers.
+  var counts: [NodeStatus.Counter] {
+    countsText.split(separator: "\n").compactMap { line in
+      let parts = line.split(separator: " ")
+      guard parts.count == 2, let value = Int(parts[1]) else { return nil }
+      return NodeStatus.Counter(name: String(parts[0]), value: value)
+    }
+  }
+
   /// Lines `NAME COUNT` of what the whole process holds, for the monitor.
   var usageText: String {
-    func sum(_ part: (WorkerUsage) -> Int) -> Int { usage.reduce(0) { $0 + part($1) } }
-    let inFlight = applications.reduce(0) { total, pool in
+    // Those that serve former plans still, too.
+    let all = [self] + former.withLock { $0 }
+    func sum(_ part: (WorkerUsage) -> Int) -> Int { all.reduce(0) { $1.usage.reduce($0) { $0 + part($1) } } }
+    let inFlight = all.flatMap(\.applications).reduce(0) { total, pool in
       (0..<pool.loads.serverCount).reduce(total) { $0 + Int(pool.loads.inFlight(Int32($1))) }
     }
     return "clients \(sum { $0.clients.load(ordering: .relaxed) })\n"

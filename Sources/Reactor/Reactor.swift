@@ -15,74 +15,6 @@ public struct Reactor: ~Copyable {
   public static let sendPartsMax = 4
   private static let eventsMax = 256
 
-  /// What a completion is about.
-  public enum Operation: UInt8, Sendable {
-    /// `receive`: result is bytes, 0 at the end of the stream, or -errno.
-    case receive
-    /// `awaitInput`: bytes, the end of the stream or an error can now be received.
-    case input
-    /// `send`: result is bytes, perhaps fewer than submitted, or -errno.
-    case send
-    /// `connect` or `establish`: result is 0 or -errno.
-    case connect
-    /// A listener has a connection: result is its descriptor, which the receiver must adopt or close; or -errno.
-    case accept
-    /// Both directions of a socket with no receive or send under way are gone (reset, or closed on both sides).
-    case hangup
-    /// Another thread called `wake`.
-    case wake
-    /// A descriptor watched by `watch` is readable.
-    case readable
-  }
-
-  /// What came of an operation.
-  public struct Completion: Sendable {
-    /// The token given when the socket was registered.
-    public var token: UInt64
-    /// The operation that completed.
-    public var operation: Operation
-    /// As the operation says.
-    public var result: Int
-  }
-
-  /// A registered socket; stale handles (closed, slot reused) are recognised and ignored.
-  public struct Socket: Sendable, Equatable {
-    @usableFromInline var index: UInt32
-    @usableFromInline var generation: UInt32
-    /// A handle that stands for no socket.
-    public static let none = Socket(index: .max, generation: 0)
-  }
-
-  struct Flags: OptionSet {
-    let rawValue: UInt16
-    static let readable = Flags(rawValue: 1)
-    static let writable = Flags(rawValue: 2)
-    static let receiving = Flags(rawValue: 4)
-    static let awaiting = Flags(rawValue: 8)
-    static let sending = Flags(rawValue: 16)
-    static let connecting = Flags(rawValue: 32)
-    static let listener = Flags(rawValue: 64)
-    static let wake = Flags(rawValue: 128)
-    static let watch = Flags(rawValue: 256)
-    static let ended = Flags(rawValue: 512)
-    /// The peer's end of the stream was reported: no further edge will tell of it.
-    static let closing = Flags(rawValue: 1024)
-    /// The transport is being brought up for `establish`.
-    static let establishing = Flags(rawValue: 2048)
-  }
-
-  struct Slot {
-    var descriptor: Int32 = -1
-    var generation: UInt32 = 0
-    var flags: Flags = []
-    var partCount: UInt8 = 0
-    var token: UInt64 = 0
-    var bytes: UnsafeMutableRawPointer?
-    var byteCount = 0
-    var nextFree: UInt32 = .max
-    /// What turns the socket's bytes into the stream; nil: they are it.
-    var transport: UnsafeMutablePointer<cr_transport>?
-  }
   /// What a pending send still has to send: kept apart, so that a slot is less than a cache line, and touched only by such a send.
   private typealias Parts = InlineArray<4, iovec>
 
@@ -141,6 +73,10 @@ public struct Reactor: ~Copyable {
     events.deallocate()
     scratch.deallocate()
   }
+
+  /// The descriptors of the reactor itself: what it waits with, and what it is woken by. It closes them at its end, in the table of
+  /// the thread that ends it.
+  public var descriptors: [Int32] { [epoll, wakeDescriptor] }
 
   /// What other threads need to wake this reactor.
   public var waker: Waker { Waker(descriptor: wakeDescriptor) }
@@ -208,11 +144,21 @@ public struct Reactor: ~Copyable {
     socketCount -= 1
   }
 
-  /// Sends the end of the stream; receiving goes on.
-  public mutating func shutdownSend(_ socket: Socket) {
-    guard isCurrent(socket) else { return }
-    if let transport = slots[Int(socket.index)].transport { transport.pointee.operations.pointee.end(transport) }
-    _ = cr_shutdown_write(slots[Int(socket.index)].descriptor)
+  /// Sends the end of the stream; receiving goes on. True: it is on its way. False: a transport's own last words wait for the kernel; a
+  /// `send` completion tells when they are out (0), or that they never will be (-errno). Closed before, the peer sees a stream cut short.
+  @discardableResult
+  public mutating func shutdownSend(_ socket: Socket) -> Bool {
+    guard isCurrent(socket) else { return true }
+    let slot = slots + Int(socket.index)
+    if let transport = slot.pointee.transport {
+      transport.pointee.operations.pointee.end(transport)
+      if Int(transport.pointee.operations.pointee.flush(transport)) == Self.pending {
+        slot.pointee.flags.insert(.ending)
+        return false
+      }
+    }
+    _ = cr_shutdown_write(slot.pointee.descriptor)
+    return true
   }
 
   /// Changes how long sent bytes may stay unacknowledged before the connection is given up (TCP_USER_TIMEOUT); 0: as the
@@ -367,6 +313,14 @@ public struct Reactor: ~Copyable {
         return completion(slot, .connect, result)
       }
     }
+    if flags.contains(.ending), let transport = slot.pointee.transport {
+      let result = Int(transport.pointee.operations.pointee.flush(transport))
+      if result != Self.pending {
+        slot.pointee.flags.remove(.ending)
+        if result >= 0 { _ = cr_shutdown_write(slot.pointee.descriptor) }
+        return completion(slot, .send, min(0, result))
+      }
+    }
     if flags.contains(.sending) && flags.contains(.writable) {
       let result = sendNow(
         slot, UnsafeRawPointer(parts + (slot - slots)).assumingMemoryBound(to: iovec.self),
@@ -467,21 +421,4 @@ public struct Reactor: ~Copyable {
     socketCount += 1
     return Socket(index: index, generation: generation)
   }
-}
-
-/// Wakes a reactor from any thread.
-public struct Waker: Sendable {
-  let descriptor: Int32
-  /// The reactor's wait ends with a `wake` completion; several calls may make one.
-  public func wake() { cr_eventfd_wake(descriptor) }
-}
-
-/// An error code of the kernel.
-public struct SystemError: Error, CustomStringConvertible, Equatable {
-  /// The code, positive (errno).
-  public var code: Int32
-  /// From a code of either sign.
-  public init(code: Int32) { self.code = code < 0 ? -code : code }
-  /// The kernel's text for the code.
-  public var description: String { String(cString: cr_error_text(code)) }
 }

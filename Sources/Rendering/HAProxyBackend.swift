@@ -113,6 +113,7 @@ struct HAProxyBackend {
 
   private func timeouts(into lines: inout HAProxyLines) {
     let timeouts = application.timeouts
+    if plan.limits.pooledPerServerMax == 0 { lines.add("option http-server-close") }
     lines.add("timeout connect \(HAProxyText.time(timeouts.connect))")
     lines.add("timeout server \(HAProxyText.time(timeouts.server))")
     lines.add("timeout queue \(HAProxyText.time(timeouts.queue))")

@@ -24,6 +24,7 @@ public struct HAProxyConfiguration: Sendable, Equatable {
       lines.add("stick-table type ipv6 size 1m expire 10m store conn_cur")
     }
     if let monitor = plan.monitor { HAProxyMonitor(plan, monitor).write(into: &lines) }
+    if let page = plan.statusPage { HAProxyStatusPage(plan: plan, page: page).write(into: &lines) }
     text = lines.lines.joined(separator: "\n") + "\n"
   }
 
@@ -44,6 +45,8 @@ public struct HAProxyConfiguration: Sendable, Equatable {
     lines.add("no strict-limits")
     if let user = plan.user { lines.add("user \(user)") }
     if let group = plan.group { lines.add("group \(group)") }
+    if let chroot = plan.chroot { lines.add("chroot \(HAProxyText.quoted(chroot))") }
+    if let path = plan.pidPath { lines.add("pidfile \(HAProxyText.quoted(path))") }
     lines.add("hard-stop-after \(HAProxyText.time(plan.shutdown))")
     // A buffer holds a head and what HAProxy adds to it.
     let added = 4096

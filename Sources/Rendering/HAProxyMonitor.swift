@@ -12,7 +12,7 @@ struct HAProxyMonitor {
 
   func write(into lines: inout HAProxyLines) {
     lines.section("frontend \(plan.name)-monitor")
-    lines.add("bind \(HAProxyText.address(address))")
+    lines.add("bind \(HAProxyText.address(address))" + (plan.monitorTLS.map(HAProxyTLS.bind) ?? ""))
     lines.add("option dontlog-normal")
     lines.difference("says nothing of drains and their deadlines; a server whose weight is 0 counts as admitting.")
     for application in plan.applications {

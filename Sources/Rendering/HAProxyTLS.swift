@@ -4,10 +4,15 @@ internal import Topology
 enum HAProxyTLS {
   /// The words of a `bind` line.
   static func bind(_ listener: ListenerPlan) -> String {
-    guard let tls = listener.tls else { return "" }
+    listener.tls.map { bind($0) } ?? ""
+  }
+
+  static func bind(_ tls: ListenerTLSPlan) -> String {
     var words = " ssl"
     for certificate in tls.certificates { words += " crt \(HAProxyText.quoted(certificate.path))" }
-    words += " alpn http/1.1 ssl-min-ver \(version(tls.minimum))"
+    let protocols = tls.protocols ?? ["http/1.1"]
+    if !protocols.isEmpty { words += " alpn \(protocols.joined(separator: ","))" }
+    words += " ssl-min-ver \(version(tls.minimum))"
     if tls.isStrict { words += " strict-sni" }
     if !tls.resumes { words += " no-tls-tickets" }
     if let clients = tls.clients { words += " ca-file \(HAProxyText.quoted(clients.authorityPath)) verify required" }
@@ -20,12 +25,7 @@ enum HAProxyTLS {
     for (index, listener) in plan.listeners.enumerated() {
       let own = "{ so_id \(index + 1) }"
       if let clients = listener.tls?.clients, !clients.names.isEmpty {
-        let exact = clients.names.filter { !$0.hasPrefix("*.") }
-        let ends = clients.names.filter { $0.hasPrefix("*.") }.map { String($0.dropFirst()) }
-        var condition = "if \(own)"
-        if !exact.isEmpty { condition += " !{ ssl_c_s_dn(cn) -m str -i \(exact.joined(separator: " ")) }" }
-        if !ends.isEmpty { condition += " !{ ssl_c_s_dn(cn) -m end -i \(ends.joined(separator: " ")) }" }
-        lines.add("http-request deny \(condition)")
+        lines.add("http-request deny if \(own)\(isNobody(of: clients.names))")
       }
       if let redirect = listener.secureRedirect {
         let place =
@@ -38,6 +38,16 @@ enum HAProxyTLS {
         lines.add("http-response set-header Strict-Transport-Security \(value) if \(own)")
       }
     }
+  }
+
+  /// The condition that a client's certificate bears none of these names.
+  static func isNobody(of names: [String]) -> String {
+    let exact = names.filter { !$0.hasPrefix("*.") }
+    let ends = names.filter { $0.hasPrefix("*.") }.map { String($0.dropFirst()) }
+    var condition = ""
+    if !exact.isEmpty { condition += " !{ ssl_c_s_dn(cn) -m str -i \(exact.joined(separator: " ")) }" }
+    if !ends.isEmpty { condition += " !{ ssl_c_s_dn(cn) -m end -i \(ends.joined(separator: " ")) }" }
+    return condition
   }
 
   private static func remarks(_ plan: NodePlan, into lines: inout HAProxyLines) {

@@ -15,7 +15,7 @@ public struct SystemdUnit: Sendable, Equatable {
   ///   - topologyPath: absolute path of the topology file on the node's machine.
   public init(_ plan: NodePlan, program: String, topologyPath: String) {
     fileName = "geodirector-\(plan.name).service"
-    let addresses = plan.listeners.map(\.address) + [plan.monitor].compactMap { $0 }
+    let addresses = plan.listeners.map(\.address) + [plan.monitor, plan.statusPage?.address].compactMap { $0 }
     let needsPort = addresses.contains { ($0.port ?? 1024) < 1024 && $0.port != 0 }
     let capabilities = needsPort ? "CAP_NET_BIND_SERVICE" : ""
     // systemd waits longer than the node itself does, or it would cut short what the node finishes.
@@ -28,7 +28,7 @@ public struct SystemdUnit: Sendable, Equatable {
       "ExecReload=/bin/kill -HUP $MAINPID", "KillSignal=SIGTERM", "KillMode=mixed", "TimeoutStopSec=\(stopSeconds)",
       "Restart=on-failure", "RestartSec=1",
       // Wrong usage and a wrong topology do not mend themselves.
-      "RestartPreventExitStatus=64 78", "LimitNOFILE=\(Self.descriptors(plan))", "TasksMax=256", "",
+      "RestartPreventExitStatus=64 78", "LimitNOFILE=\(Self.descriptors(plan))", "TasksMax=4096", "",
       // One user for all nodes of a machine: each start gives the folder of the command sockets to its unit's user.
       "DynamicUser=yes", "User=geodirector",
       "CapabilityBoundingSet=\(capabilities)", "AmbientCapabilities=\(capabilities)", "NoNewPrivileges=yes",

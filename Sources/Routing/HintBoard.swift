@@ -59,6 +59,14 @@ public struct HintBoard: @unchecked Sendable {
     if slots[slot].load(ordering: .relaxed) != 0 { slots[slot].store(0, ordering: .relaxed) }
   }
 
+  /// Takes over what another board says of a site.
+  public func take(site: Int, from other: HintBoard, site otherSite: Int) {
+    for audience in 0..<2 {
+      slots[site * 2 + audience].store(
+        other.slots[otherSite * 2 + audience].load(ordering: .relaxed), ordering: .relaxed)
+    }
+  }
+
   /// Whether a hint stands, due for renewal or not.
   public func isSet(site: Int) -> Bool { slots[site * 2].load(ordering: .relaxed) != 0 }
 

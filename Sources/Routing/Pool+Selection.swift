@@ -266,7 +266,7 @@ extension Pool {
           continue
         }
       }
-      if spill && shared.loads.isFull(chosen) {
+      if spill && shared.loads.isFullForNewUsers(chosen) {
         if full < 0 { full = chosen }
         continue
       }
@@ -287,7 +287,7 @@ extension Pool {
     let isOut = exclusions.rules(out: members[Int(chosen)], chosen)
     // A hash binds a client to its server: only where the alternative is another tier it gives way to load.
     let mindsLoad = spill || mindsLoad
-    if !isOut && !(mindsLoad && shared.loads.isFull(chosen)) { return chosen }
+    if !isOut && !(mindsLoad && shared.loads.isFullForNewUsers(chosen)) { return chosen }
     // The site of the choice is ruled out (a tier may hold several), or its slots are taken.
     var found = isOut ? -1 : chosen
     let count = tiers[tier].members.count
@@ -296,7 +296,7 @@ extension Pool {
       let server = tiers[tier].members[(start + offset) % count]
       let member = members[Int(server)]
       guard member.admits, !exclusions.rules(out: member, server) else { continue }
-      if !(mindsLoad && shared.loads.isFull(server)) { return server }
+      if !(mindsLoad && shared.loads.isFullForNewUsers(server)) { return server }
       if found < 0 { found = server }
     }
     return found

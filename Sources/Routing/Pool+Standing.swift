@@ -58,7 +58,8 @@ extension Pool {
       let isHome = tier < bound && isStable(tier: Int(member.tier), now)
       if isHome && rank == .admitting { rank = .home }
       return Standing(
-        server: server, tier: tier, isNamed: isNamed, rank: rank, isFull: shared.loads.isFull(server),
+        server: server, tier: tier, isNamed: isNamed, rank: rank,
+        isFull: isNamed ? shared.loads.isFull(server) : shared.loads.isFullForNewUsers(server),
         liveness: member.health.liveness)
     }
   }

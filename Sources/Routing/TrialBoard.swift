@@ -76,6 +76,13 @@ public struct TrialBoard: @unchecked Sendable {
     _ = slots[Int(server)].compareExchange(expected: seen, desired: seen & ~Self.reached, ordering: .releasing)
   }
 
+  /// Takes over what another board knows of a server. A trial under way there ends there; here it counts as made.
+  public func take(_ server: Int32, from other: TrialBoard, server otherServer: Int32) {
+    precondition(server >= 0 && server < count && otherServer >= 0 && otherServer < other.count)
+    let seen = other.slots[Int(otherServer)].load(ordering: .acquiring)
+    slots[Int(server)].store(seen & ~Self.pending, ordering: .releasing)
+  }
+
   private func has(_ state: Int64, _ server: Int32, _ now: Int64, _ bound: Int64) -> Bool {
     precondition(server >= 0 && server < count)
     let seen = slots[Int(server)].load(ordering: .acquiring)

@@ -11,10 +11,16 @@ public final class ClientContext: Sendable {
   private let stamps: [FileStamp]
   /// What is doubtful about its files.
   public let warnings: [TLSWarning]
+  /// When our certificate is good; empty: none is shown.
+  public let validities: [CertificateValidity]
 
   /// Loads what the plan names.
   /// - Parameter now: Unix seconds.
-  public init(_ plan: ServerTLSPlan, now: Int64) throws(TLSError) {
+  /// - Parameter old: as of a server's context.
+  public init(
+    _ plan: ServerTLSPlan, counts: HandshakeCounts? = nil, now: Int64, replacing old: ClientContext? = nil
+  ) throws(TLSError) {
+    let dates = old.map { DatePolicy.only($0.validities.outOfDate(now: now, among: $0.stamps)) } ?? .all
     let files = plan.certificate.map { CertificateFiles($0) }
     let watched = [files?.certificate, files?.key, plan.authorityPath].compactMap { $0 }
     stamps = watched.map { FileStamp($0) }
@@ -22,17 +28,20 @@ public final class ClientContext: Sendable {
       throw .library("no memory for a context")
     }
     defer { co_context_free(context) }
+    if let counts { co_context_count(context, counts.pointer) }
     if plan.verifies {
       let trusted = co_context_trust(context, plan.authorityPath)
       let reason = errno
       if trusted < 0, let path = plan.authorityPath { throw authorityError(trusted, path, reason) }
     }
     if let files {
-      let credential = try Credential(files, now: now)
+      let credential = try Credential(files, now: now, dates: dates)
       guard co_context_use(context, credential.pointer) == 0 else { throw .tooWeak(path: files.certificate) }
       warnings = credential.warnings(now: now)
+      validities = [credential.validity]
     } else {
       warnings = []
+      validities = []
     }
     guard let peer = co_peer_new(context, plan.name, Self.isAddress(plan.name) ? 1 : 0) else {
       throw .library("no memory for a peer")

@@ -6,9 +6,13 @@ struct Credential: ~Copyable {
   let pointer: OpaquePointer
   let files: CertificateFiles
 
+  /// First and last second of validity, as Unix time.
+  let begin, end: Int64
+
   /// Loads the files.
   /// - Parameter now: Unix seconds, to tell whether the certificate is valid.
-  init(_ files: CertificateFiles, now: Int64) throws(TLSError) {
+  /// - Parameter dates: whether one that is not is taken nevertheless.
+  init(_ files: CertificateFiles, now: Int64, dates: DatePolicy) throws(TLSError) {
     var loaded: OpaquePointer?
     let code = co_credential_load(files.certificate, files.key, &loaded)
     if let error = Self.error(code, files, reason: errno) { throw error }
@@ -16,13 +20,15 @@ struct Credential: ~Copyable {
     var begin: Int64 = 0
     var end: Int64 = 0
     co_credential_validity(loaded, &begin, &end)
-    if end < now || begin > now {
+    if end < now || begin > now, !dates.takes(files.certificate) {
       co_credential_free(loaded)
       if end < now { throw .expired(path: files.certificate, since: end) }
       throw .notYetValid(path: files.certificate, from: begin)
     }
     pointer = loaded
     self.files = files
+    self.begin = begin
+    self.end = end
   }
 
   deinit { co_credential_free(pointer) }
@@ -62,15 +68,16 @@ struct Credential: ~Copyable {
 
   var keyKind: Int32 { co_credential_key_kind(pointer) }
 
+  /// When it is good.
+  var validity: CertificateValidity {
+    CertificateValidity(path: files.certificate, begin: begin, end: end)
+  }
+
   /// What is doubtful about it.
   func warnings(now: Int64) -> [TLSWarning] {
     var found: [TLSWarning] = []
     if FileStamp(files.key).isReadableByAll { found.append(.readableKey(path: files.key)) }
-    var begin: Int64 = 0
-    var end: Int64 = 0
-    co_credential_validity(pointer, &begin, &end)
-    // A short-lived certificate would warn all its life.
-    if end - now < min(7 * 86_400, (end - begin) / 3) { found.append(.expiresSoon(path: files.certificate, at: end)) }
+    if let warning = validity.warning(now: now) { found.append(warning) }
     return found
   }
 }

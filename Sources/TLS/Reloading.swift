@@ -17,6 +17,8 @@ public final class ListenerTLS: Sendable {
   public let plan: ListenerTLSPlan
   /// The keys of session tickets, shared by all that resume each other's sessions.
   public let tickets: TicketKeys
+  /// What came of its handshakes.
+  public let counts: HandshakeCounts
   private let state: Mutex<State>
 
   private struct State {
@@ -33,7 +35,8 @@ public final class ListenerTLS: Sendable {
     let stamp = plan.ticketKeyPath.map { FileStamp($0) }
     if let path = plan.ticketKeyPath { try keys.take(file: path) }
     self.tickets = keys
-    let context = try ServerContext(plan, tickets: keys, now: now)
+    counts = try HandshakeCounts()
+    let context = try ServerContext(plan, tickets: keys, counts: counts, now: now)
     state = Mutex(State(context: context, keyStamp: stamp))
   }
 
@@ -64,7 +67,7 @@ public final class ListenerTLS: Sendable {
     let watched = Self.stamps(plan)
     guard force || failed != watched else { return .unchanged }
     do throws(TLSError) {
-      let context = try ServerContext(plan, tickets: tickets, now: now)
+      let context = try ServerContext(plan, tickets: tickets, counts: counts, now: now, replacing: old)
       state.withLock {
         $0.context = context
         $0.failed = nil
@@ -102,6 +105,8 @@ public final class ListenerTLS: Sendable {
 public final class ServerTLS: Sendable {
   /// What it was made from.
   public let plan: ServerTLSPlan
+  /// What came of its handshakes.
+  public let counts: HandshakeCounts
   private let state: Mutex<State>
 
   private struct State {
@@ -113,7 +118,8 @@ public final class ServerTLS: Sendable {
   /// - Parameter now: Unix seconds.
   public init(_ plan: ServerTLSPlan, now: Int64) throws(TLSError) {
     self.plan = plan
-    state = Mutex(State(context: try ClientContext(plan, now: now)))
+    counts = try HandshakeCounts()
+    state = Mutex(State(context: try ClientContext(plan, counts: counts, now: now)))
   }
 
   /// What new connections are made with.
@@ -130,7 +136,7 @@ public final class ServerTLS: Sendable {
     let watched = paths.map { FileStamp($0) }
     guard force || failed != watched else { return .unchanged }
     do throws(TLSError) {
-      let context = try ClientContext(plan, now: now)
+      let context = try ClientContext(plan, counts: counts, now: now, replacing: old)
       state.withLock {
         $0.context = context
         $0.failed = nil

@@ -13,27 +13,39 @@ public final class ServerContext: Sendable {
   public let warnings: [TLSWarning]
   /// Every name that a certificate serves, in the order of the files.
   public let names: [String]
+  /// When its certificates are good.
+  public let validities: [CertificateValidity]
 
   /// Loads what the plan names.
   ///
   /// - Parameter tickets: the keys of session tickets; nil: sessions are not resumed.
   /// - Parameter now: Unix seconds.
-  public init(_ plan: ListenerTLSPlan, tickets: TicketKeys?, now: Int64) throws(TLSError) {
+  /// - Parameter old: what it takes the place of: a certificate that is not good now is taken only if it is in use there already. Nil: nothing,
+  ///   and all are taken.
+  public init(
+    _ plan: ListenerTLSPlan, tickets: TicketKeys?, counts: HandshakeCounts? = nil, now: Int64,
+    replacing old: ServerContext? = nil
+  ) throws(TLSError) {
+    let dates = old.map { DatePolicy.only($0.validities.outOfDate(now: now, among: $0.stamps)) } ?? .all
     let (files, watched) = try CertificateFiles.all(plan.certificates)
     let clients = plan.clients.map { [$0.authorityPath] } ?? []
     // Stamps before the files are read: a change in between is seen as one.
     let stamps = (watched + clients).map { FileStamp($0) }
-    var builder = ContextBuilder(plan, tickets: plan.resumes ? tickets : nil, scope: try Self.scope(plan))
+    var builder = ContextBuilder(
+      plan, tickets: plan.resumes ? tickets : nil, counts: counts, scope: try Self.scope(plan))
     var warnings: [TLSWarning] = []
+    var validities: [CertificateValidity] = []
     for entry in files {
-      let credential = try Credential(entry, now: now)
+      let credential = try Credential(entry, now: now, dates: dates)
       warnings += credential.warnings(now: now)
+      validities.append(credential.validity)
       try builder.add(credential)
     }
     guard let root = builder.finish() else { throw .noCertificates }
     holder = Holder(pointer: root)
     self.stamps = stamps
     self.warnings = warnings
+    self.validities = validities
     names = builder.names
   }
 
@@ -69,13 +81,15 @@ private struct ContextBuilder: ~Copyable {
   }
   private let plan: ListenerTLSPlan
   private let tickets: TicketKeys?
+  private let counts: HandshakeCounts?
   private let scope: [UInt8]
   private var groups: [Group] = []
   private(set) var names: [String] = []
 
-  init(_ plan: ListenerTLSPlan, tickets: TicketKeys?, scope: [UInt8]) {
+  init(_ plan: ListenerTLSPlan, tickets: TicketKeys?, counts: HandshakeCounts?, scope: [UInt8]) {
     self.plan = plan
     self.tickets = tickets
+    self.counts = counts
     self.scope = scope
   }
 
@@ -107,6 +121,11 @@ private struct ContextBuilder: ~Copyable {
     let seconds = plan.ticketRotation.components.seconds
     guard let context = co_server_new(plan.minimum == .tls13 ? 3 : 2, tickets?.pointer, scope, seconds) else {
       throw .library("no memory for a context")
+    }
+    if let counts { co_context_count(context, counts.pointer) }
+    if let protocols = plan.protocols {
+      let list = protocols.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count)] + Array($0.utf8) }
+      co_server_protocols(context, list, list.count)
     }
     guard let clients = plan.clients else { return context }
     let trusted = co_server_require_client(context, clients.authorityPath)

@@ -21,6 +21,15 @@ public struct TLSConnection: ~Copyable {
     return transport
   }
 
+  /// Of a client's side: it offers this protocol and no other (ALPN, RFC 7301); nil: none. Without a call it is HTTP/1.1. To be called
+  /// before the handshake.
+  public func offer(_ name: String?) -> Bool {
+    guard var name, !name.isEmpty else { return co_offer(transport, "", 0) == 1 }
+    return name.withUTF8 { bytes in
+      bytes.withMemoryRebound(to: CChar.self) { co_offer(transport, $0.baseAddress!, $0.count) } == 1
+    }
+  }
+
   /// Hands in bytes that others received from the socket: they come before its own. False: no memory.
   public func feed(_ bytes: UnsafeRawBufferPointer) -> Bool {
     guard let start = bytes.baseAddress else { return true }

@@ -67,14 +67,30 @@ extension TLSError: CustomStringConvertible {
 public enum TLSWarning: Sendable, Equatable, CustomStringConvertible {
   /// Others on this machine can read the private key.
   case readableKey(path: String)
-  /// The certificate ends within a week; Unix seconds.
+  /// The certificate ends within two weeks; Unix seconds.
   case expiresSoon(path: String, at: Int64)
+  /// The certificate is over, and shown nevertheless; Unix seconds.
+  case expired(path: String, since: Int64)
+  /// The certificate is not good yet, and shown nevertheless; Unix seconds.
+  case notYetValid(path: String, from: Int64)
+
+  /// Others refuse what is wrong here already.
+  public var isGrave: Bool {
+    switch self {
+    case .expired, .notYetValid: true
+    case .readableKey, .expiresSoon: false
+    }
+  }
 
   /// What is doubtful, and the mend.
   public var description: String {
     switch self {
     case .readableKey(let path): "everybody on this machine can read the private key in \(path); run: chmod 600 \(path)"
     case .expiresSoon(let path, let end): "the certificate in \(path) expires on \(UTCDay(end)); renew it"
+    case .expired(let path, let since):
+      "THE CERTIFICATE IN \(path) EXPIRED ON \(UTCDay(since)): whoever checks it refuses it; renew it"
+    case .notYetValid(let path, let from):
+      "THE CERTIFICATE IN \(path) IS NOT VALID BEFORE \(UTCDay(from)): whoever checks it refuses it; check this machine's clock"
     }
   }
 }

@@ -1,16 +1,20 @@
 /// Where the nodes of a network take commands: a Unix socket each, whose file permissions say who may give them.
 public struct AdminSettings: Sendable, Equatable {
-  /// The path of each node's socket; `{node}` stands for the node's name.
+  /// The path of each node's socket; `{node}` stands for the node's name, `{network}` for the network's.
   public var socket: Located<String>
   /// The permissions of the socket: write permission is permission to command.
   public var mode: UInt16
 
   /// The socket's path when the file names none.
-  public static let defaultSocket = "/run/geodirector/{node}.sock"
+  public static let defaultSocket = "/run/\(folder)"
+  /// The default below a runtime folder: nodes of two networks do not meet.
+  public static let folder = "geodirector/{network}/{node}.sock"
   /// Its owner alone.
   public static let defaultMode: UInt16 = 0o600
-  /// What stands for a node's name in a path.
+  /// What stands for a node's name in a path, and for the network's.
   public static let placeholder = "{node}"
+  /// What stands for the network's name.
+  public static let networkPlaceholder = "{network}"
 
   /// Sockets at a path, `defaultSocket` unless another is given.
   public init(socket: Located<String> = Located(defaultSocket), mode: UInt16 = defaultMode) {
@@ -19,18 +23,21 @@ public struct AdminSettings: Sendable, Equatable {
   }
 
   /// What one node does of it.
-  public func plan(for node: String) -> AdminPlan {
-    AdminPlan(socketPath: Self.path(socket.value, for: node), mode: mode)
+  public func plan(for node: String, in network: String = "") -> AdminPlan {
+    AdminPlan(socketPath: Self.path(socket.value, for: node, in: network), mode: mode)
   }
 
-  /// A path with the node's name in its place.
-  static func path(_ pattern: String, for node: String) -> String {
+  /// A path with the names in their places.
+  static func path(_ pattern: String, for node: String, in network: String) -> String {
     var result = ""
     var rest = pattern[...]
     while let first = rest.first {
       if rest.hasPrefix(placeholder) {
         result += node
         rest = rest.dropFirst(placeholder.count)
+      } else if rest.hasPrefix(networkPlaceholder) {
+        result += network
+        rest = rest.dropFirst(networkPlaceholder.count)
       } else {
         result.append(first)
         rest = rest.dropFirst()
@@ -64,7 +71,7 @@ extension Topology {
   func adminErrors() -> [Diagnostic] {
     guard let admin else { return [] }
     let pattern = admin.socket.value
-    if nodes.count > 1, AdminSettings.path(pattern, for: "A") == pattern {
+    if nodes.count > 1, !pattern.contains(placeholder: AdminSettings.placeholder) {
       return [
         Diagnostic(
           .error, at: admin.socket.location, "all nodes would listen for commands at one path",
@@ -72,7 +79,7 @@ extension Topology {
       ]
     }
     guard let longest = nodes.max(by: { $0.name.utf8.count < $1.name.utf8.count }) else { return [] }
-    let path = AdminSettings.path(pattern, for: longest.name)
+    let path = AdminSettings.path(pattern, for: longest.name, in: name)
     guard path.utf8.count > AdminPlan.pathBytesMax else { return [] }
     return [
       Diagnostic(
@@ -80,5 +87,17 @@ extension Topology {
         "the socket of \"\(longest.name)\" has a path of \(path.utf8.count) bytes",
         mend: "at most \(AdminPlan.pathBytesMax) are possible")
     ]
+  }
+}
+
+extension String {
+  /// Whether a placeholder stands somewhere in the text.
+  fileprivate func contains(placeholder: String) -> Bool {
+    var rest = self[...]
+    while !rest.isEmpty {
+      if rest.hasPrefix(placeholder) { return true }
+      rest = rest.dropFirst()
+    }
+    return false
   }
 }

@@ -16,6 +16,8 @@ public struct NodePlan: Sendable, Equatable {
   public var listeners: [ListenerPlan]
   /// The health listener: never reachable through the service port. Nil: none.
   public var monitor: Address?
+  /// TLS of the health listener. Nil: plain HTTP.
+  public var monitorTLS: ListenerTLSPlan?
   /// The applications, in declaration order; the first whose hosts match takes the request.
   public var applications: [ApplicationPlan]
   /// Limits of the whole process.
@@ -38,8 +40,14 @@ public struct NodePlan: Sendable, Equatable {
   public var user: String?
   /// The group, likewise. Nil: the user's own.
   public var group: String?
+  /// What becomes the process's root directory when its sockets are bound. Nil: it stays the machine's.
+  public var chroot: String?
+  /// The file that holds the process's id while it serves. Nil: none.
+  public var pidPath: String?
   /// Whom it tells of servers that go down or come back. Nil: its log alone.
   public var notify: NotifyPlan?
+  /// A page for people about the node and its servers. Nil: none.
+  public var statusPage: StatusPagePlan?
 }
 
 /// The role of a proxy node.
@@ -255,7 +263,7 @@ public struct CheckPlan: Sendable, Equatable {
   public var rise: Int
   /// Failures in a row until down.
   public var fall: Int
-  /// An http check is made over TLS. Nil: plain.
+  /// An http check, or the question to a monitor, is made over TLS. Nil: plain.
   public var tls: ServerTLSPlan?
   /// It begins with a PROXY protocol header that says that it is the node's own. Nil: it does not.
   public var proxyProtocol: ProxyProtocolVersion?

@@ -17,6 +17,8 @@ public struct Office: Sendable, Equatable {
   public var listen: [Listen]
   /// The health listener.
   public var monitor: Located<Address>?
+  /// TLS of the health listener. Nil: plain HTTP.
+  public var monitorTLS: Located<ListenerTLSPlan>?
   /// Where it is.
   public var place: Location?
   /// How the order of sites is found. Nil: by distance when everything has a place, else as listed or declared.

@@ -36,6 +36,12 @@ public struct Settings: Sendable, Equatable {
   public var user: String?
   /// The group that the process becomes.
   public var group: String?
+  /// A page for people.
+  public var statusPage = StatusPageSettings()
+  /// What becomes its root directory then.
+  public var chroot: Located<String>?
+  /// The file of the process's id; `{node}` in it is the node's name.
+  public var pidPath: String?
 
   /// Nothing set.
   public init() {}
@@ -61,6 +67,9 @@ public struct Settings: Sendable, Equatable {
     result.upstreamTLS = upstreamTLS.over(base.upstreamTLS)
     result.user = user ?? base.user
     result.group = group ?? base.group
+    result.statusPage = statusPage.over(base.statusPage)
+    result.chroot = chroot ?? base.chroot
+    result.pidPath = pidPath ?? base.pidPath
     return result
   }
 }

@@ -97,6 +97,10 @@ public struct SiteNode: Sendable, Equatable {
   public var advertise: Located<Address>?
   /// The health listener.
   public var monitor: Located<Address>?
+  /// Where others reach the health listener. Nil: where it is.
+  public var monitorAdvertised: Located<Address>?
+  /// TLS of the health listener. Nil: plain HTTP.
+  public var monitorTLS: Located<ListenerTLSPlan>?
   /// Share of new users, 0 to 256.
   public var weight: Int
   /// Requests at once that those in front send it; 0: unlimited.
@@ -129,6 +133,7 @@ public struct SiteNode: Sendable, Equatable {
 
   /// Where others reach its monitor: a monitor on every interface is reached at the service's host.
   public var monitorAddress: Address? {
+    if let monitorAdvertised { return monitorAdvertised.value }
     guard let monitor = monitor?.value else { return nil }
     guard monitor.isWildcard, let port = monitor.port, let serviceAddress else { return monitor }
     return serviceAddress.with(port: port)

@@ -53,6 +53,8 @@ public struct ListenerTLSPlan: Sendable, Equatable {
   public var ticketRotation: Duration
   /// Clients must show a certificate. Nil: they need not.
   public var clients: ClientCertificatePlan?
+  /// What is spoken within TLS, the best first, told to clients who ask (ALPN, RFC 7301); empty: they are told nothing. Nil: HTTP/1.
+  public var protocols: [String]?
 
   /// TLS with the defaults.
   public init(certificates: [CertificatePlan]) {

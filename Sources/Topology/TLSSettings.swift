@@ -82,7 +82,7 @@ extension ListenerTLSPlan {
 }
 
 /// A path with the node's name in the place of `{node}`.
-private func named(_ path: String, _ node: String) -> String {
+func named(_ path: String, _ node: String) -> String {
   var result = ""
   var rest = path[...]
   let mark = "{node}"

@@ -21,7 +21,9 @@ extension Topology {
   /// - Throws: `PlanError` when no director, balancer or office has the name.
   public func plan(for name: String) throws(PlanError) -> NodePlan {
     var plan = try unnotifiedPlan(for: name)
+    plan.admin = admin?.plan(for: name, in: self.name)
     plan.notify = notify?.scaled(by: timeScale)
+    plan.statusPage = statusPage(of: name)
     return plan
   }
 
@@ -73,7 +75,8 @@ extension Topology {
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale, downstreamNodes: [],
       resolveInterval: resolveInterval.scaled(by: timeScale),
       geo: office.order == .clientLocation ? geoPlan(order, for: .tiers) : nil, admin: admin?.plan(for: office.name),
-      user: settings.user, group: settings.group)
+      user: settings.user, group: settings.group
+    ).running(settings, monitorTLS: office.monitorTLS)
   }
 
   private func plan(of director: SiteNode, directorOf home: Site) -> NodePlan {
@@ -127,6 +130,7 @@ extension Topology {
       grace: (grace ?? Settings.graceWithoutCheckers).scaled(by: timeScale),
       shutdown: (settings.shutdown ?? .zero).scaled(by: timeScale), timeScale: timeScale,
       downstreamNodes: downstream.map(\.name), resolveInterval: resolveInterval.scaled(by: timeScale), geo: geo,
-      admin: admin?.plan(for: node.name), user: settings.user, group: settings.group)
+      admin: admin?.plan(for: node.name), user: settings.user, group: settings.group
+    ).running(settings, monitorTLS: node.monitorTLS)
   }
 }

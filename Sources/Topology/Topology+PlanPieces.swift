@@ -40,7 +40,13 @@ extension Topology {
     let tls = node.targetTLS.map { settings.upstreamTLS.plan($0, named: node.name, at: address, from: connecting) }
     let check =
       if let monitor = node.monitorAddress {
-        settings.check.plan(kind: .monitor, address: monitor, isBackup: isBackup, scale: timeScale)
+        settings.check.plan(
+          kind: .monitor, address: monitor, isBackup: isBackup, scale: timeScale,
+          // Its certificate is the node's, whatever stands in front of its service.
+          tls: node.monitorTLS.map { _ in
+            settings.upstreamTLS.plan(
+              node.tls?.value ?? TargetTLSSettings(isOn: true), named: node.name, at: address, from: connecting)
+          })
       } else {
         settings.check.plan(
           kind: application.check.kind(name: tls?.name), address: address, isBackup: isBackup, scale: timeScale,

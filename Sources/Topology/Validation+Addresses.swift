@@ -86,6 +86,13 @@ extension Topology {
     }
     for office in offices { add(office.name, office.listen, office.monitor, host: nil) }
     for relay in relays { add(relay.name, relay.listen, relay.monitor, host: nil) }
+    for (node, page) in statusPages {
+      guard let listen = page.listen else { continue }
+      uses.append(
+        AddressUse(
+          what: "the status page of \"\(node)\"", address: listen.value, location: listen.location, host: nil,
+          owner: node))
+    }
     return uses
   }
 
@@ -119,6 +126,11 @@ extension Topology {
         if let advertise = node.advertise, advertise.value.isWildcard {
           return Diagnostic(
             .error, at: advertise.location, "\"\(node.name)\" cannot be reached at \(advertise.value)",
+            mend: "advertise the address that others connect to")
+        }
+        if let advertise = node.monitorAdvertised, advertise.value.isWildcard {
+          return Diagnostic(
+            .error, at: advertise.location, "the monitor of \"\(node.name)\" cannot be reached at \(advertise.value)",
             mend: "advertise the address that others connect to")
         }
         guard node.advertise == nil, let listen = node.listen.first?.address, listen.value.isWildcard else {

@@ -37,10 +37,41 @@ extension Topology {
     return found
   }
 
+  /// What nobody could use, or what would not do what it is for.
+  func processErrors() -> [Diagnostic] {
+    var found: [Diagnostic] = []
+    let nodes = sites.flatMap { $0.directors + $0.balancers }
+    let holders =
+      nodes.map { ($0.name, $0.vrrp, $0.monitorTLS) } + offices.map { ($0.name, $0.vrrp, $0.monitorTLS) }
+    for (name, vrrp, tls) in holders where !vrrp.isEmpty {
+      guard let tls else { continue }
+      found.append(
+        Diagnostic(
+          .error, at: tls.location, "keepalived asks the monitor of \"\(name)\" without TLS",
+          mend: "remove \"tls:\" here, and put the monitor on an address that only the nodes reach"))
+    }
+    let own =
+      nodes.map { ($0.settings, NodeRole.siteDirector) }
+      + sites.flatMap(\.balancers).map { ($0.settings, NodeRole.siteBalancer) }
+      + offices.map { ($0.settings, NodeRole.officeProxy) } + relays.map { ($0.settings, NodeRole.relay) }
+    for (settings, role) in own + NodeRole.allCases.map({ (defaults[$0], $0) }) {
+      guard let chroot = settings.chroot, settings.user == nil, defaults[role].user == nil else { continue }
+      found.append(
+        Diagnostic(
+          .error, at: chroot.location, "root leaves a chroot whenever it wants to",
+          mend: "add \"user:\", or remove \"chroot:\""))
+    }
+    return found
+  }
+
   /// Connections whose other end may be anybody.
   func tlsWarnings() -> [Diagnostic] {
     var places: [Located<Bool>?] = NodeRole.allCases.map { defaults[$0].upstreamTLS.verifies }
     places += offices.map(\.settings.upstreamTLS.verifies)
+    for relay in relays {
+      places.append(relay.settings.upstreamTLS.verifies)
+      places += relay.everyServer.map { $0.tls?.value.verifies }
+    }
     for site in sites {
       places += (site.directors + site.balancers).flatMap {
         [$0.settings.upstreamTLS.verifies, $0.tls?.value.verifies]

@@ -6,8 +6,10 @@ extension Topology {
   public func validate(readCleanly: Bool = true) -> [Diagnostic] {
     var found = namesTwice() + unknownNames() + addressesTwice() + applicationConflicts() + siteCookiesTwice()
     found += wildcardsWithoutAddress() + scenarioErrors() + geoErrors() + sharedAddressErrors()
-    found += adminErrors() + tlsConflicts() + relayErrors()
-    if readCleanly { found += relaysWithoutServers() + incompleteSites() + unservedApplications() + geoMissing() }
+    found += adminErrors() + tlsConflicts() + relayErrors() + protocolErrors() + processErrors()
+    if readCleanly {
+      found += relaysWithoutServers() + incompleteSites() + unservedApplications() + geoMissing() + statusPageErrors()
+    }
     if readCleanly, !found.contains(where: { $0.severity == .error }) { found += warnings() }
     return found
   }

@@ -12,7 +12,9 @@ struct OfficeReader {
     let name = object.requiredName(example: "OP1")
     var office = Office(id: id, name: name.value, location: name.location)
     office.listen = readListen(object, findings)
-    office.monitor = object.address("monitor")
+    let monitor = TLSReader(findings: findings).monitor(object)
+    office.monitor = monitor?.address
+    office.monitorTLS = monitor?.tls
     office.vrrp = SharedAddressReader(findings: findings).holders(object)
     office.place = object["location"].flatMap { readPlace($0, findings) }
     if let preference = object["preference"] { readPreference(preference, of: object, into: &office) }

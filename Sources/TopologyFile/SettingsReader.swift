@@ -8,13 +8,13 @@ struct SettingsReader {
   static func keys(for role: NodeRole) -> [String] {
     let all = [
       "check", "timeouts", "limits", "retries", "forwarded", "balance", "persist", "queue", "slow-start", "grace",
-      "shutdown", "workers", "upstream", "user", "group",
+      "shutdown", "workers", "upstream", "user", "group", "status-page", "chroot", "pidfile",
     ]
     switch role {
     case .siteBalancer: return all
     case .officeProxy, .siteDirector: return all + ["spill", "failback"]
     // No message is read, no session known, and bytes are passed on as they come.
-    case .relay: return all.filter { !["forwarded", "persist", "upstream"].contains($0) }
+    case .relay: return all.filter { !["forwarded", "persist"].contains($0) }
     }
   }
 
@@ -34,6 +34,9 @@ struct SettingsReader {
     settings.upstreamTLS = object["upstream"].map(TLSReader(findings: findings).upstream) ?? UpstreamTLSSettings()
     settings.user = object.value("user", parseAccountName)
     settings.group = object.value("group", parseAccountName)
+    settings.statusPage = object["status-page"].map(StatusPageReader(findings: findings).page) ?? StatusPageSettings()
+    settings.chroot = object.located("chroot", parseAbsolutePath)
+    settings.pidPath = object.value("pidfile", parseFilePath)
     settings.limits.workers = object.integer("workers", 1...1024)
     if role != .siteBalancer {
       settings.spill = object.bool("spill")

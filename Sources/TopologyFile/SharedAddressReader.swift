@@ -60,12 +60,15 @@ struct AdminReader {
 
   /// `{socket: "/run/geodirector/{node}.sock", mode: "0660"}`, or `true` for the defaults.
   func admin(_ tree: Tree) -> AdminSettings? {
-    if let text = tree.scalarText, let isOn = try? parseBool(text) { return isOn ? AdminSettings() : nil }
+    let path = "\(RuntimeFolder.path)/\(AdminSettings.folder)"
+    if let text = tree.scalarText, let isOn = try? parseBool(text) {
+      return isOn ? AdminSettings(socket: Located(path, at: tree.location)) : nil
+    }
     let mend = "write {socket: \"\(AdminSettings.defaultSocket)\"}, or true for that path"
     guard let object = Object(tree, "admin", keys: ["socket", "mode"], shortForm: mend, findings: findings) else {
       return nil
     }
-    var admin = AdminSettings()
+    var admin = AdminSettings(socket: Located(path, at: tree.location))
     if let socket = object.located("socket", parseSocketPath) { admin.socket = socket }
     admin.mode = object.value("mode", parseMode) ?? admin.mode
     return admin

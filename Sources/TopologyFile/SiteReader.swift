@@ -54,7 +54,11 @@ struct SiteReader {
     var node = SiteNode(id: id, name: name.value, location: name.location)
     node.listen = readListen(object, findings)
     node.advertise = object.address("advertise")
-    node.monitor = object.address("monitor")
+    if let monitor = TLSReader(findings: findings).monitor(object) {
+      node.monitor = monitor.address
+      node.monitorAdvertised = monitor.advertised
+      node.monitorTLS = monitor.tls
+    }
     node.vrrp = SharedAddressReader(findings: findings).holders(object)
     node.weight = object.integer("weight", 0...256) ?? 1
     node.maxConnections = object.integer("max-connections", 0...10_000_000) ?? 0

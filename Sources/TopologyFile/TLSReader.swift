@@ -14,7 +14,7 @@ struct TLSReader {
     }
     let keys = [
       "certificates", "minimum", "strict", "resumption", "ticket-keys", "ticket-rotation", "require", "client-ca",
-      "client-names",
+      "client-names", "alpn",
     ]
     guard let object = Object(tree, "tls", keys: keys, shortForm: Self.certificateMend, findings: findings) else {
       return nil
@@ -30,6 +30,8 @@ struct TLSReader {
     plan.ticketKeyPath = object.value("ticket-keys", parseFilePath)
     plan.ticketRotation = object.positiveDuration("ticket-rotation") ?? plan.ticketRotation
     plan.clients = clients(object)
+    plan.protocols = object.list("alpn", orSingle: true)?
+      .compactMap { object.scalar($0, "alpn", parseProtocolName)?.value }
     return Located(plan, at: tree.location)
   }
 
@@ -85,6 +87,22 @@ struct TLSReader {
     }
     return CertificatePlan(
       path: path, keyPath: entry.value("key", parseFilePath), staplePath: entry.value("ocsp", parseFilePath))
+  }
+
+  /// `monitor:` of a node: an address, or a mapping of it, of its TLS, and of where others reach it, by way of a relay say.
+  func monitor(_ object: Object) -> (
+    address: Located<Address>, advertised: Located<Address>?, tls: Located<ListenerTLSPlan>?
+  )? {
+    guard let tree = object["monitor"] else { return nil }
+    guard tree.scalarText == nil else { return object.address("monitor").map { ($0, nil, nil) } }
+    let mend = "write an address, or {address: \"10.1.1.11:82\", advertise: \"10.1.1.11:81\"}"
+    guard
+      let entry = Object(tree, "monitor", keys: ["address", "advertise", "tls"], shortForm: mend, findings: findings)
+    else { return nil }
+    if entry["address"] == nil { findings.error("monitor has no address", mend: mend, at: entry.location) }
+    let advertised = entry.address("advertise")
+    let tls = entry["tls"].flatMap { listener($0, of: entry) }
+    return entry.address("address").map { ($0, advertised, tls) }
   }
 
   /// `hsts: 365d`, or a mapping.
@@ -187,10 +205,26 @@ func parseFilePath(_ text: String) throws(TextError) -> String {
   return text
 }
 
+func parseAbsolutePath(_ text: String) throws(TextError) -> String {
+  guard text.hasPrefix("/"), try parseFilePath(text).utf8.count < 4096 else {
+    throw TextError("\"\(text)\" is not an absolute path", mend: "write it from the root: /var/lib/geodirector")
+  }
+  return text
+}
+
 /// A DNS name or name of a node, `*.` in front for one label more.
 private func parseCertificateName(_ text: String) throws(TextError) -> String {
   guard isHostPattern(text) || isName(text) else {
     throw TextError("\"\(text)\" is not a name of a certificate", mend: "write \"OP1\" or \"*.offices.example\"")
+  }
+  return text
+}
+
+/// A protocol's name as ALPN has it (RFC 7301 section 3.1): 1 to 255 bytes, here of visible ASCII.
+private func parseProtocolName(_ text: String) throws(TextError) -> String {
+  guard !text.isEmpty, text.utf8.count <= 255, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+    throw TextError(
+      "\"\(text)\" is not the name of a protocol", mend: "write names as IANA lists them: h2, http/1.1, imap")
   }
   return text
 }

@@ -5,6 +5,7 @@ import contextlib
 import pytest
 
 from harness import sanitizer
+from harness.certificates import Authority
 from harness.geodirector import Geodirector
 from harness.haproxy import HAProxy
 from harness.network import Network
@@ -74,6 +75,14 @@ def system(request):
     return SYSTEMS[request.config.getoption("--system")]()
 
 
+@pytest.fixture
+def authority(request, tmp_path):
+    """Who signs the certificates of a test."""
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    return Authority(tmp_path)
+
+
 # Whose scenarios are played with TLS on every hop, too, by `Tests/run --all`.
 SECURE_TOO = ("test_walk", "test_failures", "test_rolling_restart")
 
@@ -93,9 +102,10 @@ def two_sites(request) -> Topology:
     topology = Topology.read(name).scaled(SCALE)
     if topology.is_secure:
         # The users' own part of a handshake is done by one process for all of them: it is not in a hurry.
-        # And a tenth of a second is little for a handshake between nodes where two hundred users and twenty nodes share two cores.
+        # And a tenth of a second is little for a handshake between nodes where two hundred users and twenty nodes share two cores: the time
+        # scale makes no machine faster. A second, as it is by default without a scale, is not reached by a machine that lives.
         for role, settings in topology.data["defaults"].items():
-            settings["timeouts"] = {"connect": "3s"} | ({"request": f"{10 / SCALE:g}s"} if role == "office-proxy" else {})
+            settings["timeouts"] = {"connect": f"{1 / SCALE:g}s"} | ({"request": f"{10 / SCALE:g}s"} if role == "office-proxy" else {})
     return topology
 
 

@@ -1,5 +1,6 @@
 """What the scenarios share: who the users are and how long finding out may take."""
 
+from harness import sanitizer
 from harness.crowd import Crowd
 from harness.network import Network
 from harness.verdict import Verdict
@@ -16,8 +17,12 @@ RELEARNING = 8.0
 OFFICE_INTERVAL = 3.0
 
 
+# Programs under a sanitizer take several times the processor: as many users would starve the machine, and what is judged would be that.
+USERS = int(200 / sanitizer.slower())
+
+
 def crowd(network: Network, entries=None, pace: float = 1.0) -> Crowd:
-    return Crowd(network, entries or OFFICES, pace=pace)
+    return Crowd(network, entries or OFFICES, USERS, pace=pace)
 
 
 def verdict(name: str, network: Network, users: Crowd) -> Verdict:

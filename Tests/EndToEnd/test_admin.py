@@ -2,11 +2,13 @@
 
 import json
 import os
+import pathlib
 import re
 import resource
 import socket
 import stat
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -69,6 +71,34 @@ def test_drain_keeps_own_users_until_the_deadline_and_ready_ends_it(single):
     waiting.until(lambda: server_of(single, "SERVERID=A") == "B", "users of A led elsewhere after the deadline", 5)
     assert "all users" in done("ready", "A", "--socket", single.socket)
     assert new_users(single) == {"A", "B"}
+
+
+def test_who_drains_again_says_why_today(single):
+    def reason():
+        (pool,) = json.loads(done("status", "--socket", single.socket, "--format", "json"))["pools"]
+        return next(server["reason"] for server in pool["servers"] if server["name"] == "A")
+
+    done("drain", "A", "--socket", single.socket, "--because", "new disk")
+    assert reason() == "by command: new disk"
+    done("drain", "A", "--socket", single.socket, "--because", "the disk was the wrong one")
+    assert reason() == "by command: the disk was the wrong one"
+
+
+@pytest.mark.parametrize("mode, well", [(0o755, True), (0o777, False), (0o1777, True)])
+def test_a_folder_open_to_all_is_refused_and_one_not_there_is_made(tmp_path, mode, well):
+    single = Single(tmp_path, session=INSERT)
+    # Paths of sockets are short.
+    with tempfile.TemporaryDirectory(prefix="geodirector-") as name, single:
+        folder = pathlib.Path(name)
+        folder.chmod(mode)
+        single.data["admin"] = {"socket": f"{folder}/{{node}}.sock" if mode != 0o755 else f"{folder}/a/{{network}}/{{node}}.sock"}
+        if well:
+            single.geodirector()
+            path = folder / "N.sock" if mode != 0o755 else folder / "a/single/N.sock"
+            assert "N:" in done("status", "--socket", path)
+        else:
+            with pytest.raises(AssertionError, match="everybody may replace"):
+                single.geodirector()
 
 
 def test_maintenance_leads_all_users_elsewhere_and_the_cookie_follows(single):
@@ -299,7 +329,7 @@ def test_a_server_whose_requests_do_not_end_is_not_restarted_and_gets_its_users_
     waiter.start()
     try:
         single.origins["A"].wait_received(1)
-        result = admin("rolling-restart", "A", "--socket", single.socket, "--drain", "0s", "--timeout", "1s",
+        result = admin("rolling-restart", "A", "--socket", single.socket, "--drain", "0s", "--timeout", "300ms",
                        "--command", f"touch {tmp_path}/ran")
     finally:
         release.set()
@@ -376,8 +406,9 @@ def test_silent_operators_lock_nobody_out(single):
 
 def test_a_node_without_descriptors_does_not_spin_on_its_command_socket(single):
     node = single.nodes["geodirector"].process.pid
-    thread = next(entry for entry in os.listdir(f"/proc/{node}/task")
-                  if open(f"/proc/{node}/task/{entry}/comm").read().strip() == "admin")
+    # A thread has its name a moment after it was begun.
+    thread = waiting.until(lambda: next((entry for entry in os.listdir(f"/proc/{node}/task")
+                                         if open(f"/proc/{node}/task/{entry}/comm").read().strip() == "admin"), None), "the thread")
     limits = resource.prlimit(node, resource.RLIMIT_NOFILE)
     resource.prlimit(node, resource.RLIMIT_NOFILE, (3, limits[1]))
 

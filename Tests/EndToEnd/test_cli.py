@@ -190,6 +190,26 @@ class TestDeployAll:
         assert not waiting.listens(nodes["SD1"].service)
         waiting.until(lambda: get(nodes["OP1"].service).json["path"][1] == "SD2", "the other site's director taking over")
 
+    def test_sighup_reloads_all_nodes_and_sigusr2_hands_them_over(self, all, topology):
+        nodes = topology.nodes()
+        proxies = [name for name, node in nodes.items() if node.role != "demo-server"]
+        waiting.until(lambda: "Ctrl-C stops the network" in all.text(), "the table of nodes")
+        first = topology.data["sites"][0]["servers"][0]
+        first["weight"] = first.get("weight", 1) + 1
+        topology.write(topology.path)
+        os.kill(all.pid, signal.SIGHUP)
+        told = lambda: re.findall(r"(\w+)(?: serves by|: the) (?:the )?topology (?:was )?read again", all.text())  # noqa: E731
+        waiting.until(lambda: sorted(told()) == sorted(proxies), "every node having read the topology", 40)
+        before = set(children(all.pid))
+        os.kill(all.pid, signal.SIGUSR2)
+        waiting.until(lambda: all.text().count("goes on as process") == len(proxies), "every node in another process", 60)
+        assert get(nodes["OP1"].service).json["path"][0] == "OP1"
+        after = set(children(all.pid))
+        assert len(after) == len(nodes) and len(after - before) == len(proxies)
+        os.kill(all.pid, signal.SIGINT)
+        assert all.wait(40) == 0
+        waiting.until(lambda: not any(alive(pid) for pid in after), "every child gone")
+
     def test_control_c_stops_everything_and_leaves_no_child(self, all, topology):
         before = children(all.pid)
         assert before

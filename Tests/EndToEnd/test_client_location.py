@@ -147,7 +147,7 @@ def test_without_anything_to_read_a_node_that_is_a_service_goes_on_after_sighup(
         address = single.geodirector()
         node = single.nodes["geodirector"]
         node.send(signal.SIGHUP)
-        waiting.until(lambda: "goes on after SIGHUP" in node.tail(100), "the log")
+        waiting.until(lambda: "nothing of it has changed for this node" in node.tail(100), "the log")
         with RawConnection(address) as connection:
             connection.send(request("GET", "/"))
             assert connection.answer().status == 200

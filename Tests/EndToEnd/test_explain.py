@@ -218,3 +218,38 @@ class TestShow:
     def test_a_nodes_plan_is_not_drawn(self):
         done = run("show", TWO_SITES, "--node", "SD1", "--format", "svg")
         assert done.returncode == USAGE and "--node" in done.stderr
+
+
+class TestRelays:
+    FILE = REPOSITORY / "topologies" / "tcp-relays.yaml"
+
+    def test_a_connection_goes_to_the_first_server_at_the_clients_port(self):
+        text = explain("--at", "desktops", file=self.FILE)
+        assert "A connection at desktops" in text and "ends at   tse-farm" in text and "path      desktops > tse-farm" in text
+        assert "connected to 127.1.1.10, at the port that the client used" in text and "cookie" not in text
+
+    def test_a_backup_takes_what_the_first_does_not(self):
+        down = explained("--at", "syslog", "--down", "syslog-prod-site", file=self.FILE)
+        assert down["result"]["server"] == "syslog-back-site" and len(down["visit"]["attempts"]) == 1
+        fresh = explained("--at", "syslog", "--down", "syslog-prod-site", "--fresh", file=self.FILE)
+        assert [attempt["outcome"] for attempt in fresh["visit"]["attempts"]][0] == "connection refused"
+        assert fresh["result"]["path"] == ["syslog", "syslog-back-site"]
+        cut = explained("--at", "syslog", "--cut", "syslog:syslog-prod-site", "--fresh", file=self.FILE)
+        assert cut["result"]["server"] == "syslog-back-site" and cut["result"]["waitedMilliseconds"] == 1000
+
+    def test_without_any_server_it_is_closed(self):
+        found = explained("--at", "syslog", "--down", "syslog-prod-site,syslog-back-site", file=self.FILE)
+        assert found["result"]["status"] == 0 and "server" not in found["result"]
+        assert "ends at   nobody" in explain("--at", "syslog", "--down", "syslog-prod-site,syslog-back-site", file=self.FILE)
+
+    def test_what_is_down_is_down_for_relays_too(self):
+        file = REPOSITORY / "topologies" / "port-redirector.yaml"
+        assert explained("--at", "admitA", file=file)["result"]["server"] == "webA"
+        assert "server" not in explained("--at", "admitA", "--down", "webA", file=file)["result"]
+        world = REPOSITORY / "topologies" / "multi-site.yaml"
+        assert "server" not in explained("--at", "S1L1-health", "--down", "S1L1", file=world)["result"]
+
+    def test_names_that_nothing_has_are_refused_with_the_nearest(self):
+        for arguments, said in ((["--down", "syslog-prod-sit"], "syslog-prod-site"), (["--cut", "syslog:tse-farm"], "has no server")):
+            done = run("explain", self.FILE, "--at", "syslog", *arguments)
+            assert done.returncode == USAGE and said in done.stderr, done.stderr

@@ -5,12 +5,13 @@ import socket
 import time
 
 from harness.access_log import parse
-from harness.addresses import LoopbackRange, NamespaceRange
+from harness.addresses import LoopbackRange, NamespaceRange, fixed
 from harness.cookies import Jar
+from harness.delay import DelayThread
 from harness.namespaces import Fabric
 from harness.origin import Origin
-from harness.raw import get
-from harness.topology import Topology
+from harness.raw import RawConnection, elapsed, get
+from harness.topology import REPOSITORY, Topology
 
 ONE, OTHER = "198.18.0.1", "198.18.0.2"
 
@@ -112,3 +113,25 @@ def test_an_access_log_line_is_taken_apart():
     entry = parse(line)
     assert (entry.node, entry.server, entry.retries, entry.why) == ("SD1", "S1L1", 2, "cookie")
     assert parse("SD1 listening on 127.1.1.1:8080") is None
+
+
+def test_no_ready_made_network_has_an_address_that_tests_beside_each_other_would_share():
+    names = sorted(path.stem for path in (REPOSITORY / "topologies").glob("*.yaml"))
+    assert len(names) > 10
+    for name in names:
+        Topology.read(name)
+    assert fixed('"127.11.1.1:80", 127.0.0.1, 127.0.0.0/8, 127.7.1.1, 10.8.0.1') == ["127.11.1.1"]
+
+
+def test_a_delayed_line_takes_what_a_handshake_and_a_round_trip_take():
+    where = LoopbackRange()
+    try:
+        near, far = (where.map("127.1.1.1"), 8080), (where.map("127.1.1.2"), 8080)
+        with Origin("far", far, lambda exchange: exchange.answer(body=b"x" * 100_000)), DelayThread(near, far, 0.1):
+            with RawConnection(near) as connection:
+                seconds, answer = elapsed(lambda: connection.ask())
+                assert len(answer.body) == 100_000 and 0.2 <= seconds < 0.5
+                seconds, _ = elapsed(lambda: connection.ask())
+                assert 0.1 <= seconds < 0.4
+    finally:
+        where.release()

@@ -233,16 +233,19 @@ class TestLoggedCrossings:
         found = self.judge(timeline, *(self.line("OP1", "SD2", moment, tier=1, away=1) for moment in (10, 11, 12)))
         assert found.by_office == {} and found.kept
 
-    def test_directors_send_one_request_an_office_and_interval_and_what_was_in_flight(self, timeline):
-        crossing = [self.line("SD1", "S2L1", 12, tier=1, retries=2, away=1)]
-        # A director of the other site that tries the dead one in vain crosses, too; two attempts of one request count once.
-        crossing.append(self.line("SD2", "S2L1", 12.5, retries=2, away=2))
-        offices = 3
-        assert self.judge(timeline, *crossing * offices).kept
-        assert self.judge(timeline, *crossing * offices).by_director == 2 * offices
-        more = [*crossing * offices, crossing[1]]
-        assert not self.judge(timeline, *more).kept
-        assert self.judge(timeline, *more, self.line("OP1", "SD1", 9.8, took=3000)).kept
-        assert not self.judge(timeline, *more, self.line("OP1", "SD1", 9.8, took=10)).kept
+    def test_directors_have_one_wave_at_once_and_one_an_interval(self, timeline):
+        def crossed(*moments, node="SD2", took=10):
+            return [self.line(node, "S2L1", moment, tier=1, retries=2, away=1, took=took) for moment in moments]
+
+        # A director of the other site tries the dead one in vain.
+        assert self.judge(timeline, *crossed(9.95, 9.95, 9.959, 13)).kept
+        assert self.judge(timeline, *crossed(9.95, 9.95, 9.959, 13)).by_director == {"SD2": 4}
+        assert not self.judge(timeline, *crossed(9.95, 9.961, 13)).kept
+        # The dead one's own has one for each of its three offices'.
+        assert self.judge(timeline, *crossed(10, 10.1, 10.2, 13, 13.1, 13.2, node="SD1"), *crossed(10, 13)).kept
+        assert not self.judge(timeline, *crossed(10, 10.1, 10.2, 10.3, 13, 13.1, 13.2, node="SD1")).kept
+        # The first answer ends a wave, whichever of its requests it is to.
+        assert self.judge(timeline, *crossed(10, 10.02, took=500), *crossed(10.29, 10.299)).kept
+        assert not self.judge(timeline, *crossed(10, took=500), *crossed(10.01), *crossed(10.03), *crossed(10.05)).kept
         # Before the failure directors may do as they like.
         assert self.judge(timeline, *[self.line("SD1", "S2L1", 9, tier=1, away=1)] * 20).kept

@@ -1,15 +1,13 @@
 """Clients that send a body, or take an answer, a little at a time: the slow are served, those below the least rate are ended."""
 
 import contextlib
-import os
 import socket
-import subprocess
 import time
 
 import pytest
 
 from harness import sanitizer, waiting
-from harness.namespaces import Namespace
+from harness.namespaces import lone
 from harness.raw import RawConnection
 from harness.single import Single
 
@@ -303,12 +301,8 @@ def test_a_client_that_takes_an_answer_is_given_the_time_for_its_body(node):
 def test_an_answer_behind_an_interim_one_that_is_not_taken_waits_for_the_client(request, tmp_path):
     if request.config.getoption("--system") == "haproxy":
         pytest.skip("behaviour of ours, not of the reference")
-    name = f"gd{os.getpid()}-pace"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    space = Namespace(name)
     with contextlib.ExitStack() as stack:
-        stack.callback(lambda: subprocess.run(["ip", "netns", "delete", name], check=False))
-        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+        space = stack.enter_context(lone("pace"))
 
         def narrow():
             with open("/proc/sys/net/ipv4/tcp_wmem", "w") as file:

@@ -1,17 +1,15 @@
 """A node that has used up its local ports: it degrades, says so once, blames no server and recovers by itself."""
 
 import contextlib
-import os
 import queue
 import socket
-import subprocess
 import threading
 import time
 
 import pytest
 
 from harness import waiting
-from harness.namespaces import Namespace
+from harness.namespaces import lone
 from harness.raw import RawConnection, request
 from harness.single import Single
 
@@ -27,12 +25,8 @@ def few_ports(request, tmp_path):
     """A node, its origins and its users in a network namespace with four local ports towards each address."""
     if request.config.getoption("--system") == "haproxy":
         pytest.skip("behaviour of ours, not of the reference")
-    name = f"gd{os.getpid()}-ports"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    space = Namespace(name)
     with contextlib.ExitStack() as stack:
-        stack.callback(lambda: subprocess.run(["ip", "netns", "delete", name], check=False))
-        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+        space = stack.enter_context(lone("ports"))
 
         def narrow():
             with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as file:

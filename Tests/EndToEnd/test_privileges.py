@@ -5,12 +5,18 @@ import grp
 import os
 import pathlib
 import pwd
+import re
+import shutil
 import signal
+import subprocess
+import tempfile
 
 import pytest
+import yaml
 
-from harness import waiting
+from harness import sanitizer, waiting
 from harness.certificates import Authority, SecureConnection
+from harness.geodirector import binary
 from harness.raw import get
 from harness.single import Single
 
@@ -77,3 +83,146 @@ def test_ports_and_keys_of_root_are_had_and_what_cannot_be_read_again_is_named(n
 def test_an_unknown_user_is_an_error_before_anything_is_bound(node):
     with pytest.raises(AssertionError, match='ended with 78(?s:.*)there is no user "nobody-of-that-name"'):
         node(user="nobody-of-that-name")
+
+
+def test_the_pid_file_is_there_while_the_node_serves(node, tmp_path):
+    path = tmp_path / "N.pid"
+    single = node(pidfile=f"{tmp_path}/{{node}}.pid")
+    process = single.nodes["geodirector"].process
+    # It listens a moment before.
+    single.wait_log("N serves")
+    assert path.read_text() == f"{process.pid}\n"
+    single.nodes["geodirector"].terminate()
+    single.nodes["geodirector"].wait_exit()
+    assert not path.exists()
+
+
+def test_a_pid_file_of_a_killed_node_is_replaced_and_that_of_a_living_one_is_not(node, tmp_path):
+    path = tmp_path / "node.pid"
+    single = node(pidfile=str(path))
+    first = single.nodes["geodirector"]
+    single.wait_log("N serves")
+    # Another node of the same machine, with the same file by mistake.
+    data = yaml.safe_load((next(single.folder.glob("topology.yaml"))).read_text())
+    balancer = data["sites"][0]["balancers"][0]
+    balancer["name"], balancer["listen"] = "M", balancer["listen"].replace(":8080", ":8090")
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump(data))
+    command = [str(binary()), "deploy", "site-balancer", "M", "--topology", str(other), "--workers", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and f"{path} is held by process {first.process.pid}" in done.stderr, done.stderr
+    assert path.read_text() == f"{first.process.pid}\n"
+    first.kill()
+    assert path.exists()
+    first.start().wait_ready()
+    single.wait_log("N serves", times=2)
+    assert path.read_text() == f"{first.process.pid}\n"
+    assert not list(tmp_path.glob("node.pid.*"))
+
+
+def test_a_pid_file_that_cannot_be_written_ends_the_start(node, tmp_path):
+    with contextlib.suppress(AssertionError):
+        # It listens for a moment.
+        node(pidfile=str(tmp_path / "nowhere" / "pid")).nodes["geodirector"].wait_exit()
+    said = next(tmp_path.glob("*.err")).read_text()
+    assert re.search(r"the pid file \S+/nowhere/pid cannot be written: No such file or directory", said) and "serves" not in said
+
+
+def test_a_pid_file_in_a_folder_of_roots_is_emptied_at_the_end(node, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir(mode=0o755)
+    single = node(user=USER, pidfile=str(folder / "pid"))
+    single.wait_log("N serves")
+    assert (folder / "pid").read_text() == f"{single.nodes['geodirector'].process.pid}\n"
+    single.nodes["geodirector"].terminate()
+    single.nodes["geodirector"].wait_exit()
+    assert (folder / "pid").read_text() == ""
+
+
+@pytest.fixture
+def cage(monkeypatch):
+    """A directory to be a node's root, with an authority in it; readable for all, as is all above it."""
+    # LeakSanitizer looks for threads in /proc at the end, which a cage has not, and does so for ever.
+    if sanitizer.chosen() == "address":
+        monkeypatch.setenv("ASAN_OPTIONS", os.environ["ASAN_OPTIONS"].replace("detect_leaks=1", "detect_leaks=0"))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="geodirector-cage-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+class TestChroot:
+    def secure(self, certificate):
+        def prepare(single):
+            listen = single.range.map("127.0.1.1")
+            single.data["sites"][0]["balancers"][0]["listen"] = [{"address": f"{listen}:8080"}, {"address": f"{listen}:8443", "tls": str(certificate)}]
+        return prepare
+
+    def test_it_serves_reads_its_files_again_and_ends_cleanly(self, node, cage, tmp_path):
+        authority = Authority(cage)
+        certificate = authority.issue("before", "shop.example", file="shop")
+        for path in [authority.folder, certificate]:
+            shutil.chown(path, USER)
+        single = node(self.secure(certificate), user=USER, chroot=str(cage), pidfile=str(tmp_path / "pid"))
+        process = single.nodes["geodirector"].process
+        assert os.path.realpath(f"/proc/{process.pid}/root") == str(cage)
+        assert all(os.path.realpath(task / "root") == str(cage) for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir())
+        secure = (single.address[0], 8443)
+
+        def subject():
+            with SecureConnection(secure, authority.client()) as connection:
+                assert connection.ask().status == 200
+                return connection.subject
+
+        assert get(single.address).status == 200 and subject() == "before"
+        assert "can be read no more" not in single.said()
+        authority.issue("after", "shop.example", file="shop")
+        shutil.chown(certificate, USER)
+        waiting.until(lambda: subject() == "after", "the new certificate")
+        single.nodes["geodirector"].terminate()
+        assert single.nodes["geodirector"].wait_exit() == 0
+        assert len(single.nodes["geodirector"].log_lines()) >= 3, "the access log goes on"
+        assert (tmp_path / "pid").read_text() == ""
+
+    @pytest.mark.parametrize("what, said", [
+        ("certificate", r"/shop\.pem lies outside of the chroot .*: move it below .*, or remove \"chroot:\""),
+        ("names", r"names of servers are looked up again .*: copy /etc/resolv\.conf, /etc/hosts and /etc/nsswitch\.conf to \S+/etc"),
+        ("authorities", r"the system's authorities are not there: name those that are trusted with \"ca:\""),
+        ("notify", r"\"notify\" runs /bin/true, which is not there"), ("folder", r"there is no directory \S+/nowhere: make it"),
+    ])
+    def test_what_would_not_work_is_refused_with_its_mend(self, node, cage, tmp_path, what, said):
+        authority = Authority(tmp_path)
+
+        def prepare(single):
+            if what == "certificate":
+                self.secure(authority.issue("shop.example", file="shop"))(single)
+            if what == "names":
+                single.data["sites"][0]["servers"].append({"name": "named", "address": "localhost:9"})
+            if what == "authorities":
+                single.data["sites"][0]["servers"][0]["tls"] = True
+            if what == "notify":
+                single.data["notify"] = {"command": ["/bin/true"]}
+
+        with pytest.raises(AssertionError, match=rf"ended with 78(?s:.*){said}"):
+            node(prepare, user=USER, chroot=str(cage / "nowhere" if what == "folder" else cage))
+
+    def test_names_are_looked_up_in_it(self, node, cage):
+        (cage / "etc").mkdir()
+        (cage / "etc" / "resolv.conf").write_text("")
+        (cage / "etc" / "nsswitch.conf").write_text("hosts: files\n")
+
+        def prepare(single):
+            host, port = single.at["A"]
+            (cage / "etc" / "hosts").write_text(f"{host} named.example\n")
+            single.data["sites"][0]["servers"] = [{"name": "A", "address": f"named.example:{port}"}]
+            single.data["resolve-interval"] = "1s"
+
+        single = node(prepare, user=USER, chroot=str(cage))
+        # Known inside alone, so from the second look on.
+        waiting.until(lambda: get(single.address).status == 200, "the name found")
+
+    def test_root_is_not_kept_by_it(self, tmp_path):
+        path = tmp_path / "topology.yaml"
+        path.write_text('geodirector: 1\nrelays: [{name: R, listen: "127.0.0.1:1", chroot: /srv, servers: [{name: A, host: 127.0.0.2}]}]\n')
+        done = subprocess.run([binary(), "topology", "check", path], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 78 and 'root leaves a chroot whenever it wants to; add "user:", or remove "chroot:"' in done.stderr

@@ -79,6 +79,48 @@ def test_a_504_is_right_only_when_a_node_that_was_asked_fell_silent():
         assert bool(judge.server_errors(asked, lines, Always(True, silent=silent), set())[0]) == is_wrong, (status, silent)
 
 
+def waits(milliseconds: int, named: str = "-"):
+    """A request that a balancer refused after so long; its session is with `named`."""
+    return parse(LINE.format(name="s1-1", status=503, end="sQ", node="S1L1", server="<none>")
+                 .replace("0/0/1/2/3", f"0/{milliseconds}/-1/-1/{milliseconds}").replace("473 - -", f"473 {named} -")
+                 .replace("50.355", "50.500"))
+
+
+def served(server: str, begin: int, end: int):
+    return parse(LINE.format(name="s1-2", status=200, end="--", node="S1L1", server=server)
+                 .replace("0/0/1/2/3", f"0/0/1/2/{end - begin}").replace("50.355", f"{50 + (500 + begin) // 1000:02}.{(500 + begin) % 1000:03}"))
+
+
+@pytest.mark.parametrize("refused, others, is_wrong", [
+    (waits(400), [served("W1", 0, 400), served("W2", 0, 400)], False),
+    (waits(400), [served("W1", 0, 400)], True),
+    (waits(400), [], True),
+    (waits(400), [served("W1", 0, 400), served("W2", 0, 200), served("W2", 200, 300)], False),
+    (waits(400), [served("W1", 0, 400), served("W2", -400, -10)], True),
+    # Who belongs to one server waits for that one.
+    (waits(400, "W1"), [served("W1", 0, 400)], False),
+    (waits(400, "W1"), [served("W2", 0, 400)], True),
+    # A queue that was full at once is judged by the moment before.
+    (waits(0), [served("W1", -250, -150), served("W2", -100, -50)], False),
+    (waits(0), [served("W1", -250, -150), served("W2", -450, -350)], True)])
+def test_a_queue_beside_a_free_slot_is_found(refused, others, is_wrong):
+    own = {"S1L1": ["W1", "W2"]}
+    wrong, judged = judge.idle_beside_queue([refused, *others], own, 1, Always(True))
+    assert bool(wrong) == is_wrong and judged == 1
+    assert judge.idle_beside_queue([refused, *others], own, 1, Always(True, silent="S1L1")) == ([], 0)
+
+
+def test_a_server_that_was_down_a_moment_ago_need_not_be_known_to_be_back():
+    assert judge.idle_beside_queue([waits(400)], {"S1L1": ["W1"]}, 1, Always(True, silent="W1")) == ([], 0)
+
+
+@pytest.mark.parametrize("places, spans, full", [
+    (1, [(0, 1)], [(-0.001, 1.001)]), (2, [(0, 1)], []), (2, [(0, 3), (1, 2)], [(0.999, 2.001)]),
+    (2, [(0, 1), (2, 3), (0, 3)], [(-0.001, 1.001), (1.999, 3.001)])])
+def test_when_slots_were_taken(places, spans, full):
+    assert judge._full_spans(spans, places) == pytest.approx(full)
+
+
 def test_other_answers_are_no_server_errors():
     asked = [Asked("s1-1", "get", "answered", 404), Asked("s1-2", "get", "cut", 503), Asked("s1-3", "get", "answered", 200)]
     assert judge.server_errors(asked, [], Always(True)) == ([], {})

@@ -20,7 +20,7 @@ def network(request, start):
         pytest.skip("the reference is set up without TLS")
     topology = Topology.read("two-sites-tls").scaled(0.1)
     for settings in topology.data["defaults"].values():
-        settings["timeouts"] = {"connect": "3s", "request": "100s"}
+        settings["timeouts"] = {"connect": "10s", "request": "100s"}
     return start(topology)
 
 
@@ -49,6 +49,33 @@ def test_only_those_in_front_reach_directors_and_balancers(network, tmp_path):
     said = waiting.until(lambda: (text := (network.folder / "SD1.err").read_text()).count("TLS with clients") >= 4 and text, "the lines in the log")
     for reason in ("the certificate's name is not on the list", "peer did not return a certificate", "plain HTTP on a TLS port"):
         assert reason in said, said
+
+
+@pytest.mark.own
+def test_only_those_in_front_may_ask_a_monitor_and_what_it_says_reaches_the_offices(network):
+    certificates = network.folder / "pki"
+
+    def asks(shown, node: str) -> int | None:
+        context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+        if shown:
+            context.load_cert_chain(certificates / f"{shown}.pem")
+        try:
+            return secure_get(network.specs[node].monitor, context, name=node).status
+        except OSError:
+            return None
+
+    for node, allowed in {"SD1": {"OP1", "OP2", "OP3"}, "S1L1": {"SD1", "SD2"}}.items():
+        assert {name for name in [*network.specs, None] if asks(name, node) == 200} == allowed, node
+        with pytest.raises((OSError, ValueError, CutShort)):
+            get(network.specs[node].monitor)
+    said = waiting.until(lambda: (text := (network.folder / "SD1.err").read_text()).count("TLS with clients of the monitor") >= 2 and text,
+                         "the lines in the log")
+    assert "the certificate's name is not on the list" in said and "plain HTTP on a TLS port" in said
+    # By their word alone: nobody sends a request.
+    network.kill(*network.names("demo-server", "SITE1"))
+    waiting.until(lambda: asks("OP1", "SD1") == 503, "the director's word")
+    for office in ("OP1", "OP2", "OP3"):
+        waiting.until(lambda: "SD1 is down by its own word: its monitor says so" in (network.folder / f"{office}.err").read_text(), f"{office} knowing it", 60)
 
 
 @pytest.mark.scenario

@@ -19,13 +19,6 @@ pytestmark = [pytest.mark.own, pytest.mark.timeout(90)]
 
 
 @pytest.fixture
-def authority(request, tmp_path):
-    if request.config.getoption("--system") == "haproxy":
-        pytest.skip("behaviour of ours, not of the reference")
-    return Authority(tmp_path)
-
-
-@pytest.fixture
 def balancer(tmp_path, authority):
     """Starts a balancer whose servers A and B are reached by TLS; `contexts` by server, or one that is right for its name."""
     with contextlib.ExitStack() as stack:

@@ -26,12 +26,23 @@ func writtenBytes(capacity: Int = 256, _ body: (inout ByteWriter) -> Void) -> [U
       (0xC0A8_0164, "192.168.1.100"),
     ] as [(UInt32, String)])
   func addressesAreWrittenWholeOrNotAtAll(address: UInt32, expected: String) {
-    for capacity in 0...16 {
+    for capacity in 0...20 {
       let written = writtenBytes(capacity: capacity) {
         $0.append(dotted: address)
         #expect($0.hasOverflowed == (capacity < expected.utf8.count))
       }
       #expect(written == (capacity < expected.utf8.count ? [] : bytes(expected)))
+    }
+  }
+
+  @Test func everyOctetIsWrittenInEveryPlace() {
+    for octet in UInt32(0)...255 {
+      for (shift, before, after) in [(24, "", ".0.7.255"), (8, "0.17.", ".255"), (0, "0.17.7.", "")]
+        as [(UInt32, String, String)]
+      {
+        let rest: UInt32 = shift == 24 ? 0x0000_07FF : shift == 8 ? 0x0011_00FF : 0x0011_0700
+        #expect(writtenBytes { $0.append(dotted: rest | octet << shift) } == bytes("\(before)\(octet)\(after)"))
+      }
     }
   }
 

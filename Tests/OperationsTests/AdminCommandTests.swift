@@ -5,6 +5,7 @@ import Testing
 @Suite struct AdminCommandTests {
   @Test(arguments: [
     ("help", AdminCommand.help),
+    ("reload", .reload),
     ("status", .status(asJSON: false)),
     ("status json", .status(asJSON: true)),
     ("ready W11", .order(AdminOrder(.ready, target: "W11"))),

@@ -1,3 +1,4 @@
+import CReactor
 import Foundation
 import Operations
 import Routing
@@ -50,7 +51,7 @@ private final class Served: Sendable {
   }
 
   func connected() -> Int32 {
-    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_UNIX, CR_STREAM, 0)
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }

@@ -1,3 +1,4 @@
+import CReactor
 import Testing
 import Topology
 
@@ -15,6 +16,31 @@ import Topology
   ])
   func anAnswerIsJudgedByWhatItSaysOfOwnUsersElseByItsStatus(answer: String, isWell: Bool) {
     #expect((MonitorProbe.judge(answer) == .well) == isWell)
+  }
+
+  @Test func aNameServerThatIsSilentDelaysNobodyForLongerThanItMay() {
+    let clock = ContinuousClock()
+    let began = clock.now
+    let answer = NameLookup.answer(within: 50) {
+      cr_pause(2_000)
+      return .nothing
+    }
+    guard case .silence = answer else {
+      Issue.record("an answer came, though nobody gave one in time")
+      return
+    }
+    #expect(clock.now - began < .milliseconds(1_500))
+  }
+
+  @Test func aNameThatIsKnownIsFoundAndOneThatIsNotIsNot() {
+    guard case .nothing = NameLookup.answer(within: 5_000, { .nothing }) else {
+      Issue.record("nothing is what was found")
+      return
+    }
+    guard case .found = NameLookup.first(of: "127.0.0.1", port: 80, within: 5_000) else {
+      Issue.record("an address is its own name")
+      return
+    }
   }
 
   @Test func nobodyThereIsNotWell() {

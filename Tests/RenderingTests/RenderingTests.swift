@@ -153,7 +153,7 @@ private let network = """
     let high = SystemdUnit(try topology.plan(for: "A"), program: "/bin/geodirector", topologyPath: "/etc/n.yaml").text
     #expect(low.contains("\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n") && !low.contains("PrivateUsers"))
     #expect(high.contains("\nAmbientCapabilities=\n") && high.contains("\nPrivateUsers=yes\n"))
-    #expect(low.contains("\nRuntimeDirectory=geodirector\n"))
+    #expect(low.contains("\nRuntimeDirectory=geodirector/small\n"))
     #expect(low.contains("\nExecStart=/bin/geodirector deploy site-director D --topology /etc/n.yaml\n"))
     #expect(low.contains("\nTimeoutStopSec=35\n") && low.contains("\nType=notify\n"))
   }
@@ -179,7 +179,7 @@ private let network = """
     )
     #expect(
       folders(of: try loaded(unix).plan(for: "D")) == [
-        "RuntimeDirectory=geodirector", "RuntimeDirectoryPreserve=yes", "ReadWritePaths=-/run/shop",
+        "RuntimeDirectory=geodirector/small", "RuntimeDirectoryPreserve=yes", "ReadWritePaths=-/run/shop",
       ])
   }
 

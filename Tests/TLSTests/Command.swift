@@ -1,3 +1,4 @@
+import CReactor
 import Foundation
 import Glibc
 
@@ -51,7 +52,7 @@ final class OpenSSLCommand {
 enum Loopback {
   /// A listening socket on a port that was free.
   static func listen() -> (descriptor: Int32, port: Int) {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_INET, CR_STREAM, 0)
     _ = withAddress(port: 0) { bind(descriptor, $0, $1) }
     Glibc.listen(descriptor, 16)
     var address = sockaddr_in()
@@ -73,7 +74,7 @@ enum Loopback {
   }
 
   static func connect(port: Int) -> Int32? {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_INET, CR_STREAM, 0)
     guard withAddress(port: port, { Glibc.connect(descriptor, $0, $1) }) == 0 else {
       close(descriptor)
       return nil

@@ -62,14 +62,6 @@ import Topology
         .encryptedKey(path: path("locked.pem"))
       ),
       (.init(path: empty), .emptyFolder(path: empty)),
-      (
-        try workshop.issue("old.pem", hosts: ["a.example"], until: workshop.now - 60),
-        .expired(path: path("old.pem"), since: workshop.now - 60)
-      ),
-      (
-        try workshop.issue("early.pem", hosts: ["a.example"], from: workshop.now + 600),
-        .notYetValid(path: path("early.pem"), from: workshop.now + 600)
-      ),
     ]
     for (plan, expected) in cases {
       let found = error { _ = try workshop.server([plan]) }
@@ -106,6 +98,76 @@ import Topology
     let end = workshop.now + 3_600
     let soon = try workshop.issue("2.pem", hosts: ["a.example"], until: end)
     #expect(try workshop.server([soon]).context.warnings == [.expiresSoon(path: soon.path, at: end)])
+  }
+
+  @Test func aCertificateOutOfItsTimeIsShownFromTheStartAndChangesNothingLater() throws {
+    let workshop = try Workshop()
+    let over = workshop.now - 60
+    let old = try workshop.issue("old.pem", hosts: ["a.example"], until: over)
+    let early = try workshop.issue("early.pem", hosts: ["b.example"], from: workshop.now + 600)
+    let server = try workshop.server([old, early])
+    #expect(
+      server.context.warnings == [
+        .expired(path: old.path, since: over), .notYetValid(path: early.path, from: workshop.now + 600),
+      ])
+    #expect(server.context.warnings.allSatisfy { $0.isGrave })
+    // One of them is mended; the other one, unchanged, is in nobody's way.
+    try workshop.issue("early.pem", hosts: ["b.example"])
+    #expect(
+      server.reload(now: workshop.now, clock: .zero) == .reloaded(warnings: [.expired(path: old.path, since: over)]))
+    // A good one is not given up for one that is over, nor one that is over for another.
+    try workshop.issue("early.pem", hosts: ["b.example"], until: over)
+    #expect(
+      server.reload(now: workshop.now, clock: .zero) == .failed(.expired(path: early.path, since: over)))
+    #expect(exchange(try workshop.client("b.example"), server).handshake == .done)
+    try workshop.issue("early.pem", hosts: ["b.example"])
+    try workshop.issue("old.pem", hosts: ["a.example"], until: over - 60)
+    #expect(server.reload(now: workshop.now, clock: .zero) == .failed(.expired(path: old.path, since: over - 60)))
+    try workshop.issue("old.pem", hosts: ["a.example"])
+    #expect(server.reload(now: workshop.now, clock: .zero) == .reloaded(warnings: []))
+  }
+
+  @Test func ourOwnCertificateOutOfItsTimeIsShownToServersAndWarnedOf() throws {
+    let workshop = try Workshop()
+    let old = try workshop.issue("old.pem", hosts: ["a.example"], until: workshop.now - 60)
+    let client = try workshop.client("b.example") { $0.certificate = old }
+    #expect(client.context.warnings == [.expired(path: old.path, since: workshop.now - 60)])
+  }
+
+  @Test(
+    arguments: [
+      (-1, 40, false), (-1, 15, false), (-60, 13, true), (-40, 13, true), (-30, -1, true), (1, 40, true),
+      // Of a short-lived one the last third is soon.
+      (-6, 4, false), (-7, 2, true),
+    ] as [(Int64, Int64, Bool)])
+  func datesAreDoubtfulWithinTwoWeeksOfTheEndOrTheLastThird(from: Int64, until: Int64, isDoubtful: Bool) {
+    let day: Int64 = 86_400
+    let now: Int64 = 1_800_000_000
+    let validity = CertificateValidity(path: "x.pem", begin: now + from * day, end: now + until * day)
+    #expect((validity.warning(now: now) != nil) == isDoubtful)
+  }
+
+  @Test func datesOfFilesThatAreNotThereAreNoMatter() throws {
+    let workshop = try Workshop()
+    let old = try workshop.issue("old.pem", hosts: ["a.example"], until: workshop.now - 60)
+    let plans = [
+      CertificatePlan(path: workshop.folder + "nowhere.pem"), old, try workshop.issue("good.pem", hosts: ["b.example"]),
+    ]
+    #expect(
+      CertificateValidity.warnings(plans, now: workshop.now) == [.expired(path: old.path, since: workshop.now - 60)])
+  }
+
+  @Test func aDoubtIsToldOnceADayAndANewOneAtOnce() {
+    var watch = DateWatch()
+    let soon = TLSWarning.expiresSoon(path: "x", at: 1_800_000_000)
+    let over = TLSWarning.expired(path: "x", since: 1_800_000_000)
+    #expect(watch.due([soon, soon], clock: .seconds(5)) == [soon])
+    #expect(watch.due([soon], clock: .seconds(86_404)) == [])
+    #expect(watch.due([soon], clock: .seconds(86_405)) == [soon])
+    #expect(watch.due([over], clock: .seconds(86_406)) == [over])
+    #expect(watch.due([], clock: .seconds(86_407)) == [])
+    #expect(watch.due([soon, over], clock: .seconds(2 * 86_400)) == [])
+    #expect(watch.due([soon, over], clock: .seconds(2 * 86_400 + 6)) == [soon, over])
   }
 
   @Test func aFolderIsEveryCertificateInIt() throws {

@@ -17,7 +17,7 @@ import Topology
     init(_ tls: ServerTLS, _ listener: ListenerTLS) throws {
       var reactor = try Reactor(capacity: 4)
       var ends: [Int32] = [-1, -1]
-      precondition(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0, &ends) == 0)
+      precondition(socketpair(AF_UNIX, CR_STREAM | CR_NONBLOCK, 0, &ends) == 0)
       guard let client = reactor.adopt(ends[0], token: 1), let server = reactor.adopt(ends[1], token: 2) else {
         throw OutOfMemory()
       }

@@ -1,3 +1,4 @@
+import CReactor
 import Foundation
 import Glibc
 import TLS
@@ -66,7 +67,7 @@ final class Wire {
 
   init() {
     var ends: [Int32] = [-1, -1]
-    precondition(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0, &ends) == 0)
+    precondition(socketpair(AF_UNIX, CR_STREAM | CR_NONBLOCK, 0, &ends) == 0)
     client = ends[0]
     server = ends[1]
   }

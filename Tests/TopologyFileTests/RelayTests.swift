@@ -78,4 +78,52 @@ private let health: HTTPCheckPlan = {
       """)
     #expect(topology.nodes.map(\.name) == ["mail"] && topology.nodes[0].role == .relay)
   }
+
+  @Test func poolsAreApplicationsWithNamesAndTheRelaysOwnServersTakeTheRest() throws {
+    let plan = try relay(
+      """
+      check: tls-hello
+      balance: source
+      servers: [{name: C, address: "10.0.0.30:443"}]
+      pools:
+        - {name: shops, server-names: [Shop.example, "*.shop.example"], servers: [{name: A, address: "10.0.0.10:443"}]}
+        - {name: mail, server-names: "*.mail.example", balance: first, servers: [{name: B, host: 10.0.0.20}]}
+      """)
+    #expect(plan.applications.map(\.name) == ["desktops", "shops", "mail"])
+    #expect(plan.applications.map(\.hosts) == [[], ["shop.example", "*.shop.example"], ["*.mail.example"]])
+    #expect(plan.applications.map(\.pool.algorithm) == [.source, .source, .first])
+    // A handshake of ours asks for what clients ask for.
+    let kinds = plan.applications.map { $0.pool.servers[0].liveness?.kind }
+    #expect(kinds == [.tlsHello(name: nil), .tlsHello(name: "shop.example"), .tlsHello(name: nil)])
+  }
+
+  @Test func aServerByTLSIsVerifiedAsTheUpstreamSettingsSay() throws {
+    let plan = try relay(
+      """
+      upstream: {tls: {ca: ca.pem, certificate: "{node}.pem"}}
+      check: {http: {path: /health}}
+      servers:
+        - {name: A, address: "10.0.0.10:636", tls: {name: ldap.example, minimum: "1.3"}, send-proxy: v2}
+        - {name: B, address: "10.0.0.11:636"}
+      """)
+    let servers = try #require(plan.applications.first).pool.servers
+    let tls = try #require(servers[0].tls)
+    #expect(tls.name == "ldap.example" && tls.verifies && tls.authorityPath == "ca.pem" && tls.minimum == .tls13)
+    #expect(tls.certificate?.path == "desktops.pem" && servers[0].liveness?.tls == tls)
+    #expect(servers[0].proxyProtocol == .version2 && servers[0].liveness?.proxyProtocol == .version2)
+    #expect(servers[1].tls == nil && servers[1].liveness?.tls == nil)
+  }
+
+  @Test func aListenerAgreesOnNoProtocolUnlessItNamesSome() throws {
+    func protocols(_ tls: String) throws -> [String]? {
+      try loaded(
+        """
+        geodirector: 1
+        relays: [{name: mail, listen: {address: "10.0.0.1:25", tls: \(tls)}, servers: [{name: A, host: 10.0.0.2}]}]
+        """
+      ).plan(for: "mail").listeners[0].tls?.protocols
+    }
+    #expect(try protocols("mail.pem") == [])
+    #expect(try protocols("{certificates: mail.pem, alpn: [h2, imap]}") == ["h2", "imap"])
+  }
 }

@@ -52,7 +52,7 @@ private let network = """
     #expect(try topology.plan(for: "D").admin == AdminPlan(socketPath: "/run/x/D.sock", mode: 0o660))
     #expect(
       try loaded(network.replacing("admin: {socket: \"/run/x/{node}.sock\", mode: \"0660\"}", with: "admin: true"))
-        .plan(for: "D").admin == AdminPlan(socketPath: "/run/geodirector/D.sock"))
+        .plan(for: "D").admin == AdminPlan(socketPath: "/run/geodirector/network/D.sock"))
     #expect(
       try loaded(network.replacing("admin: {socket: \"/run/x/{node}.sock\", mode: \"0660\"}", with: "admin: no"))
         .plan(for: "D").admin == nil)

@@ -67,6 +67,9 @@ int co_server_require_client(co_context *context, const char *path);
 void co_server_allow(co_context *context, const char *name);
 /// Server: an OCSP response, in DER, for the certificate of this context.
 void co_context_staple(co_context *context, const uint8_t *bytes, size_t count);
+/// Server: the protocols it speaks, in the form of ALPN, the best first; none: what clients offer is passed over. Where this was never
+/// called it is HTTP/1.
+void co_server_protocols(co_context *context, const uint8_t *list, size_t count);
 /// Server: connections for a name are served by another context. Earlier names win.
 void co_server_add_name(co_context *root, const char *name, co_context *context);
 /// To be called when all names were added. Strict: connections without a known name are refused.
@@ -83,6 +86,30 @@ void co_ticket_keys_set(co_ticket_keys *keys, const uint8_t *bytes, int count);
 /// Makes a new key, which from now on makes tickets; the `kept` newest before it still open theirs. 1: done.
 int co_ticket_keys_rotate(co_ticket_keys *keys, int kept);
 
+// Counts of handshakes
+
+typedef struct co_counts co_counts;
+/// What is counted. The reasons of failures are numbered as `HandshakeCounts.Failure`.
+enum {
+  CO_COUNT_FULL = 0,
+  CO_COUNT_RESUMED,
+  CO_COUNT_PLAIN_HTTP,
+  CO_COUNT_CUT_SHORT,
+  CO_COUNT_ALERT,
+  CO_COUNT_CERTIFICATE,
+  CO_COUNT_NAME,
+  CO_COUNT_VERSION,
+  CO_COUNT_MALFORMED,
+  CO_COUNT_UNFINISHED,
+  CO_COUNT_KINDS,
+};
+co_counts *co_counts_new(void);
+void co_counts_free(co_counts *counts);
+unsigned long co_counts_get(co_counts *counts, int kind);
+void co_counts_add(co_counts *counts, int kind);
+/// Handshakes of connections that begin with this context are counted there.
+void co_context_count(co_context *context, co_counts *counts);
+
 // Peers
 
 /// `name` is expected in the server's certificate and told to it; an address when `isAddress`. Null: neither.
@@ -96,6 +123,8 @@ void co_peer_forget(co_peer *peer);
 /// A connection over a socket, which stays the caller's. Null: no memory.
 cr_transport *co_accept(co_context *server, int fd);
 cr_transport *co_connect(co_peer *peer, int fd);
+/// The client's side offers this protocol and no other (ALPN); a length of 0: none. Before the handshake. 1: done.
+int co_offer(cr_transport *connection, const char *name, size_t length);
 /// Bytes that were received from the socket by others, to be read before its own. 1: done.
 int co_feed(cr_transport *connection, const void *bytes, size_t count);
 /// Of a connection without a socket (fd -1), which reads only what it is fed: what is to be sent; its length, 0: nothing.

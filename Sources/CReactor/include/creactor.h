@@ -11,6 +11,11 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+// Kinds of sockets, and what they may be joined with, as plain numbers. The enumeration of <sys/socket.h> is not for Swift: whether
+// a file sees it depends on which of the modules that include that header was compiled first.
+static const int32_t CR_STREAM = SOCK_STREAM, CR_DATAGRAM = SOCK_DGRAM;
+static const int32_t CR_NONBLOCK = SOCK_NONBLOCK, CR_CLOEXEC = SOCK_CLOEXEC;
+
 /// A socket address of any family that is served here.
 typedef struct {
   struct sockaddr_storage storage;
@@ -89,6 +94,12 @@ int cr_close(int fd);
 int cr_close_reset(int fd);
 /// Makes the kernel drop new connections (SYN) at a listening socket, so that those begun can be taken before it is closed.
 int cr_listener_mute(int fd);
+/// Takes that back.
+int cr_listener_unmute(int fd);
+/// The socket listens no more and keeps its address, which others with SO_REUSEADDR may take meanwhile; what waits in its queue is lost.
+int cr_listener_pause(int fd);
+/// It listens again; -EADDRINUSE: somebody else does.
+int cr_listener_resume(int fd, int backlog);
 int cr_local_address(int fd, cr_address *out);
 
 int cr_eventfd(void);
@@ -113,9 +124,12 @@ int cr_thread_start(void *(*body)(void *), void *argument, const char *name);
 void cr_thread_yield_to_others(int increment);
 /// Asks for short turns of the processor, and so for an early one after each wait (Linux 6.12; nothing before).
 void cr_thread_be_prompt(void);
-/// Gives the calling thread a descriptor table of its own, a copy of the process's: 0 or -errno (Linux 5.9). Alone with its
-/// table, a thread's system calls need not count references to the files they use.
-int cr_own_descriptors(void);
+/// Gives the calling thread a descriptor table of its own, with 0 to 2 and the descriptors that are to be kept: 0 or -errno (Linux
+/// 5.9), and then it shares the process's. Alone with its table, a thread's system calls need not count references to the files they
+/// use; and what others close later is closed, as no copy is left in it. Sorts `kept`.
+int cr_own_descriptors(int *kept, int count);
+/// Where a signal's handler writes, in whichever thread it runs; -1 before `cr_signal_watch`.
+int cr_signal_descriptor(void);
 int cr_cpu_count(void);
 int cr_descriptor_limit(void);
 const char *cr_error_text(int code);
@@ -133,6 +147,24 @@ enum { CR_RUN_TIMED_OUT = 1000 };
 /// Runs a program and waits for it: its words and further variables of the environment end with NULL, the input (at most 64 KiB)
 /// is what it reads. Its exit status, 128 and more for a signal, CR_RUN_TIMED_OUT when it was killed after so many seconds, or -errno.
 int cr_run(char *const *words, char *const *variables, const void *input, size_t count, int seconds);
+/// Descriptors that one message carries at most.
+enum { CR_DESCRIPTORS_MAX = 200 };
+/// Two ends of a line for messages.
+int cr_socket_pair(int out[2]);
+/// Sends one message, with descriptors: 0 or -errno.
+int cr_send_message(int fd, const void *bytes, size_t count, const int *descriptors, int descriptorCount);
+/// Receives one message: its bytes, 0 when the other end has gone, -ETIMEDOUT, -EMSGSIZE when it is longer than `count`, or -errno.
+/// There is room for CR_DESCRIPTORS_MAX descriptors, which are closed when another program is run.
+int cr_receive_message(int fd, void *bytes, size_t count, int *descriptors, int *descriptorCount, int milliseconds);
+/// A file in memory with these bytes, to be read from its beginning.
+int cr_memory_file(const void *bytes, size_t count);
+int64_t cr_file_size(int fd);
+/// Starts a program, with one more variable in its environment, and one descriptor under another number: its process, or -errno.
+int cr_spawn(const char *program, char *const *words, const char *variable, int descriptor, int target);
+/// What children of the process leave behind when they end become its children.
+int cr_adopt_orphans(void);
+/// Waits for the end of a child: its exit status, 128 and more for a signal.
+int cr_reap(int pid, int *status);
 ssize_t cr_write(int fd, const void *bytes, size_t count);
 int cr_open_append(const char *path);
 

@@ -10,6 +10,15 @@ public struct WeightedServer: Sendable, Equatable {
     self.index = index
     self.weight = weight
   }
+
+  /// The greatest number that divides all weights; 0 of none.
+  static func commonDivisor(_ servers: [WeightedServer]) -> Int32 {
+    servers.reduce(0) { divisor, server in
+      var (larger, smaller) = (divisor, server.weight)
+      while smaller != 0 { (larger, smaller) = (smaller, larger % smaller) }
+      return larger
+    }
+  }
 }
 
 /// What a selection may depend on of the request.

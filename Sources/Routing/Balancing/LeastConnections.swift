@@ -27,6 +27,18 @@ public struct LeastConnections: BalanceStrategy {
     remembered = (-1, -1)
   }
 
+  /// Where it stands: the server that ties are broken for next.
+  var position: BalancePosition {
+    guard cursor < members.count else { return BalancePosition() }
+    return BalancePosition(turns: [BalancePosition.Turn(server: members[cursor].index, left: 0)])
+  }
+
+  /// Goes on where another stood. To be called after `rebuild`.
+  mutating func goOn(from position: BalancePosition) {
+    guard let next = position.turns.first?.server else { return }
+    cursor = members.firstIndex { $0.index >= next } ?? 0
+  }
+
   /// See `BalanceStrategy`.
   @inline(__always)
   public mutating func select(

@@ -15,7 +15,11 @@ public struct LoadTable: @unchecked Sendable {
     let limit = Atomic<Int32>(0)
     /// Requests in its queue.
     let waiting = Atomic<Int32>(0)
-    private let padding = InlineArray<6, UInt64>(repeating: 0)
+    /// Up to how many requests in flight it takes a request of a user who is new to it.
+    let open = Atomic<Int32>(.max)
+    /// Slots that were ever taken.
+    let taken = Atomic<UInt64>(0)
+    private let padding = InlineArray<5, UInt64>(repeating: 0)
   }
 
   /// The header's cell counts the total, and those who wait for several servers at once.
@@ -68,8 +72,8 @@ public struct LoadTable: @unchecked Sendable {
     UnsafeMutableRawPointer(header).deallocate()
   }
 
-  /// Takes a slot of a server for a request that comes new; false: the server is at its limit, or others wait for a slot: who of
-  /// them and the newcomer is next, the queue decides.
+  /// Takes a slot of a server for a request that has not waited; false: the server is at its limit, or others wait for a slot: who of
+  /// them and this one is next, the queue decides.
   @inline(__always)
   func reserveForNewcomer(_ server: Int32) -> Bool {
     waiting(server) == 0 && waitingForSeveral == 0 && reserve(server)
@@ -99,6 +103,7 @@ public struct LoadTable: @unchecked Sendable {
       seen = original
     }
     header.pointee.inFlight.wrappingAdd(1, ordering: .relaxed)
+    cells[position].taken.wrappingAdd(1, ordering: .relaxed)
     return true
   }
 
@@ -107,6 +112,7 @@ public struct LoadTable: @unchecked Sendable {
     let limit = cells[position].limit.load(ordering: .relaxed)
     if limit > 0 && seen >= limit { return false }
     cells[position].inFlight.store(seen + 1, ordering: .relaxed)
+    cells[position].taken.store(cells[position].taken.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
     header.pointee.inFlight.store(header.pointee.inFlight.load(ordering: .relaxed) + 1, ordering: .relaxed)
     if limit > 0 && seen + 1 >= limit { settleFullBit(position) }
     return true
@@ -144,10 +150,35 @@ public struct LoadTable: @unchecked Sendable {
     cells[checked(server)].inFlight.load(ordering: .relaxed)
   }
 
+  /// Requests that were ever given a slot of the server, repeats counted again.
+  public func taken(_ server: Int32) -> UInt64 {
+    cells[checked(server)].taken.load(ordering: .relaxed)
+  }
+
   /// Requests the server takes at once; 0: unlimited.
   @inline(__always)
   public func limit(_ server: Int32) -> Int32 {
     cells[checked(server)].limit.load(ordering: .relaxed)
+  }
+
+  /// From now on only so many of the server's slots are for users who are new to it: while fewer requests than that are in flight, such
+  /// a one is taken. Its own users have all.
+  func open(_ server: Int32, for slots: Int32) {
+    cells[checked(server)].open.store(slots, ordering: .sequentiallyConsistent)
+  }
+
+  /// Whether a user who is new to the server may have a slot of it, if there is a free one.
+  @inline(__always)
+  func isOpen(_ server: Int32) -> Bool {
+    let position = checked(server)
+    return cells[position].inFlight.load(ordering: .relaxed) < cells[position].open.load(ordering: .relaxed)
+  }
+
+  /// Changes how many requests the server takes at once. Who waits for a slot looks now and then, and finds what has become free.
+  public func setLimit(_ server: Int32, _ limit: Int32) {
+    precondition(limit >= 0)
+    let position = checked(server)
+    if cells[position].limit.exchange(limit, ordering: .sequentiallyConsistent) != limit { settleFullBit(position) }
   }
 
   /// Requests that hold a slot of any server now.
@@ -207,7 +238,11 @@ public struct LoadTable: @unchecked Sendable {
     return fullWords[summary].load(ordering: .relaxed)
   }
 
-  /// Whether the server has no slot for a newcomer: all are taken, or others wait for one of this server.
+  /// Whether the server has no slot for a user who is new to it: all that are open to such users are taken, or others wait.
+  @inline(__always)
+  func isFullForNewUsers(_ server: Int32) -> Bool { isFull(server) || !isOpen(server) }
+
+  /// Whether the server has no slot for a request that has not waited: all are taken, or others wait for one of this server.
   @inline(__always)
   func isFull(_ server: Int32) -> Bool {
     let limit = limit(server)

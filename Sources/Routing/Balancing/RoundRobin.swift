@@ -6,7 +6,8 @@
 public struct RoundRobin: BalanceStrategy {
   /// Turns in a lap at least, so that laying them out is cheap per turn also with few servers.
   private static let turnsMin = 64
-  /// Turns in a lap at most: bounds the time one selection can take.
+  /// Turns in a lap at most: bounds the time one selection can take. Up to here a lap holds every server as often as its weight says, once
+  /// or several times, so that laps are alike.
   private static let turnsMax = 4096
 
   private var members: [SmoothSequence.Member] = []
@@ -28,9 +29,13 @@ public struct RoundRobin: BalanceStrategy {
       while old < previous.count && previous[old].server < members[position].server { old += 1 }
       guard old < previous.count, previous[old].server == members[position].server else { continue }
       let left = min(Double(previous[old].next) / Double(previous[old].period), 1)
-      members[position].next = UInt64(left * Double(members[position].period))
+      // To the nearest: turns at the same time keep their order.
+      members[position].next = UInt64((left * Double(members[position].period)).rounded())
     }
-    units = min(max(members.count, Self.turnsMin), Self.turnsMax)
+    let cycle = usable.reduce(0) { $0 + Int($1.weight) } / Int(max(1, WeightedServer.commonDivisor(usable)))
+    units =
+      cycle > 0 && cycle <= Self.turnsMax
+      ? cycle * max(1, Self.turnsMin / cycle) : min(max(members.count, Self.turnsMin), Self.turnsMax)
     lap.reserve(units: units, members: members.count)
     cursor = 0
   }
@@ -52,8 +57,9 @@ public struct RoundRobin: BalanceStrategy {
 
   @inline(never)
   private mutating func layLap() {
-    repeat { lap.lay(units: units, members: &members) } while lap.count == 0
     cursor = 0
+    if lap.isRepeated { return }
+    repeat { lap.lay(units: units, members: &members) } while lap.count == 0
   }
 
   /// Takes the first turn of the lap that belongs to a server not tried; those that are passed over keep theirs.
@@ -76,6 +82,27 @@ public struct RoundRobin: BalanceStrategy {
       if !excluding.contains(server) { return server }
     }
     return -1
+  }
+
+  /// Where it stands: of each server the part of the time between two of its turns that is left until the next.
+  var position: BalancePosition {
+    var still = self
+    still.windBack()
+    return BalancePosition(
+      turns: still.members.map {
+        BalancePosition.Turn(server: $0.server, left: min(1, Double($0.next) / Double($0.period)))
+      })
+  }
+
+  /// Goes on where another stood. `rebuild` follows, which takes over the turns of the servers that are usable.
+  mutating func goOn(from position: BalancePosition) {
+    // As fine as the numbers told.
+    let unit = UInt64(1) << 52
+    members = position.turns.sorted { $0.server < $1.server }.map {
+      SmoothSequence.Member(server: $0.server, period: unit, next: UInt64(min(max($0.left, 0), 1) * Double(unit)))
+    }
+    lap = SmoothSequence()
+    cursor = 0
   }
 
   /// Gives back the turns of the lap that were not taken, so that each `next` counts from now.

@@ -138,12 +138,12 @@ struct SlotQueues: @unchecked Sendable {
       return places[Int(one)].arrival < places[Int(other)].arrival ? one : other
     }
 
-    /// Who is next of those with a session, or of those without.
-    private func first(_ offer: Offer, isBound: Bool) -> Int32 {
-      var first = head(.server(offer.server, isBound: isBound))
-      if offer.tier >= 0 { first = earlier(first, head(.tier(offer.tier, isBound: isBound))) }
+    /// Who is next of those with a session, or of those without. `isOpen`: also of those who are new to the server.
+    private func first(_ offer: Offer, isBound: Bool, isOpen: Bool) -> Int32 {
+      var first = isBound || isOpen ? head(.server(offer.server, isBound: isBound)) : -1
+      if isOpen && offer.tier >= 0 { first = earlier(first, head(.tier(offer.tier, isBound: isBound))) }
       if offer.group >= 0 && isBound { first = earlier(first, head(.group(offer.group))) }
-      if offer.isForAll { first = earlier(first, head(.pool(isBound: isBound))) }
+      if isOpen && offer.isForAll { first = earlier(first, head(.pool(isBound: isBound))) }
       return first
     }
 
@@ -152,8 +152,9 @@ struct SlotQueues: @unchecked Sendable {
       var marks: UInt64 = 0
       let server = Int(offer.server)
       while true {
-        let bound = first(offer, isBound: true)
-        let free = first(offer, isBound: false)
+        let isOpen = loads.isOpen(offer.server)
+        let bound = first(offer, isBound: true, isOpen: isOpen)
+        let free = first(offer, isBound: false, isOpen: isOpen)
         let isTurnOfFree = free >= 0 && passedBy[server] >= SlotQueues.turnOfFree - 1
         let number = bound < 0 || isTurnOfFree ? free : bound
         guard number >= 0, loads.reserve(offer.server) else { return marks }

@@ -15,6 +15,8 @@ struct SmoothSequence {
   private(set) var turns: [UInt64] = []
   /// How many turns the last window has.
   private(set) var count = 0
+  /// The next window's turns are those of the last one.
+  private(set) var isRepeated = false
   private var unsorted: [UInt64] = []
   private var ends: [Int32] = []
 
@@ -25,6 +27,7 @@ struct SmoothSequence {
     unsorted = turns
     ends = [Int32](repeating: 0, count: units)
     count = 0
+    isRepeated = false
   }
 
   /// Lays out the window of `units` units that begins now, and moves each member's `next` to the following window.
@@ -32,9 +35,11 @@ struct SmoothSequence {
     let length = UInt64(units) << Self.fractionBits
     for bucket in 0..<units { ends[bucket] = 0 }
     var written = 0
+    isRepeated = true
     for member in members.indices {
       let period = members[member].period
-      var time = members[member].next
+      let first = members[member].next
+      var time = first
       while time < length && written < unsorted.count {
         unsorted[written] = (time << Self.memberBits) | UInt64(member)
         ends[Int(time >> Self.fractionBits)] += 1
@@ -42,6 +47,7 @@ struct SmoothSequence {
         time += period
       }
       members[member].next = time >= length ? time - length : 0
+      if members[member].next != first { isRepeated = false }
     }
     sort(units: units, written: written)
     count = written
@@ -74,6 +80,7 @@ struct SmoothSequence {
 
   /// Brings the turn at `position` forward to `earlier`; the turns between wait one place longer.
   mutating func advance(_ position: Int, to earlier: Int) {
+    isRepeated = false
     let turn = turns[position]
     var hole = position
     while hole > earlier {

@@ -31,6 +31,14 @@ struct Spread {
     }
   }
 
+  /// Where the algorithm stands; nil: there is but one candidate.
+  var position: BalancePosition? { several?.pointee.position }
+
+  /// Goes on where another one stood, over these servers, which `rebuild` was given before.
+  mutating func goOn(from position: BalancePosition, over usable: [WeightedServer]) {
+    several?.pointee.goOn(from: position, over: usable)
+  }
+
   /// See `BalanceStrategy`.
   @inline(__always)
   mutating func select(

@@ -38,10 +38,20 @@ public struct StaticRoundRobin: BalanceStrategy {
     return -1
   }
 
+  /// Where it stands: the servers of the sequence, as a turn each, and how many of them have been given.
+  var position: BalancePosition {
+    BalancePosition(turns: sequence.map { BalancePosition.Turn(server: $0, left: 0) }, next: cursor)
+  }
+
+  /// Goes on where another stood, if that had the same sequence. To be called after `rebuild`.
+  mutating func goOn(from position: BalancePosition) {
+    guard position.turns.map(\.server) == sequence, position.next < sequence.count else { return }
+    cursor = max(0, position.next)
+  }
+
   /// The weights without their common divisor, and scaled to fit.
   private static func reduced(_ usable: [WeightedServer]) -> [WeightedServer] {
-    var divisor: Int32 = 0
-    for server in usable { divisor = greatestCommonDivisor(divisor, server.weight) }
+    let divisor = WeightedServer.commonDivisor(usable)
     guard divisor > 0 else { return usable }
     var reduced = usable
     for position in reduced.indices { reduced[position].weight /= divisor }
@@ -52,11 +62,5 @@ public struct StaticRoundRobin: BalanceStrategy {
       reduced[position].weight = Int32(max(1, scaled))
     }
     return reduced
-  }
-
-  private static func greatestCommonDivisor(_ first: Int32, _ second: Int32) -> Int32 {
-    var (larger, smaller) = (first, second)
-    while smaller != 0 { (larger, smaller) = (smaller, larger % smaller) }
-    return larger
   }
 }

@@ -8,9 +8,9 @@ public struct TierBalancer: BalanceStrategy {
   /// The algorithm of the plan.
   public let algorithm: BalanceAlgorithm
 
-  private var roundRobin = RoundRobin()
-  private var staticRoundRobin = StaticRoundRobin()
-  private var leastConnections = LeastConnections()
+  var roundRobin = RoundRobin()
+  var staticRoundRobin = StaticRoundRobin()
+  var leastConnections = LeastConnections()
   private var source = Source()
   private var first = First()
   private var random = RandomTwoChoices()

@@ -42,6 +42,27 @@ public struct CheckState: Sendable {
     isUp = initiallyUp
   }
 
+  /// What is remembered of a check, whatever its plan.
+  public struct Memory: Sendable, Equatable, Codable {
+    /// The verdict.
+    public var isUp: Bool
+    /// Results in a row that speak against it.
+    public var against: Int
+    /// When the last result came, on the monotonic clock; nil: there has been none.
+    public var lastResult: Int64?
+  }
+
+  /// What is remembered.
+  public var memory: Memory { Memory(isUp: isUp, against: against, lastResult: lastResult) }
+
+  /// A check that goes on where another one of the same server stood; its plan may differ.
+  public init(plan: CheckPlan, memory: Memory) {
+    self.init(plan: plan, initiallyUp: memory.isUp)
+    // One result less than changes the verdict by the new plan: the next one decides.
+    against = min(max(0, memory.against), (isUp ? fall : rise) - 1)
+    lastResult = memory.lastResult
+  }
+
   /// Up, and the last result said so, too: a further success changes nothing.
   public var isSettled: Bool { isUp && against == 0 }
 

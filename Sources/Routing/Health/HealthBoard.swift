@@ -41,9 +41,9 @@ public struct HealthBoard: @unchecked Sendable {
   @inline(__always)
   public var generation: UInt64 { counter.pointee.load(ordering: .acquiring) }
 
-  /// Shows new facts of a server. False: they are the ones shown already, and the generation stays.
+  /// Shows new facts of a server. False: they are the ones shown already, and the generation stays. Of a pool: `PoolShared.publish`.
   @discardableResult
-  public func publish(_ server: Int32, _ snapshot: HealthSnapshot) -> Bool {
+  func publish(_ server: Int32, _ snapshot: HealthSnapshot) -> Bool {
     let old = snapshots[checked(server)].exchange(snapshot.rawValue, ordering: .acquiringAndReleasing)
     if old == snapshot.rawValue { return false }
     counter.pointee.wrappingAdd(1, ordering: .acquiringAndReleasing)

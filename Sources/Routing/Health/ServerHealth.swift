@@ -114,6 +114,64 @@ public struct ServerHealth: Sendable {
     slowStartNanoseconds = plan.slowStart.nanosecondsClamped
   }
 
+  /// What is remembered of a server, whatever its plan: for who goes on with it under another plan, or in another process.
+  public struct Memory: Sendable, Equatable, Codable {
+    var enabled: UInt8
+    var operatorDeadline: Int64?
+    var connectFailures: Int
+    var lastConnectFailed: Bool
+    var saysAdmit, saysAlive: Bool
+    var saysDeadline: Int64?
+    var provenByTrial, comesBack: Bool
+    var slowStartBegan: Int64?
+    /// Of its checks.
+    public var admission, liveness: CheckState.Memory?
+
+    /// What the operator wants alone: of a server that bears the name of another.
+    public var ofOperator: Memory {
+      var memory = ServerHealth.Memory(
+        enabled: enabled, operatorDeadline: operatorDeadline, connectFailures: 0, lastConnectFailed: false,
+        saysAdmit: true, saysAlive: true, provenByTrial: false, comesBack: false)
+      memory.comesBack = enabled == OperatorState.maintenance.rawValue
+      return memory
+    }
+  }
+
+  /// What is remembered.
+  public var memory: Memory {
+    Memory(
+      enabled: enabled.rawValue, operatorDeadline: operatorDeadline, connectFailures: connectFailures,
+      lastConnectFailed: lastConnectFailed, saysAdmit: statement.admit, saysAlive: statement.alive,
+      saysDeadline: statement.drainDeadline, provenByTrial: provenByTrial, comesBack: comesBack,
+      slowStartBegan: slowStartBegan, admission: admissionCheck?.memory, liveness: livenessCheck?.memory)
+  }
+
+  /// A server of which this is known already. What the plan does not check any more counts for nothing.
+  public init(plan: ServerPlan, memory: Memory, now: Int64) {
+    self.init(plan: plan)
+    if let check = plan.admission, let known = memory.admission {
+      admissionCheck = CheckState(plan: check, memory: known)
+    }
+    if let check = plan.liveness, let known = memory.liveness {
+      livenessCheck = CheckState(plan: check, memory: known)
+    }
+    slowStartBegan = memory.slowStartBegan
+    let wantsSlowStart = memory.comesBack
+    _ = apply(now) { health in
+      health.enabled = OperatorState(rawValue: memory.enabled) ?? .ready
+      health.operatorDeadline = memory.operatorDeadline
+      // Without a check nothing would ever end what a failed connect began.
+      if plan.liveness != nil {
+        health.connectFailures = memory.connectFailures
+        health.lastConnectFailed = memory.lastConnectFailed
+        health.provenByTrial = memory.provenByTrial
+        health.statement = MonitorStatement(
+          admit: memory.saysAdmit, alive: memory.saysAlive, drainDeadline: memory.saysDeadline)
+      }
+    }
+    comesBack = comesBack || wantsSlowStart && !takesNewUsers
+  }
+
   /// May be given users who have no server yet.
   public var takesNewUsers: Bool { enabled == .ready && admit }
 

@@ -180,7 +180,7 @@ extension Run {
   mutating func publish(_ pool: Int32, _ server: Int32) {
     let seed = network.pools[Int(pool)].candidates[Int(server)].jitterSeed
     let snapshot = HealthSnapshot(health[position(pool, server)], now: now, jitterSeed: seed)
-    shared[Int(pool)].health.publish(server, snapshot)
+    shared[Int(pool)].publish(server, snapshot)
   }
 
   mutating func grow() {

@@ -81,10 +81,16 @@ extension Run {
     if isLoss { countLoss(outcome, counts, step) }
     if isMove { countMove(outcome, past, Int(leg.pointee.phase), step) }
     if options.tellsUsers && (isLoss || isMove) { tellUser(outcome) }
-    if verdicts.needlessMoves.check(outcome, &truth, names) && isMove { counts.pointee.movedNeedlessly += 1 }
+    if !verdicts.isHomecoming(outcome, from: outcome.bound), verdicts.needlessMoves.check(outcome, &truth, names),
+      isMove
+    {
+      counts.pointee.movedNeedlessly += 1
+    }
     let relearning = verdicts.needlessMoves.relearning[outcome.entry]
     let recovery = verdicts.needlessMoves.recovery
-    if verdicts.returns.check(outcome, recovery: recovery, relearning: relearning, &truth, names) && isMove {
+    if !verdicts.isHomecoming(outcome, from: outcome.current),
+      verdicts.returns.check(outcome, recovery: recovery, relearning: relearning, &truth, names), isMove
+    {
       counts.pointee.movedBack += 1
     }
     _ = verdicts.newUsers.check(outcome, &truth, names, siteOf: verdicts.siteOfElement)

@@ -7,11 +7,13 @@ struct ExplainWords {
   let application: ApplicationPlan
 
   private var algorithm: String { application.pool.algorithm.rawValue }
+  private var isRelay: Bool { plan.role == .relay }
   private var isPrefix: Bool { application.cookie?.mode == .prefix }
   private var servers: [ServerPlan] { application.pool.servers }
 
   /// What the node reads in the cookie.
   func binding(_ reading: CookieReading) -> String {
+    if isRelay { return "a connection, whatever is in it" }
     guard let cookie = application.cookie else { return "no cookie is looked at" }
     guard let value = reading.value else { return "no cookie \(cookie.name): a new user" }
     let text = "\(cookie.name)=\(value)"
@@ -48,7 +50,7 @@ struct ExplainWords {
 
   private func why(_ exchange: Exchange) -> String {
     switch exchange.reason {
-    case .new: "a new user: spread by \(algorithm)"
+    case .new: isRelay ? "spread by \(algorithm)" : "a new user: spread by \(algorithm)"
     case .cookie: "the cookie names it"
     case .unknownCookie: "the cookie counts for nothing: spread by " + spread(exchange)
     case .failover:
@@ -89,6 +91,7 @@ struct ExplainWords {
     case .home: "home: admits new users"
     case .named: "the cookie names it; believed alive"
     case .namedOnTrial: "the cookie names it; " + trial(standing)
+    case .admitting where isRelay: standing.tier == 0 ? "takes connections" : "a backup; takes connections"
     case .admitting: exchange.reason == .failover ? "admits new users" : "admits new users; the first tier that does"
     case .hinted: "admits new users, but its director just answered from elsewhere"
     case .living: "alive, but admits no new users"
@@ -106,6 +109,8 @@ struct ExplainWords {
     case .home: return "home, but another was taken"
     case .named: return "as good; \(algorithm) took another"
     case .namedOnTrial: return "the cookie names it, too; " + trial(standing)
+    case .admitting where isRelay:
+      return standing.tier > chosen.tier ? "a backup: for when no other can" : "as good; \(spread) took another"
     case .admitting:
       if isBound { return "admits new users, but the cookie names others" }
       if chosen.rank != .admitting { return "admits new users, but \(chosen.rank.word) comes first" }

@@ -28,6 +28,7 @@ extension Explainer {
   }
 
   private func session(_ answer: Answer) -> String {
+    if answer.visit.role == NodeRole.relay.rawValue { return "none: a connection stays where it is until it ends" }
     if let url = answer.visit.redirect { return "begins at \(url)" }
     guard let reached = answer.server else { return "no server answered" }
     let named = holders()

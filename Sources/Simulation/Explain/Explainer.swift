@@ -7,7 +7,7 @@ public import Topology
 public struct Explainer: Sendable {
   /// The request.
   public struct Request: Sendable, Equatable {
-    /// The node the user asks: an office, or a director for a site's own users.
+    /// The node the user asks: an office, or a director for a site's own users; or a relay.
     public var entry: String
     /// The method; GET and the others of RFC 9110 section 9.2.2 are idempotent.
     public var method = "GET"
@@ -39,10 +39,7 @@ public struct Explainer: Sendable {
   ///
   /// - Throws: `PlanError` when the entry is no proxy node.
   public init(_ topology: Topology, _ faults: NetworkFaults, _ request: Request) throws(PlanError) {
-    let plan = try topology.plan(for: request.entry)
-    if plan.role == .relay {
-      throw .notAProxyNode(name: request.entry, kind: "a relay, which carries connections whatever is in them")
-    }
+    _ = try topology.plan(for: request.entry)
     self.topology = topology
     self.faults = faults
     self.request = request
@@ -125,10 +122,16 @@ public struct Explainer: Sendable {
         action = try attempt(Int(server), &exchange, &pool, &way, plan)
       case .queue, .awaitBudget: action = exchange.waitedTooLong(pool: &pool, now: way.now)
       case .awaitTrial: action = exchange.trialResolved(pool: &pool, now: way.now)
+      case .relay where plan.role == .relay:
+        exchange.finish(pool: &pool)
+        way.visit.status = 0
+        let server = way.application.pool.servers[Int(exchange.server)].name
+        return Answer(visit: way.visit, failure: nil, server: server, path: [name, server], setCookies: [])
       case .relay:
         return relay(&exchange, &pool, way, plan)
       case .answer(let failure):
-        way.visit.status = failure.status
+        // A relay's connection is closed; it speaks no HTTP.
+        way.visit.status = plan.role == .relay ? 0 : failure.status
         way.visit.error = "\(failure.proxyError)"
         return Answer(visit: way.visit, failure: failure, server: nil, path: [name], setCookies: [])
       case .nothing:
@@ -165,6 +168,9 @@ public struct Explainer: Sendable {
     case .refused:
       way.visit.attempts[last].outcome = "connection refused"
       return exchange.connectFailed(ownFault: false, pool: &pool, now: way.now)
+    case .connected where plan.role == .relay:
+      exchange.connected(isNew: true, pool: &pool)
+      return connect(server, &exchange, &pool, &way)
     case .connected:
       exchange.connected(isNew: true, pool: &pool)
       exchange.requestBytesSent()
@@ -180,6 +186,15 @@ public struct Explainer: Sendable {
       way.answered = answer
       return exchange.responseHead(answer.failure?.refusal ?? .none, pool: &pool, now: way.now)
     }
+  }
+
+  /// A relay's server takes the connection: from then on bytes go both ways, whatever stands behind it.
+  private func connect(
+    _ server: ServerPlan, _ exchange: inout Exchange, _ pool: inout Pool, _ way: inout Way
+  ) -> Exchange.Action {
+    let port = server.address.port == 0 ? ", at the port that the client used" : ""
+    way.visit.attempts[way.visit.attempts.count - 1].outcome = "connected to \(server.address.serviceText)\(port)"
+    return exchange.responseHead(.none, pool: &pool, now: way.now)
   }
 
   /// The order in which the node takes its tiers: at the entry the user's own, if it goes by that.
@@ -219,7 +234,7 @@ public struct Explainer: Sendable {
   private func publish(_ application: Int, of plan: NodePlan, to shared: PoolShared) {
     for index in plan.applications[application].pool.servers.indices {
       guard let health = settled.health(of: index, application: application, at: plan.name) else { continue }
-      shared.health.publish(Int32(index), HealthSnapshot(health, now: SettledHealth.now, jitterSeed: 0))
+      shared.publish(Int32(index), HealthSnapshot(health, now: SettledHealth.now, jitterSeed: 0))
     }
   }
 

@@ -46,7 +46,7 @@ public struct Explanation: Sendable, Equatable, Encodable {
   public struct Visit: Sendable, Equatable, Encodable {
     /// Its name.
     public var node: String
-    /// `office-proxy`, `site-director` or `site-balancer`.
+    /// `office-proxy`, `site-director`, `site-balancer` or `relay`.
     public var role: String
     /// Its site; nil for an office.
     public var site: String?
@@ -58,7 +58,7 @@ public struct Explanation: Sendable, Equatable, Encodable {
     public var binding: String
     /// Attempts in order; the last one may have been answered.
     public var attempts: [Attempt]
-    /// The status it answered.
+    /// The status it answered; 0: a relay answers nothing itself.
     public var status: Int
     /// The address of another site that the user was sent on to; nil: not sent on.
     public var redirect: String?
@@ -112,7 +112,7 @@ public struct Explanation: Sendable, Equatable, Encodable {
     public var status: Int
     /// The address of another site that the user is sent on to; nil: not sent on.
     public var redirect: String?
-    /// The application server that answered; nil: a node answered.
+    /// The application server that answered, or to which a relay connected; nil: a node answered, or nobody.
     public var server: String?
     /// The elements on the way, from the first node to the one that answered.
     public var path: [String]

@@ -1,3 +1,5 @@
+internal import Topology
+
 /// An explanation for people: node by node, each attempt with its candidates, then what the user got.
 public struct ExplanationText {
   private let explanation: Explanation
@@ -16,8 +18,11 @@ public struct ExplanationText {
 
   private mutating func head() {
     let host = explanation.host.map { " for \($0)" } ?? ""
-    lines.append("\(explanation.method)\(host) at \(explanation.entry) in network \(explanation.network)")
-    lines.append("  cookie  \(explanation.cookie.isEmpty ? "none" : explanation.cookie)")
+    let isRelay = explanation.visit.role == NodeRole.relay.rawValue
+    lines.append(
+      "\(isRelay ? "A connection" : explanation.method + host) at \(explanation.entry) in network \(explanation.network)"
+    )
+    if !isRelay { lines.append("  cookie  \(explanation.cookie.isEmpty ? "none" : explanation.cookie)") }
     if let geography = explanation.geography {
       let client = geography.client.map { " for \($0)" } ?? ""
       lines.append("  sites   \(geography.sites.joined(separator: ", "))\(client): \(geography.why)")
@@ -43,7 +48,12 @@ public struct ExplanationText {
       }
       lines.append("\(margin)    \(attempt.server): \(attempt.outcome)")
     }
-    if let error = visit.error { lines.append("\(margin)  answers \(visit.status) itself: \(error)") }
+    if let error = visit.error {
+      lines.append(
+        "\(margin)  "
+          + (visit.status == 0 ? "closes the connection: \(error)" : "answers \(visit.status) itself: \(error)"))
+    }
+    if visit.error == nil, visit.status == 0 { return }
     if visit.attempts.isEmpty, visit.error == nil { lines.append("\(margin)  answers \(visit.status)") }
     for field in visit.setCookies { lines.append("\(margin)  Set-Cookie: \(field)") }
     for note in visit.notes { lines.append("\(margin)  \(note)") }
@@ -75,6 +85,14 @@ public struct ExplanationText {
   }
 
   private mutating func add(_ result: Explanation.Outcome) {
+    if explanation.visit.role == NodeRole.relay.rawValue {
+      lines.append("ends at   \(result.server ?? "nobody: closed without a byte")")
+      lines.append("path      \(result.path.joined(separator: " > "))")
+      if result.waitedMilliseconds > 0 {
+        lines.append("time      \(plain(result.waitedMilliseconds)) ms waited for connections")
+      }
+      return
+    }
     lines.append(
       "answer    \(result.status)\(result.redirect.map { " to \($0)" } ?? "")\(result.server.map { " from \($0)" } ?? "")"
     )

@@ -36,11 +36,18 @@ public struct NetworkFaults: Sendable, Equatable {
   ///
   /// - Throws: a text with the nearest spelling, when nothing has the name.
   public mutating func takeDown(_ name: String, in topology: Topology) throws(TextError) {
-    let names = topology.elements(named: name)
+    let relayed = topology.relays.flatMap(\.servers)
+    var names = topology.elements(named: name)
+    // What is down is down for relays, too, whatever they call it.
+    for server in relayed
+    where server.name == name || names.contains(where: { topology.stands($0, at: server.address) }) {
+      names.append(server.name)
+    }
     if names.isEmpty {
+      let known = topology.elementNames + relayed.map(\.name)
       throw TextError(
         "no element is named \"\(name)\"",
-        mend: nearestSpelling(of: name, among: topology.elementNames).map { "did you mean \"\($0)\"?" })
+        mend: nearestSpelling(of: name, among: known).map { "did you mean \"\($0)\"?" })
     }
     if !downAsGiven.contains(name) { downAsGiven.append(name) }
     for name in names where !down.contains(name) { down.append(name) }
@@ -54,6 +61,17 @@ public struct NetworkFaults: Sendable, Equatable {
     let ends = text.split(separator: oneWay ? ">" : ":", omittingEmptySubsequences: false).map(String.init)
     guard ends.count == 2, ends.allSatisfy(isName) else {
       throw TextError("\"\(text)\" is not a link", mend: "write OP1:SITE1 for both ways, or 'OP1>SITE1' for one")
+    }
+    if let relay = topology.relays.first(where: { ends.contains($0.name) }) {
+      let other = ends[0] == relay.name ? ends[1] : ends[0]
+      guard relay.servers.contains(where: { $0.name == other }) else {
+        throw TextError(
+          "relay \"\(relay.name)\" has no server \"\(other)\"",
+          mend: spellingMend(of: other, among: relay.servers.map(\.name), noun: "its servers"))
+      }
+      let cut = Cut(from: ends[0], to: ends[1], oneWay: oneWay)
+      if !cuts.contains(cut) { cuts.append(cut) }
+      return
     }
     let places = topology.offices.map(\.name) + topology.sites.map(\.name)
     for end in ends where !places.contains(end) {
@@ -83,13 +101,35 @@ public struct NetworkFaults: Sendable, Equatable {
     case silent
   }
 
-  /// What a connection between two elements comes to, by the places they stand at.
+  /// What a connection between two elements comes to, by the places they stand at. A relay is its own place, and that of its servers.
   func reach(_ element: String, from place: String, to other: String) -> Reach {
+    let ends = place == other ? element : other
     let isSilent = cuts.contains { cut in
       // A handshake needs both directions.
-      (cut.from == place && cut.to == other) || (cut.from == other && cut.to == place)
+      (cut.from == place && cut.to == ends) || (cut.from == ends && cut.to == place)
     }
     if isSilent { return .silent }
     return down.contains(element) ? .refused : .connected
+  }
+}
+
+extension Topology {
+  /// Whether an element is what a relay's server is reached at: its address, or its machine where the client's port counts.
+  fileprivate func stands(_ element: String, at address: Located<Address>?) -> Bool {
+    guard let address = address?.value else { return false }
+    return addresses(of: element).contains { address.port == 0 ? $0.hostText == address.hostText : $0 == address }
+  }
+
+  private func addresses(of element: String) -> [Address] {
+    for site in sites {
+      if let server = site.servers.first(where: { $0.name == element }), let base = server.base {
+        return [base, server.admissionAddress].compactMap { $0 } + server.ports.map { base.with(port: $0.port) }
+      }
+      if let node = (site.directors + site.balancers).first(where: { $0.name == element }) {
+        return node.listen.map(\.address.value) + [node.monitor?.value].compactMap { $0 }
+      }
+    }
+    guard let office = office(named: element) else { return [] }
+    return office.listen.map(\.address.value) + [office.monitor?.value].compactMap { $0 }
   }
 }

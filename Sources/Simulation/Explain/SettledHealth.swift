@@ -17,7 +17,7 @@ struct SettledHealth {
     self.topology = topology
     self.faults = faults
     // Monitors speak of what stands behind them, so those behind come first.
-    for role in [NodeRole.siteBalancer, .siteDirector, .officeProxy] {
+    for role in [NodeRole.siteBalancer, .siteDirector, .officeProxy, .relay] {
       for node in topology.nodes where node.role == role {
         let plan = try topology.plan(for: node.name)
         plans[node.name] = plan

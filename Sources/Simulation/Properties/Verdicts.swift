@@ -64,6 +64,7 @@ struct Verdicts {
   let names: [String]
   let firstServer: Int
   let siteOfElement: [Int32]
+  let homecomings: Homecomings
   var needlessMoves: NoNeedlessMove
   var returns = NoMoveBack()
   var newUsers: NewUsersStay
@@ -75,6 +76,7 @@ struct Verdicts {
     names = network.elements.map(\.name)
     firstServer = network.firstServer
     siteOfElement = network.elements.map(\.site)
+    homecomings = Homecomings(network)
     let allowances = Allowances(network, population: population)
     needlessMoves = NoNeedlessMove(allowances)
     newUsers = NewUsersStay(allowances)
@@ -85,6 +87,13 @@ struct Verdicts {
   /// An entry's nodes go by another file: from now on new users go to its sites in this order.
   mutating func setOrder(_ order: [Int32], of entry: Int, at now: Int64) {
     newUsers.setOrder(order, of: entry, at: now)
+  }
+
+  /// The operator asked for it: the user was led home from the server of an element (`failback`, rule F1).
+  func isHomecoming(_ outcome: Outcome, from server: Int32) -> Bool {
+    guard server >= 0, outcome.answered >= 0 else { return false }
+    return homecomings.leads(
+      from: siteOfElement[Int(server)], to: siteOfElement[Int(outcome.answered)], order: newUsers.order(outcome.entry))
   }
 
   mutating func worldChanged(at now: Int64) { interSite.worldChanged(at: now) }

@@ -10,7 +10,7 @@ struct AdminGroup: AsyncParsableCommand {
     abstract: "Look at running nodes, and lead users away from servers and back.",
     subcommands: [
       AdminStatus.self, AdminDrain.self, AdminReady.self, AdminMaintain.self, AdminRollingRestart.self,
-      AdminHealth.self,
+      AdminReload.self, AdminHealth.self,
     ])
 }
 
@@ -84,7 +84,7 @@ struct AdminStatus: AsyncParsableCommand {
     discussion: """
       Examples:
         geodirector admin status --node S1L1 --topology network.yaml
-        geodirector admin status --socket /run/geodirector/S1L1.sock --format json
+        geodirector admin status --socket /run/geodirector/two-sites/S1L1.sock --format json
       """)
   /// How the result is written.
   enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }

@@ -1,3 +1,4 @@
+import CReactor
 import Glibc
 import Topology
 
@@ -39,7 +40,7 @@ enum AddressProbe {
   private static func connects<Place>(
     _ place: inout Place, size: Int, family: Int32, within milliseconds: Int32
   ) -> Bool {
-    let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    let type = CR_STREAM | CR_NONBLOCK | CR_CLOEXEC
     let descriptor = socket(family, type, 0)
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
@@ -57,7 +58,7 @@ enum AddressProbe {
 
   private static func resolved(_ name: String, port: UInt16) -> [Address] {
     var hints = addrinfo()
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    hints.ai_socktype = CR_STREAM
     var list: UnsafeMutablePointer<addrinfo>?
     guard getaddrinfo(name, nil, &hints, &list) == 0 else { return [] }
     defer { freeaddrinfo(list) }

@@ -71,8 +71,11 @@ struct DeployProxyNode<Role: DeployedRole>: AsyncParsableCommand {
       } catch {
         throw DeployFailure.configuration("\(error)")
       }
+      var options = node.nodeOptions
+      options.source = try topology.source(of: name)
+      options.command = ThisProgram.command
       do {
-        try ProxyNode.run(plan: plan, options: node.nodeOptions)
+        try ProxyNode.run(plan: plan, options: options)
       } catch let error as NodeError where error.kind == .configuration {
         throw DeployFailure.configuration("\(name): \(error.description)")
       } catch let error as NodeError {

@@ -11,8 +11,12 @@ enum DeployEvent: String {
   case back
   case gone
   case killed
+  /// It was handed over: another process of it goes on.
+  case replaced
   /// Events of the whole network.
   case running
+  case reloading
+  case handingOver = "handing-over"
   case stopping
   case done
 }

@@ -1,8 +1,9 @@
 import DemoServer
 import Glibc
+import Proxy
 import Topology
 
-/// Runs the processes of a network until a signal stops it. One thread, one loop.
+/// Runs the processes of a network until a signal stops it (SIGHUP and SIGUSR2 go to the nodes). One thread, one loop.
 struct Supervisor {
   private var nodes: [SupervisedNode]
   private let topology: Topology
@@ -13,6 +14,8 @@ struct Supervisor {
   private let lifeline: Int32
   private let lifelineEnd: Int32
   private var showedTable = false
+  /// Standard input was a terminal at the start.
+  private let hadTerminal = isatty(0) == 1
 
   /// How long the table waits for nodes that are still starting.
   private static let settling = Duration.seconds(15)
@@ -23,13 +26,14 @@ struct Supervisor {
     self.nodes = nodes
     self.topology = topology
     self.report = report
-    signals = ProcessSignals.descriptor([SIGTERM, SIGINT, SIGHUP, SIGCHLD])
+    signals = ProcessSignals.descriptor([SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD])
     _ = fcntl(signals, F_SETFL, O_NONBLOCK)
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw DeployFailure.runtime("no pipe: \(String(cString: strerror(errno)))") }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     lifeline = ends[0]
     lifelineEnd = ends[1]
+    Orphans.adopt()
   }
 
   /// Starts everything, tells what happens, and stops everything on a signal.
@@ -91,14 +95,36 @@ struct Supervisor {
     _ = poll(&waiting, nfds_t(waiting.count), milliseconds)
   }
 
-  /// Reads all signals; true when one of them asks to stop.
+  /// Reads all signals; true when one of them asks to stop. SIGHUP is passed on to the nodes, unless it tells that the terminal is gone,
+  /// and so is SIGUSR2.
   private func takeStopSignal() -> Bool {
     var asked = false
     var byte: UInt8 = 0
     while read(signals, &byte, 1) == 1 {
-      if Int32(byte) != SIGCHLD { asked = true }
+      switch Int32(byte) {
+      case SIGCHLD: break
+      case SIGHUP where !hadTerminal || isatty(0) == 1:
+        passOn(SIGHUP, .reloading, "the nodes read the topology again")
+      case SIGUSR2: passOn(SIGUSR2, .handingOver, "the nodes hand over to new processes")
+      default: asked = true
+      }
     }
     return asked
+  }
+
+  private func passOn(_ signal: Int32, _ event: DeployEvent, _ text: String) {
+    report.event(event, node: nil, text: text)
+    for node in nodes where node.role != .demoServer {
+      if let child = node.child { kill(child.pid, signal) }
+    }
+  }
+
+  /// The process that a node was handed over to, if there is one.
+  private func successor(of node: SupervisedNode) -> pid_t? {
+    let known = nodes.compactMap { $0.child?.pid }
+    return Successor.find(
+      arguments: node.arguments + ["--supervised"], parents: [getpid()] + [node.child?.pid].compactMap { $0 },
+      known: known)
   }
 
   /// Passes on what the children wrote, and notes those that ended.
@@ -109,6 +135,12 @@ struct Supervisor {
       let ending = child.ending()
       passOn(child.drainErrorOutput(), of: index, isLast: ending != nil)
       guard let ending else { continue }
+      if ending == .exited(0), let next = successor(of: nodes[index]) {
+        nodes[index].child = ChildProcess(pid: next, errorOutput: child.errorOutput)
+        nodes[index].pid = next
+        report.event(.replaced, node: nodes[index], text: "\(nodes[index].name) goes on as process \(next)")
+        continue
+      }
       close(child.errorOutput)
       nodes[index].child = nil
       nodes[index].state = .stopped(silent: false)
@@ -186,7 +218,11 @@ struct Supervisor {
     var mayWait = true
     for role in DeployRole.allCases {
       let tier = nodes.indices.filter { nodes[$0].role == role }
-      for index in tier { if let child = nodes[index].child { kill(child.pid, SIGTERM) } }
+      for index in tier {
+        guard let child = nodes[index].child else { continue }
+        if let next = successor(of: nodes[index]) { kill(next, SIGTERM) }
+        kill(child.pid, SIGTERM)
+      }
       let deadline = ContinuousClock.now + Self.stopping
       while tier.contains(where: { nodes[$0].child != nil }) {
         wait(milliseconds: 50)
@@ -205,6 +241,11 @@ struct Supervisor {
       let ending = child.ending()
       _ = child.drainErrorOutput()
       guard let ending else { continue }
+      if let next = successor(of: nodes[index]) {
+        nodes[index].child = ChildProcess(pid: next, errorOutput: child.errorOutput)
+        nodes[index].pid = next
+        continue
+      }
       close(child.errorOutput)
       nodes[index].child = nil
       nodes[index].state = .stopped(silent: true)

@@ -84,7 +84,7 @@ struct PKISubject: Equatable {
   var hosts: [String]
   var addresses: [String]
 
-  /// Every office, director, balancer and server, in the order of the topology.
+  /// Every office, director, balancer, server, relay, and server of a relay that is reached by TLS, in the order of the topology.
   static func all(of topology: Topology) -> [PKISubject] {
     func subject(_ name: String, _ listen: [Listen], _ others: [Address?]) -> PKISubject {
       PKISubject(name: name, addresses: listen.map(\.address.value) + others.compactMap { $0 })
@@ -95,6 +95,17 @@ struct PKISubject: Equatable {
         subjects.append(subject(node.name, node.listen, [node.advertise?.value, node.monitor?.value]))
       }
       subjects += site.servers.map { subject($0.name, [], [$0.base]) }
+    }
+    for relay in topology.relays {
+      subjects.append(subject(relay.name, relay.listen, [relay.monitor?.value]))
+      // Clients of a relay ask for the names it chooses by.
+      for name in relay.pools.flatMap(\.serverNames) where !subjects[subjects.count - 1].hosts.contains(name.value) {
+        subjects[subjects.count - 1].hosts.append(name.value)
+      }
+      for server in relay.servers + relay.pools.flatMap(\.servers)
+      where server.tls?.value.isOn == true && !subjects.contains(where: { $0.name == server.name }) {
+        subjects.append(subject(server.name, [], [server.address?.value]))
+      }
     }
     return subjects
   }

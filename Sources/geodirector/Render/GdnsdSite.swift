@@ -43,7 +43,10 @@ struct GdnsdSite {
           mend: "write \"listen:\" or \"advertise:\" with one")
       }
       var check = Check(isMonitor: false, port: service.port ?? 0)
-      if let monitor = director.monitorAddress, Self.bare(monitor) == text, let port = monitor.port {
+      // gdnsd speaks no TLS.
+      if director.monitorTLS == nil, let monitor = director.monitorAddress, Self.bare(monitor) == text,
+        let port = monitor.port
+      {
         check = Check(isMonitor: true, port: port)
       }
       entries.append(Entry(name: director.name, address: service, text: text, check: check))

@@ -126,6 +126,12 @@ struct TopologySimulate: ParsableCommand {
     if topology.sites.isEmpty {
       throw ValidationError("the network has no site: what relays carry is not simulated, only requests of users.")
     }
+    if !topology.relays.isEmpty, format == .text {
+      let names = topology.relays.map(\.name).joined(separator: ", ")
+      FileHandle.standardError.write(
+        Data(
+          "note: relays are not simulated: what is behind them is reached as if they were not there (\(names))\n".utf8))
+    }
     if geography { return try geography(topology) }
     if let explore { return try self.explore(topology, count: explore) }
     let scenarios = topology.scenarios.isEmpty ? BuiltInScenarios.scenarios(of: topology) : topology.scenarios

@@ -100,12 +100,18 @@ struct NetworkText {
   private var relays: TextTable {
     var table = TextTable(["name", "address", "check", "servers"])
     for relay in topology.relays {
-      let servers = relay.servers.map { server in
-        "\(server.name) \(server.address?.value.serviceText ?? "-")" + (server.isBackup ? " (backup)" : "")
+      func texts(_ servers: [RelayServer]) -> String {
+        servers.map { server in
+          "\(server.name) \(server.address?.value.serviceText ?? "-")" + (server.isBackup ? " (backup)" : "")
+        }.joined(separator: ", ")
       }
+      var servers = relay.pools.map { pool in
+        pool.serverNames.map(\.value).joined(separator: " ") + ": " + texts(pool.servers)
+      }
+      if !relay.servers.isEmpty { servers.append((relay.pools.isEmpty ? "" : "others: ") + texts(relay.servers)) }
       table.add([
         relay.name, relay.listen.map(\.address.value.description).joined(separator: ", "), relay.check?.text ?? "none",
-        servers.joined(separator: ", "),
+        servers.joined(separator: "; "),
       ])
     }
     return table

@@ -16,8 +16,15 @@ struct PlanText {
     if plan.user != nil || plan.group != nil {
       field("runs as", "user \(plan.user ?? "unchanged"), group \(plan.group ?? "of the user")")
     }
-    field("monitor", plan.monitor?.description ?? "none")
+    if plan.chroot != nil || plan.pidPath != nil {
+      field("process", "root \(plan.chroot ?? "of the machine"), pid file \(plan.pidPath ?? "none")")
+    }
+    field(
+      "monitor", (plan.monitor?.description ?? "none") + (plan.monitorTLS.map { " (\($0.summary))" } ?? ""))
     if let admin = plan.admin { field("commands", admin.socketPath) }
+    if let page = plan.statusPage {
+      field("status page", "\(page.address)\(page.path), user \(page.user), password in \(page.password.text)")
+    }
     if let notify = plan.notify {
       field("notify", "\(notify.command.joined(separator: " ")), every \(notify.interval.text) at most")
     }
@@ -67,7 +74,11 @@ struct PlanText {
 
   private func lines(of application: ApplicationPlan) -> [String] {
     let hosts = application.hosts.isEmpty ? "every host" : application.hosts.joined(separator: ", ")
-    var lines = ["", plan.role == .relay ? "connections" : "application \(application.name): \(hosts)"]
+    var lines = ["", "application \(application.name): \(hosts)"]
+    if plan.role == .relay {
+      let isAll = plan.applications.count == 1 && application.hosts.isEmpty
+      lines[1] = isAll ? "connections" : "connections to \(application.hosts.isEmpty ? "any other name" : hosts)"
+    }
     func field(_ name: String, _ value: String) { lines.append("  " + padded(name) + value) }
     if plan.role != .relay { field("cookie", application.cookie.map(cookie) ?? "none") }
     let pool = application.pool

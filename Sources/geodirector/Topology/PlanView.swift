@@ -93,9 +93,14 @@ struct PlanView: Encodable {
     var checkIntervalMilliseconds: Double
   }
   var name, role, network, digest: String
-  var user, group: String?
+  var user, group, chroot, pidfile: String?
+  var monitorTLS: ListenerTLS?
   var site, monitor, adminSocket: String?
   var notifyCommand: [String]?
+  struct StatusPage: Encodable {
+    var address, path, user, password: String
+  }
+  var statusPage: StatusPage?
   var geo: Geo?
   var listeners: [Listener]
   var applications: [App]
@@ -115,8 +120,14 @@ extension PlanView {
     monitor = plan.monitor?.description
     user = plan.user
     group = plan.group
+    chroot = plan.chroot
+    pidfile = plan.pidPath
+    monitorTLS = plan.monitorTLS.map(ListenerTLS.init)
     adminSocket = plan.admin?.socketPath
     notifyCommand = plan.notify?.command
+    statusPage = plan.statusPage.map {
+      StatusPage(address: $0.address.description, path: $0.path, user: $0.user, password: $0.password.text)
+    }
     geo = plan.geo.map { geo in
       Geo(
         use: geo.use == .tiers ? "tiers" : "redirects", database: geo.databasePath, sites: geo.sites.map(\.name),

@@ -25,10 +25,11 @@ struct TopologyExplain: ParsableCommand {
         geodirector topology explain topologies/two-sites.yaml --at OP1 --down SITE1 --fresh --format json
         geodirector topology explain public.yaml --at ENTRY --client 81.2.69.160
         geodirector topology explain redirecting.yaml --at SD1 --client 81.2.69.160
+        geodirector topology explain topologies/tcp-relays.yaml --at syslog --down syslog-prod-site
       """)
 
   @OptionGroup var topology: TopologyFileArgument
-  @Option(help: "The office or director (or balancer) that the user asks.") var at: String
+  @Option(help: "The office or director (or balancer, or relay) that the user asks.") var at: String
   @Option(help: "The host asked for. Default: that of the first application.") var host: String?
   @Option(help: "The request's field Cookie.") var cookie = ""
   @Option(help: "The method.") var method = "GET"
@@ -38,11 +39,13 @@ struct TopologyExplain: ParsableCommand {
   var client: String?
   @Option(
     help: ArgumentHelp(
-      "What is down: elements, or sites with everything at them, with commas between.", valueName: "name,..."))
+      "What is down: elements, sites with everything at them, or servers of relays, with commas between.",
+      valueName: "name,..."))
   var down: [String] = []
   @Option(
     help: ArgumentHelp(
-      "A link that is cut: OP1:SITE1 both ways, 'OP1>SITE1' one way. May be repeated.", valueName: "link"))
+      "A link that is cut: OP1:SITE1 both ways, 'OP1>SITE1' one way; or RELAY:SERVER. May be repeated.",
+      valueName: "link"))
   var cut: [String] = []
   @Flag(help: "Nobody has noticed yet what is down or cut.") var fresh = false
   @Option(help: "text or json.") var format = Format.text

@@ -34,6 +34,8 @@ class Entry:
     begin: float
     # Who connected, where that is another than the client.
     peer: str | None = None
+    # The server or site that its cookie names; None: none that is known.
+    named: str | None = None
 
     @property
     def attempts(self) -> int:
@@ -54,7 +56,8 @@ def parse(line: str) -> Entry | None:
     retries = int(match["connections"].split("/")[-1].lstrip("+"))
     return Entry(match["client"], match["node"], match["application"], match["server"], times, int(match["status"]),
                  int(match["bytes"].lstrip("+")), match["termination"], retries, match["request"], match["tier"],
-                 match["site"], match["why"], int(match["away"] or 0), date.timestamp(), match["peer"])
+                 match["site"], match["why"], int(match["away"] or 0), date.timestamp(), match["peer"],
+                 None if match["request_cookie"] == "-" else match["request_cookie"])
 
 
 def entries(lines) -> list[Entry]:

@@ -55,6 +55,12 @@ class NamespaceRange:
         return _MOVABLE.sub(move, address)
 
 
+def fixed(text: str) -> list[str]:
+    """Loopback addresses in a text that no range stands for: two tests with them would meet."""
+    return [address for address in re.findall(r"\b127\.\d+\.\d+\.\d+\b(?!/)", text)
+            if not address.startswith("127.0.0.") and not _MOVABLE.fullmatch(address)]
+
+
 def moved(value, where):
     """A topology with every address moved to the range `where`."""
     if isinstance(value, dict):

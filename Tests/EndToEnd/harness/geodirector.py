@@ -30,7 +30,7 @@ class Geodirector:
     def prepare(self, topology: Topology, folder: pathlib.Path):
         certificates = folder / "pki"
         self.file = topology.with_certificates_in(certificates).write(folder / "topology.yaml")
-        if topology.is_secure:
+        if topology.names_certificates:
             subprocess.run([binary(), "pki", "init", self.file, "--directory", certificates], check=True, stdout=subprocess.DEVNULL)
 
     def command(self, spec: NodeSpec, topology: Topology, folder: pathlib.Path) -> list[str]:

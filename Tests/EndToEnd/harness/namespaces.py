@@ -66,6 +66,18 @@ class Namespace:
         return value
 
 
+@contextlib.contextmanager
+def lone(purpose: str):
+    """A namespace with nothing but its own loopback, gone at the end."""
+    space = Namespace(f"gd{os.getpid()}-{purpose}")
+    _ip("netns", "add", space.name)
+    try:
+        _ip("-n", space.name, "link", "set", "lo", "up")
+        yield space
+    finally:
+        _ip("netns", "delete", space.name)
+
+
 class Fabric:
     """Groups of hosts, each with its addresses, and a router between them whose paths can be cut."""
 

@@ -27,6 +27,12 @@ def split(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _monitor(entry) -> tuple[str, int] | None:
+    """Where it answers; of one that others reach elsewhere, its own address."""
+    monitor = entry.get("monitor")
+    return monitor and split(monitor["address"] if isinstance(monitor, dict) else monitor)
+
+
 def _listen(entry) -> tuple[str, int]:
     listen = entry["listen"]
     first = listen[0] if isinstance(listen, list) else listen
@@ -42,7 +48,11 @@ class Topology:
     @classmethod
     def read(cls, name: str) -> "Topology":
         """One of the repository's files, by name."""
-        return cls(yaml.safe_load((REPOSITORY / "topologies" / f"{name}.yaml").read_text()))
+        from .addresses import fixed
+
+        text = (REPOSITORY / "topologies" / f"{name}.yaml").read_text()
+        assert not fixed(text), f"{name}.yaml has addresses that tests beside each other would share: {fixed(text)}"
+        return cls(yaml.safe_load(text))
 
     def scaled(self, scale: float) -> "Topology":
         """The same network with every duration multiplied by `scale`."""
@@ -52,6 +62,11 @@ class Topology:
     def is_secure(self) -> bool:
         """Offices are reached by TLS, and so is all behind them."""
         return any(isinstance(listen, dict) and "tls" in listen for office in self.data.get("offices", []) for listen in office["listen"])
+
+    @property
+    def names_certificates(self) -> bool:
+        """Files of pki/ are to be made."""
+        return self.with_certificates_in(pathlib.Path("/")).data != self.data
 
     def with_certificates_in(self, folder: pathlib.Path) -> "Topology":
         """The same with the files of pki/ in another folder."""
@@ -82,13 +97,15 @@ class Topology:
             kept = first["listen"][0] if isinstance(first["listen"], list) and isinstance(first["listen"][0], dict) else {}
             second["listen"] = [kept | {"address": f"{address}:{port}"}]
             if "monitor" in first:
-                second["monitor"] = f"{address}:{split(first['monitor'])[1]}"
+                place = f"{address}:{_monitor(first)[1]}"
+                second["monitor"] = first["monitor"] | {"address": place} if isinstance(first["monitor"], dict) else place
             site["directors"] = [first, second]
             for other in data["sites"]:
                 for node in other["balancers"]:
-                    for listen in node["listen"]:
+                    for listen in [*node["listen"], node.get("monitor")]:
                         # Who may come to a balancer with TLS.
-                        if first["name"] in (names := (listen.get("tls") or {}).get("client-names", [])):
+                        tls = (listen.get("tls") or {}) if isinstance(listen, dict) else {}
+                        if first["name"] in (names := tls.get("client-names", [])):
                             names.append(second["name"])
         # Links name sites and offices, so nothing else changes.
         return Topology(data)
@@ -113,7 +130,7 @@ class Topology:
             found[entry["name"]] = NodeSpec(entry["name"], role, site, service, monitor, tuple(preference))
 
         for entry in self.data.get("relays", []):
-            add(entry, "relay", None, _listen(entry), entry.get("monitor") and split(entry["monitor"]))
+            add(entry, "relay", None, _listen(entry), _monitor(entry))
         for site in self.data.get("sites", []):
             for server in site["servers"]:
                 if "host" in server:
@@ -125,10 +142,9 @@ class Topology:
                     add(server, "demo-server", site["name"], split(server["address"]), None)
             for role, key in (("site-balancer", "balancers"), ("site-director", "directors")):
                 for entry in site.get(key, []):
-                    monitor = entry.get("monitor")
-                    add(entry, role, site["name"], _listen(entry), monitor and split(monitor))
+                    add(entry, role, site["name"], _listen(entry), _monitor(entry))
         for entry in self.data.get("offices", []):
             preference = entry.get("preference", self.site_names)
             sites = preference.get("sites", self.site_names) if isinstance(preference, dict) else preference
-            add(entry, "office-proxy", None, _listen(entry), entry.get("monitor") and split(entry["monitor"]), sites)
+            add(entry, "office-proxy", None, _listen(entry), _monitor(entry), sites)
         return found

@@ -40,6 +40,23 @@ struct RoundRobinTests {
     for (one, next) in zip(sequence, sequence.dropFirst()) { #expect(one != next) }
   }
 
+  @Test(arguments: [[1, 1], [1, 1, 1], [16, 16, 32], [2, 1, 1], [9, 9, 9, 9, 9, 9, 9]] as [[Int32]])
+  func `laps that are alike hold what laps made anew would, also after a server was passed over`(_ weights: [Int32]) {
+    let fixture = BalancingFixture(.roundRobin, weights: weights)
+    let total = Int(
+      weights.reduce(0, +) / WeightedServer.commonDivisor(weights.map { WeightedServer(index: 0, weight: $0) }))
+    let first = fixture.sequence(total)
+    for round in 0..<200 {
+      #expect(fixture.sequence(total) == first, "round \(round)")
+    }
+    #expect(fixture.select(excluding: [first[0]]) != first[0])
+    #expect(fixture.select() == first[0], "it keeps its turn")
+    let later = fixture.counts(total * 200, servers: weights.count)
+    for (count, weight) in zip(later, weights) {
+      #expect(abs(count - 200 * Int(weight) * total / Int(weights.reduce(0, +))) <= 2)
+    }
+  }
+
   @Test func `a change of weights loses nobody their place`() {
     // The weight of a bystander changes after every selection: the two others still alternate evenly.
     let fixture = BalancingFixture(.roundRobin, weights: [100, 100, 1])

@@ -94,7 +94,7 @@ import Topology
     let core = CoreFixture(PlanBuilder.balancer())
     core.believe(.maintenance, of: "W14")
     let before = (0..<300).map { core.serve(cookie: "W14", session: "s\($0)") }
-    core.shared.health.publish(core.server("W12"), HealthSnapshot(weight: 2))
+    core.shared.publish(core.server("W12"), HealthSnapshot(weight: 2))
     core.pool.refreshIfNeeded(now: core.now)
     #expect((0..<300).map { core.serve(cookie: "W14", session: "s\($0)") } == before)
   }

@@ -59,7 +59,7 @@ final class CoreFixture {
     for name in names {
       let index = server(name)
       let weight = Int32(plan.pool.servers[Int(index)].weight) * Int32(ServerHealth.weightScale)
-      shared.health.publish(index, belief.snapshot(weight: weight))
+      shared.publish(index, belief.snapshot(weight: weight))
     }
     pool.refreshIfNeeded(now: now)
   }

@@ -93,7 +93,7 @@ import Topology
   // MARK: Drains
 
   private func drain(_ core: CoreFixture, _ name: String, until deadline: Int64?, admit: Bool = false) {
-    core.shared.health.publish(
+    core.shared.publish(
       core.server(name), HealthSnapshot(admit: admit, weight: 16, drainDeadline: deadline, isChecked: true))
     core.pool.refreshIfNeeded(now: core.now)
   }

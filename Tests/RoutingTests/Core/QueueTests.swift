@@ -340,7 +340,7 @@ import Topology
     var waits = Exchange()
     #expect(other.begin(&waits, waiter: 1).hasPrefix("queue"))
     // The one that gives the slot does not know it yet.
-    other.shared.health.publish(core.server("S1L2"), Belief.ownUsersOnly.snapshot(weight: 256))
+    other.shared.publish(core.server("S1L2"), Belief.ownUsersOnly.snapshot(weight: 256))
     core.finish(&holders[1])
     other.pool.refreshIfNeeded(now: other.now)
     #expect(other.pool.nextGranted() == 1)

@@ -18,7 +18,7 @@ class Crossings:
 
     in_flight: int
     crossed: list[Record]
-    # Groups of crossings of one office that nothing could have told apart: those begun before the first one's end.
+    # Groups of crossings of one office that nothing could have told apart: those begun before the first answer to one of them.
     waves: dict[str, int]
     allowed_waves: int
 
@@ -41,11 +41,12 @@ def crossings_after(records: list[Record], timeline: Timeline, failure: float, u
 
 
 def waves_of(crossed) -> dict[str, int]:
-    """Waves by office of (office, begin, end)."""
+    """Waves by node of (node, begin, end): what a node begins before it has an answer to one of a wave belongs to that wave."""
     waves: dict[str, int] = {}
-    ends: dict[str, float] = {}
-    for office, begin, end in sorted(crossed, key=lambda one: one[1]):
-        if begin >= ends.get(office, float("-inf")):
-            waves[office] = waves.get(office, 0) + 1
-            ends[office] = end
+    answered: dict[str, float] = {}
+    for node, begin, end in sorted(crossed, key=lambda one: one[1]):
+        if begin >= answered.get(node, float("-inf")):
+            waves[node] = waves.get(node, 0) + 1
+            answered[node] = end
+        answered[node] = min(answered[node], end)
     return waves

@@ -14,37 +14,43 @@ class LoggedCrossings:
     by_office: dict[str, int]
     waves: dict[str, int]
     allowed_waves: int
-    # Requests that a director sent to another site's balancers, be it in vain.
-    by_director: int
-    # Requests that had reached an office before the failure and ended after it.
-    in_flight: int
-    offices: int
+    # Requests that directors sent to another site's balancers, be it in vain; their waves, and how many each may have.
+    by_director: dict[str, int]
+    director_waves: dict[str, int]
+    allowed_director_waves: dict[str, int]
 
     @property
     def kept(self) -> bool:
-        """The offices keep to their waves, and directors send no more than one of each wave and what was in flight."""
+        """Offices and directors keep to their waves."""
         return (all(count <= self.allowed_waves for count in self.waves.values())
-                and self.by_director <= self.offices * self.allowed_waves + self.in_flight)
+                and all(count <= self.allowed_director_waves[node] for node, count in self.director_waves.items()))
 
 
 def logged_crossings(entries: list[Entry], specs, site: str, failure: float, failed: float, until: float,
                      interval: float) -> LoggedCrossings:
     """Judges lines begun from `failed` (the last of the servers was gone) to `until`; times as in the log. What directors
-    send elsewhere counts from `failure`, when the first may have gone. Only for networks entered through offices."""
-    by_office, sent, in_flight, by_director = {}, [], 0, 0
+    send elsewhere counts from `failure`, when the first may have gone. Only for networks entered through offices.
+
+    A director of the failed site has a wave for each of an office, others have their own. How many requests make a wave is
+    not judged: all users of the failed site may ask before its first answer is there, which takes a handshake or two where
+    connections have to be made for it.
+    """
+    by_office, sent, by_director, crossed = {}, [], {}, []
+    allowed = 1 + int((until - failed) / interval)
+    offices = sum(spec.role == "office-proxy" for spec in specs.values())
+    may = {name: allowed * (offices if spec.site == site else 1)
+           for name, spec in specs.items() if spec.role == "site-director"}
     for entry in entries:
         spec = specs[entry.node]
         if spec.role == "office-proxy":
             attempts = attempts_at(site, spec, entry)
-            if entry.begin < failed <= entry.end or failure <= entry.begin < failed:
-                in_flight += 1
-            elif failed <= entry.begin < until and attempts:
+            if failed <= entry.begin < until and attempts:
                 by_office[entry.node] = by_office.get(entry.node, 0) + attempts
                 sent.append((entry.node, entry.begin, entry.end))
-        elif spec.role == "site-director" and failure <= entry.begin < until:
-            by_director += entry.away > 0
-    return LoggedCrossings(by_office, waves_of(sent), 1 + int((until - failed) / interval), by_director, in_flight,
-                           sum(spec.role == "office-proxy" for spec in specs.values()))
+        elif spec.role == "site-director" and failure <= entry.begin < until and entry.away:
+            by_director[entry.node] = by_director.get(entry.node, 0) + 1
+            crossed.append((entry.node, entry.begin, entry.end))
+    return LoggedCrossings(by_office, waves_of(sent), allowed, by_director, waves_of(crossed), may)
 
 
 def attempts_at(site: str, office, entry: Entry) -> int:

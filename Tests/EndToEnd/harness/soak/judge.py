@@ -8,7 +8,7 @@ from ..judges.errors import DOUBT_SECONDS
 # Resident memory may grow by this from the end of the warm-up: allocators keep pages, the pools fill to their bounds.
 GROWTH, GROWTH_KIB = 0.20, 12 * 1024
 # A killed node takes the lines with it that it has not yet written (they are written every 25 ms), and a busy machine is late.
-UNWRITTEN_SECONDS = 0.2
+UNWRITTEN_SECONDS = 1.0
 # A connection that had ended shows it at once; one that ends later had swallowed the request.
 STALE_SECONDS = 2.0
 # Habits of users (`load`) whose requests may not be repeated.
@@ -22,6 +22,54 @@ def complete_lines(name: str, text: str, kills: int) -> list[str]:
     if text and not text.endswith("\n") and not kills:
         bad.append(text.splitlines()[-1])
     return [f"{name}: {len(bad)} broken log lines, {kills} kills: {bad[0][:200]!r}"] if len(bad) > kills else []
+
+
+# A refusal of a full queue is judged by the slots of so long before it, and by servers that have been up since longer than checks and a
+# slow machine need to find that out.
+LOOK_SECONDS, SETTLED_SECONDS = 0.3, 3.0
+# Requests last so long at most. Those under way at a node that is killed have no line, those at a server are tried elsewhere, and their
+# lines do not tell of it any more.
+LASTING_SECONDS = 15.0
+
+
+def idle_beside_queue(entries: list, servers: dict[str, list[str]], places: int, timeline, clock: float = 0.0) -> tuple[list[str], int]:
+    """Nobody is refused a slot, or waits for one in vain, while a server that would have taken the request has one free all the time.
+    What is wrong, and how many refusals could be judged. `entries`: the lines of balancers, each with `servers` of its own that take `places` requests at once from it. `clock`: what the timeline's
+    clock shows when the lines' shows 0."""
+    held: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for entry in entries:
+        if not entry.termination.startswith("sQ"):
+            held.setdefault((entry.node, entry.server), []).append((entry.begin + sum(max(0, time) for time in entry.times[:2]) / 1000, entry.end))
+    busy = {key: _full_spans(spans, places) for key, spans in held.items()}
+    wrong, judged = [], 0
+    for entry in entries:
+        if not entry.termination.startswith("sQ") or entry.node not in servers:
+            continue
+        begin = min(entry.begin + max(0, entry.times[0]) / 1000, entry.end - LOOK_SECONDS)
+        since, until = begin - SETTLED_SECONDS + clock, entry.end + LASTING_SECONDS + clock
+        # Whoever belongs to one server waits for that one, if it is there; where it is not, the rest of the line does not tell.
+        fit = [entry.named] if entry.named else servers[entry.node]
+        known = [server for server in fit if server in servers[entry.node] and not timeline.fell_out({entry.node, server}, since, until)]
+        judged += bool(known)
+        for server in known:
+            if not any(first <= entry.end and last >= begin for first, last in busy.get((entry.node, server), [])):
+                wrong.append(f"{entry} although {server} had a free slot for {entry.end - begin:.2f} s")
+                break
+    return wrong, judged
+
+
+def _full_spans(spans: list[tuple[float, float]], places: int) -> list[tuple[float, float]]:
+    """When so many of the spans, or more, were going on at once. Times are told in milliseconds: what ends in the one in which another
+    begins counts as going on."""
+    steps = sorted([(begin - 0.001, 1) for begin, _ in spans] + [(end + 0.001, -1) for _, end in spans])
+    full, count, since = [], 0, 0.0
+    for at, step in steps:
+        if count < places <= count + step:
+            since = at
+        if count >= places > count + step:
+            full.append((since, at))
+        count += step
+    return full
 
 
 def answers(asked: list) -> list[str]:

@@ -177,6 +177,12 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
         wrong += judge.answers(asked) + judge.accounted(asked, lines)
         errors, excuses = judge.server_errors(asked, behind + lines, network.timeline, set(watched))
         wrong += errors
+        own = {name: network.names("demo-server", network.specs[name].site) for name in network.names("site-balancer")}
+        idle_slots, refusals = judge.idle_beside_queue([entry for entry in behind if entry.node in own], own, PLACES, network.timeline,
+                                                       time.monotonic() - time.time())
+        # Lines tell less than all: a request that a server's death sent elsewhere held a slot that no line tells of.
+        if len(idle_slots) > max(3, refusals // 50):
+            wrong.append(f"{len(idle_slots)} of {refusals} requests refused beside a free slot: {idle_slots[0]}")
     ends: dict[str, int] = {}
     for one in asked:
         key = f"{one.end} {one.status // 100}xx" if one.end == "answered" else one.end
@@ -185,7 +191,8 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
         + ", ".join(f"{count} {key}" for key, count in sorted(ends.items())))
     say(f"{sum(faults.kills.values())} kills, {faults.hangs} hangs; most at once: "
         + ", ".join(f"{value} {count}" for count, value in peak.items()))
-    say("answers 5xx: " + (", ".join(f"{count} {why}" for why, count in sorted(excuses.items())) or "none that are excused"))
+    say("answers 5xx: " + (", ".join(f"{count} {why}" for why, count in sorted(excuses.items())) or "none that are excused")
+        + f"; {refusals} refusals of balancers judged by their servers' slots")
     for name in office_names:
         node = watched[name]
         say(f"{name}: descriptors {idle[name]} idle, {ended[name][0]} at the end; memory {warm.get(name, (0, 0))[1]} KiB after the warm-up")

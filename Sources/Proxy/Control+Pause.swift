@@ -1,0 +1,157 @@
+internal import CReactor
+internal import Glibc
+internal import Logging
+internal import Reactor
+internal import Synchronization
+internal import Topology
+
+/// Whether the node listens.
+enum Pause: Equatable {
+  case listening
+  /// The kernel drops arrivals; handshakes under way end by then.
+  case muting(until: Int64)
+  /// The workers take what is queued.
+  case leaving
+  /// Nobody listens: others may take the addresses.
+  case paused
+  /// As before, but it is to listen again, and tries then: somebody else had an address.
+  case resuming(next: Int64)
+
+  /// Something is due soon.
+  var isMoving: Bool { self != .listening && self != .paused }
+}
+
+/// SIGTTOU and SIGTTIN: the addresses are left to another process for a while, connections go on.
+///
+/// The sockets stay bound and listen no more. Others may take such an address if they allow its reuse, as servers do (SO_REUSEADDR);
+/// to listen again needs no privilege.
+extension Control {
+  mutating func pauseListening() {
+    let name = shared.plan.name
+    finishTakeOver()
+    guard !isStopping else { return logger.notice("\(name) stops: SIGTTOU changes nothing") }
+    guard !isHandingOver else {
+      return logger.warning("\(name) is being handed over: SIGTTOU changes nothing; try again")
+    }
+    switch pause {
+    case .listening: break
+    case .resuming:
+      logger.notice("\(name) does not try to listen any more")
+      pause = .paused
+      return
+    case .muting, .leaving, .paused: return logger.notice("\(name) has stopped listening already")
+    }
+    logger.notice(
+      "\(name) stops listening: connections go on; SIGTTIN resumes, SIGUSR1 ends it with its last connection")
+    notifier?.status("\(name) has stopped listening")
+    for socket in generation.sockets { _ = cr_listener_mute(socket.descriptor) }
+    pause = .muting(until: handshakesOver)
+  }
+
+  mutating func resumeListening() {
+    let name = shared.plan.name
+    guard !isStopping else { return logger.notice("\(name) stops: SIGTTIN changes nothing") }
+    switch pause {
+    case .listening: logger.notice("\(name) listens: SIGTTIN changes nothing")
+    case .resuming: break
+    // Nobody has left the queues yet: the kernel takes arrivals again.
+    case .muting:
+      for socket in generation.sockets { _ = cr_listener_unmute(socket.descriptor) }
+      pause = .listening
+      logger.notice("\(name) listens again")
+    case .leaving, .paused: pause = .resuming(next: now)
+    }
+  }
+
+  mutating func advancePause() {
+    switch pause {
+    case .listening, .paused: break
+    case .muting(let until):
+      guard now >= until else { return }
+      shared.pause(true)
+      pause = .leaving
+    case .leaving: if shared.listening.load(ordering: .acquiring) == 0 { leave() }
+    case .resuming(let next):
+      // The workers have to be gone first.
+      guard now >= next, shared.listening.load(ordering: .acquiring) == 0 else { return }
+      if generation.lock >= 0 { leave() }
+      resume()
+    }
+  }
+
+  /// The queues are empty: the sockets listen no more, and the node's name is free.
+  private mutating func leave() {
+    if let monitorDescriptor {
+      var peer = cr_address()
+      while case let descriptor = cr_accept(monitorDescriptor, &peer), descriptor >= 0 {
+        monitorAccepted(Int(descriptor))
+      }
+      reactor.close(monitorSocket)
+      monitorSocket = .none
+    }
+    for socket in generation.sockets { socket.stopListening() }
+    _ = cr_close(generation.lock)
+    generation.lock = -1
+    if case .leaving = pause { pause = .paused }
+    logger.notice("\(shared.plan.name) has stopped listening")
+  }
+
+  private mutating func resume() {
+    var listening: [NodeSocket] = []
+    do throws(NodeError) {
+      let lock = try generation.acquireLock()
+      do throws(NodeError) {
+        for socket in generation.sockets {
+          try socket.listenAgain(for: shared.plan.name)
+          listening.append(socket)
+        }
+      } catch {
+        for socket in listening { socket.stopListening() }
+        _ = cr_close(lock)
+        throw error
+      }
+      generation.lock = lock
+    } catch {
+      if !isResumeToldInVain {
+        logger.error(
+          "\(shared.plan.name) cannot listen again: \(error.description); it tries every second until SIGTTOU or SIGUSR1"
+        )
+        isResumeToldInVain = true
+      }
+      pause = .resuming(next: now + 1_000_000_000)
+      return
+    }
+    isResumeToldInVain = false
+    for socket in listening { _ = cr_listener_unmute(socket.descriptor) }
+    pause = .listening
+    shared.pause(false)
+    listenForMonitor()
+    logger.notice("\(shared.plan.name) listens again")
+    notifier?.status("\(shared.plan.name) serves")
+  }
+}
+
+extension NodeSocket {
+  /// Others may have the address; a Unix socket is moved aside.
+  fileprivate func stopListening() {
+    if case .unix(let path) = address {
+      if !path.hasPrefix("@") { rename(path, path + Self.aside) }
+      return
+    }
+    _ = cr_listener_pause(descriptor)
+  }
+
+  private static let aside = ".paused"
+
+  fileprivate func listenAgain(for node: String) throws(NodeError) {
+    var status: Int32 = 0
+    if case .unix(let path) = address {
+      // Not over what somebody else has put there.
+      if !path.hasPrefix("@"), link(path + Self.aside, path) != 0 { status = errno == EEXIST ? EADDRINUSE : errno }
+      if status == 0 { unlink(path + Self.aside) }
+    } else {
+      status = -cr_listener_resume(descriptor, Self.backlog)
+    }
+    if status != 0 { throw Self.failure(status, at: address, for: node) }
+  }
+}

@@ -1,0 +1,167 @@
+internal import CReactor
+internal import Glibc
+internal import Reactor
+internal import Topology
+
+/// The line between a process that hands its sockets over and the one that takes them.
+///
+/// ```
+/// old                                   new
+/// header, sockets, end of sockets  -->  reads the topology, binds what is new, starts its workers
+///                                  <--  prepared
+/// state                            -->  goes on from there, serves
+///                                  <--  ready, and what it does not use
+/// finishes what it has, ends
+/// ```
+///
+/// Either side ends it all by closing the line before `ready`. A message is a letter and text; its descriptors stand for its lines.
+struct HandOverLine {
+  /// What a message is.
+  enum Kind: UInt8 {
+    case header = 0x48
+    case sockets = 0x53
+    case end = 0x45
+    case prepared = 0x50
+    case state = 0x4D
+    case ready = 0x52
+    case failed = 0x46
+  }
+
+  struct Message {
+    var kind: Kind
+    var text: String
+    var descriptors: [Int32]
+  }
+
+  /// The form of the messages. A program that does not know it takes nothing over.
+  static let version = "geodirector-hand-over 1"
+  /// The environment's variable with the number of the line's descriptor.
+  static let variable = "GEODIRECTOR_HANDOVER"
+  /// That number, in the new process.
+  static let target: Int32 = 3
+  private static let bytesMax = 128 * 1024
+  /// Descriptors of one message.
+  static let descriptorsMax = 100
+
+  let descriptor: Int32
+
+  /// False: the other side has gone.
+  @discardableResult
+  func send(_ kind: Kind, _ text: String = "", _ descriptors: [Int32] = []) -> Bool {
+    let bytes = [kind.rawValue] + Array(text.utf8.prefix(Self.bytesMax - 1))
+    return cr_send_message(descriptor, bytes, bytes.count, descriptors, Int32(descriptors.count)) == 0
+  }
+
+  /// The next message; why there is none.
+  func receive(milliseconds: Int32) throws(NodeError) -> Message {
+    var bytes = [UInt8](repeating: 0, count: Self.bytesMax)
+    var descriptors = [Int32](repeating: -1, count: Int(CR_DESCRIPTORS_MAX))
+    var count: Int32 = 0
+    let status = cr_receive_message(descriptor, &bytes, bytes.count, &descriptors, &count, milliseconds)
+    let received = Array(descriptors.prefix(Int(count)))
+    guard status > 0, let kind = Kind(rawValue: bytes[0]) else {
+      for descriptor in received { _ = cr_close(descriptor) }
+      let why =
+        switch status {
+        case 0, -ECONNRESET: "it has gone"
+        case -ETIMEDOUT: "it said nothing for \(milliseconds / 1_000) s"
+        case 1...: "it spoke another language"
+        default: "\(SystemError(code: status))"
+        }
+      throw NodeError(kind: .system, description: why)
+    }
+    let text = String(decoding: bytes[1..<Int(status)], as: UTF8.self)
+    return Message(kind: kind, text: text, descriptors: received)
+  }
+
+  func close() { _ = cr_close(descriptor) }
+}
+
+/// What a process is given by the one that it takes over from.
+final class Inheritance {
+  private let line: HandOverLine
+  private(set) var sockets: [NodeSocket] = []
+  /// Descriptors by what they are of: `lock NAME`, `admin PATH`, `log PATH`.
+  private var others: [String: Int32] = [:]
+  private static let milliseconds: Int32 = 10_000
+
+  /// What was handed over; nil: nothing was.
+  static func take() throws(NodeError) -> Inheritance? {
+    guard let text = getenv(HandOverLine.variable).map({ String(cString: $0) }) else { return nil }
+    // Programs that are run from here have no part in it.
+    unsetenv(HandOverLine.variable)
+    guard let descriptor = Int32(text), descriptor > 2, fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 else { return nil }
+    return try Inheritance(HandOverLine(descriptor: descriptor))
+  }
+
+  private init(_ line: HandOverLine) throws(NodeError) {
+    self.line = line
+    let header = try Self.next(line)
+    guard header.kind == .header, header.text == HandOverLine.version else {
+      line.send(.failed, "it does not know this form of hand-over (\(header.text.prefix(40)))")
+      throw NodeError(
+        kind: .system, description: "the process before hands over in a form that this program does not know")
+    }
+    while case let message = try Self.next(line), message.kind == .sockets {
+      for (entry, descriptor) in zip(message.text.split(separator: "\n"), message.descriptors) {
+        if entry.hasPrefix("socket "), let address = try? Address(parsing: String(entry.dropFirst(7))) {
+          sockets.append(NodeSocket(address: address, descriptor: descriptor))
+        } else {
+          others[String(entry)] = descriptor
+        }
+      }
+    }
+  }
+
+  private static func next(_ line: HandOverLine) throws(NodeError) -> HandOverLine.Message {
+    do throws(NodeError) {
+      return try line.receive(milliseconds: milliseconds)
+    } catch {
+      throw NodeError(kind: .system, description: "nothing was handed over by the process before: \(error.description)")
+    }
+  }
+
+  /// What stands for this, to be used; nil: it was not handed over.
+  func take(_ what: String) -> Int32? { others.removeValue(forKey: what) }
+
+  /// Everything is prepared: what the process before knows. Nil: it told nothing that can be read, for this reason.
+  func awaitState() throws(NodeError) -> Result<HandOverState, NodeError> {
+    line.send(.prepared)
+    let message = try Self.next(line)
+    guard message.kind == .state else {
+      throw NodeError(kind: .system, description: "the process before goes on by itself")
+    }
+    guard let file = message.descriptors.first else {
+      return .failure(NodeError(kind: .system, description: "it told nothing"))
+    }
+    defer { _ = cr_close(file) }
+    let size = cr_file_size(file)
+    guard size > 0, size <= HandOverState.bytesMax else {
+      return .failure(NodeError(kind: .system, description: "it is not readable"))
+    }
+    var bytes = [UInt8](repeating: 0, count: Int(size))
+    var count = 0
+    while count < bytes.count {
+      let more = bytes.withUnsafeMutableBytes { read(file, $0.baseAddress! + count, $0.count - count) }
+      if more < 0 && errno == EINTR { continue }
+      if more <= 0 { break }
+      count += more
+    }
+    return HandOverState.read(Array(bytes.prefix(count)))
+  }
+
+  /// The node serves. What it does not use is closed here, and told.
+  func ready(using used: [NodeSocket]) {
+    let unused = sockets.filter { socket in !used.contains { $0.descriptor == socket.descriptor } }
+    for socket in unused { _ = cr_close(socket.descriptor) }
+    for descriptor in others.values { _ = cr_close(descriptor) }
+    line.send(.ready, unused.map { "\($0.address)" }.joined(separator: "\n"))
+    line.close()
+  }
+
+  /// The node cannot serve.
+  func fail(_ why: String) {
+    line.send(.failed, why)
+    line.close()
+  }
+}

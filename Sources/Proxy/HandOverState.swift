@@ -1,0 +1,160 @@
+internal import Foundation
+internal import Routing
+internal import Synchronization
+internal import Topology
+
+/// What a process knows and another one goes on with: what its servers are believed to be, what operators have ordered, where its
+/// workers' balancing stands, what it has counted. Everything goes by names.
+///
+/// Times are those of the machine's monotonic clock, or nanoseconds since 1970.
+struct HandOverState: Codable {
+  /// The form that this program writes, and the only one that it reads: another one is passed over, and the process starts without.
+  static let version = 1
+  /// Bytes at most: 100,000 servers have room.
+  static let bytesMax = 256 << 20
+
+  struct CheckResult: Codable {
+    var began: Int64
+    var succeeded: Bool
+  }
+  struct Server: Codable {
+    var application: String
+    var name: String
+    var address: String
+    var health: ServerHealth.Memory
+    var since: Int64
+    var reason: String
+    var admission, liveness: CheckResult?
+  }
+  struct Order: Codable {
+    var state: UInt8
+    var deadline: Int64?
+    var since: Int64
+    var reason: String
+  }
+  struct Learned: Codable {
+    var application: String
+    var cookie: String
+    var attributes: [UInt8]
+  }
+
+  var version = Self.version
+  var servers: [Server]
+  var order: Order
+  var workers: [WorkerMemory]
+  var counters: [String: Int]
+  var learned: [Learned]
+
+  private struct Version: Decodable { var version: Int }
+
+  /// The bytes; nil: they would be too many.
+  var bytes: [UInt8]? {
+    guard let data = try? JSONEncoder().encode(self), data.count <= Self.bytesMax else { return nil }
+    return Array(data)
+  }
+
+  /// What the bytes say, or why they say nothing.
+  static func read(_ bytes: [UInt8]) -> Result<HandOverState, NodeError> {
+    let data = Data(bytes)
+    func failure(_ text: String) -> Result<HandOverState, NodeError> {
+      .failure(NodeError(kind: .system, description: text))
+    }
+    guard let version = try? JSONDecoder().decode(Version.self, from: data) else {
+      return failure("it is not readable")
+    }
+    guard version.version == Self.version else {
+      return failure("it is in form \(version.version), this program reads form \(Self.version)")
+    }
+    guard let state = try? JSONDecoder().decode(HandOverState.self, from: data) else {
+      return failure("it is not readable")
+    }
+    return .success(state)
+  }
+}
+
+extension NodeCounters {
+  /// The counts by name.
+  var all: [String: Int] {
+    [
+      "cookies-not-written": cookieNotWritten.load(ordering: .relaxed),
+      "cookies-forged": cookiesForged.load(ordering: .relaxed), "redirects": redirects.load(ordering: .relaxed),
+      "log-lines-dropped": logLinesDropped.load(ordering: .relaxed),
+    ]
+  }
+
+  /// Counts on from these.
+  func add(_ counts: [String: Int]) {
+    for (name, count) in counts where count > 0 {
+      switch name {
+      case "cookies-not-written": cookieNotWritten.wrappingAdd(count, ordering: .relaxed)
+      case "cookies-forged": cookiesForged.wrappingAdd(count, ordering: .relaxed)
+      case "redirects": redirects.wrappingAdd(count, ordering: .relaxed)
+      case "log-lines-dropped": logLinesDropped.wrappingAdd(count, ordering: .relaxed)
+      // Of a later version.
+      default: break
+      }
+    }
+  }
+}
+
+extension Control {
+  /// What another process is to go on with.
+  func handOverState() -> HandOverState {
+    let plan = shared.plan
+    var servers: [HandOverState.Server] = []
+    var learned: [HandOverState.Learned] = []
+    for (application, planned) in plan.applications.enumerated() {
+      if let cookie = planned.cookie?.name, let attributes = shared.learned[application].get() {
+        learned.append(HandOverState.Learned(application: planned.name, cookie: cookie, attributes: attributes))
+      }
+      for (server, entry) in planned.pool.servers.enumerated() {
+        let history = histories[application][server]
+        servers.append(
+          HandOverState.Server(
+            application: planned.name, name: entry.name, address: "\(entry.address)",
+            health: health[application][server].memory, since: history.since, reason: history.reason,
+            admission: history.admission.map { HandOverState.CheckResult(began: $0.began, succeeded: $0.succeeded) },
+            liveness: history.liveness.map { HandOverState.CheckResult(began: $0.began, succeeded: $0.succeeded) }))
+      }
+    }
+    return HandOverState(
+      servers: servers,
+      order: HandOverState.Order(
+        state: nodeOrder.state.rawValue, deadline: nodeOrder.deadline, since: nodeOrder.since, reason: nodeOrder.reason),
+      workers: shared.toldMemories, counters: shared.counters.all, learned: learned)
+  }
+
+  /// Goes on with what another process knew. Before anybody is served, and before any check.
+  mutating func goOn(from state: HandOverState) {
+    let plan = shared.plan
+    let places = PlanPlaces(plan)
+    for known in state.servers {
+      guard let place = places.place(known.application, known.name) else { continue }
+      let server = plan.applications[place.application].pool.servers[place.server]
+      let isSame = known.address == "\(server.address)"
+      health[place.application][place.server] = ServerHealth(
+        plan: server, memory: isSame ? known.health : known.health.ofOperator, now: now)
+      var history = ServerHistory(since: known.since)
+      history.reason = known.reason
+      history.admission = known.admission.map { ($0.began, $0.succeeded) }
+      history.liveness = known.liveness.map { ($0.began, $0.succeeded) }
+      histories[place.application][place.server] = history
+      for probe in probesOf[place.application][place.server] where isSame {
+        let memory = probes[probe].check == .liveness ? known.health.liveness : known.health.admission
+        if let memory { probes[probe].state = CheckState(plan: probes[probe].plan, memory: memory) }
+      }
+    }
+    nodeOrder = NodeOrder(
+      state: OperatorState(rawValue: state.order.state) ?? .ready, deadline: state.order.deadline,
+      since: state.order.since, reason: state.order.reason)
+    for known in state.learned {
+      for (application, planned) in plan.applications.enumerated()
+      where planned.name == known.application && planned.cookie?.name == known.cookie {
+        shared.learned[application].set(known.attributes)
+      }
+    }
+    shared.counters.add(state.counters)
+    shared.inherited.withLock { $0 = state.workers }
+    publishAll(in: shared)
+  }
+}

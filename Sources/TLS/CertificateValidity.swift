@@ -1,0 +1,67 @@
+internal import COpenSSL
+public import Topology
+
+/// When a certificate is good.
+public struct CertificateValidity: Sendable, Equatable {
+  /// Its file.
+  public var path: String
+  /// First and last second, as Unix time.
+  public var begin, end: Int64
+
+  /// Days before its end from which on a certificate is warned of: half of what renewal by ACME leaves (30 days), so that whoever reads
+  /// it knows that the renewal has failed more than once.
+  public static let daysMax: Int64 = 14
+
+  /// With these dates.
+  public init(path: String, begin: Int64, end: Int64) {
+    self.path = path
+    self.begin = begin
+    self.end = end
+  }
+
+  /// What is doubtful about the dates at a Unix second. Of a short-lived certificate the last third is soon, or it would warn all its life.
+  public func warning(now: Int64) -> TLSWarning? {
+    if end < now { return .expired(path: path, since: end) }
+    if begin > now { return .notYetValid(path: path, from: begin) }
+    if end - now < min(Self.daysMax * 86_400, (end - begin) / 3) { return .expiresSoon(path: path, at: end) }
+    return nil
+  }
+
+  /// What is doubtful about the dates of certificates that can be read here; nothing of files that are not there, or not ours to read.
+  public static func warnings(_ plans: [CertificatePlan], now: Int64) -> [TLSWarning] {
+    plans.flatMap { plan -> [TLSWarning] in
+      guard let files = try? CertificateFiles.all([plan]).files else { return [] }
+      return files.compactMap { entry in
+        guard let credential = try? Credential(entry, now: now, dates: .all) else { return nil }
+        return credential.validity.warning(now: now)
+      }
+    }
+  }
+}
+
+/// Which certificates are taken although they are not good yet, or no more.
+///
+/// At the start all are: a node that does not come back after a power cut, because a certificate ran out while it was up, serves nobody,
+/// while one that shows it serves whoever does not look, and all that comes by its other listeners. A change of files is another matter:
+/// there is something better to go on with.
+enum DatePolicy {
+  /// All.
+  case all
+  /// Those that are in use already, as long as their files do not change.
+  case only([FileStamp])
+
+  func takes(_ path: String) -> Bool {
+    switch self {
+    case .all: true
+    case .only(let stamps): stamps.contains(FileStamp(path))
+    }
+  }
+}
+
+extension [CertificateValidity] {
+  /// The files of those that are not good now, as they were read.
+  func outOfDate(now: Int64, among stamps: [FileStamp]) -> [FileStamp] {
+    let paths = filter { $0.begin > now || $0.end < now }.map(\.path)
+    return stamps.filter { paths.contains($0.path) }
+  }
+}

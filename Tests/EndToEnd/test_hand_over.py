@@ -1,0 +1,282 @@
+"""SIGUSR2: another process of the program takes the sockets over, and goes on from what this one knows."""
+
+import base64
+import contextlib
+import glob
+import os
+import pathlib
+import re
+import signal
+import stat
+import threading
+
+import pytest
+
+from harness import sanitizer, waiting
+from harness.raw import RawConnection, get
+from harness.reloaded import REFUSED, HandedOver, Load
+from harness.tcp import echo
+from test_systemd import Manager
+
+pytestmark = [pytest.mark.own, pytest.mark.timeout(90)]
+GOES_ON = "goes on in this process"
+ASK = "GET / HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n"
+
+
+@pytest.fixture
+def node(request, tmp_path):
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    with contextlib.ExitStack() as stack:
+        yield lambda **more: stack.enter_context(HandedOver(tmp_path, **more)).run()
+
+
+def new_users(node) -> set[str]:
+    return {node.asked() for _ in range(16)}
+
+
+@pytest.mark.threads
+def test_what_is_under_way_ends_in_the_old_process_and_the_new_one_knows_what_it_knew(node):
+    node = node(names=("A", "B", "C"), session={"name": "JSESSIONID", "mode": "prefix"})
+    release = threading.Event()
+
+    def serve(exchange):
+        if exchange.request.first("Upgrade"):
+            exchange.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+            echo(exchange.socket)
+            return exchange.close()
+        if "slow" in exchange.request.line:
+            release.wait(30)
+        return exchange.answer(headers=[("X-Origin", exchange.origin.name)])
+
+    for origin in node.origins.values():
+        origin.handler = serve
+    node.origins["A"].stop()
+    assert node.asked("JSESSIONID=A~1") in "BC"
+    waiting.until(lambda: node.server("A")["health"] == "down", "A down")
+    node.admin("drain B because new disk")
+    node.admin("drain N because moving out")
+    before, counted = node.status(), node.counts()["cookies-not-written"]
+    assert counted > 0
+    with RawConnection(node.address, 30) as waits, RawConnection(node.address, 30) as tunnel:
+        waits.send("GET /slow HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n")
+        tunnel.send("GET /tunnel HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+        assert b"101" in tunnel._until(b"\r\n\r\n")
+        waiting.until(lambda: node.origins["C"].received, "the slow request at its server")
+        first = node.hand_over()
+        second = node.hand_over()
+        assert node.node.runs
+        after = node.status()
+        for old, new in zip(before["pools"][0]["servers"], after["pools"][0]["servers"]):
+            for key in ("name", "state", "health", "reason", "since"):
+                assert old[key] == new[key], key
+        assert (after["state"], after["reason"]) == ("drain", "moving out")
+        assert node.counts()["cookies-not-written"] >= counted
+        assert new_users(node) == {"C"}
+        tunnel.send(b"ping")
+        assert tunnel.exactly(4) == b"ping"
+        release.set()
+        assert waits.answer().status == 200
+    node.wait_gone(first)
+    node.wait_gone(second)
+    assert node.node.process.wait(20) == 0
+    assert new_users(node) == {"C"}
+    assert os.path.exists(node.folder / "N.sock")
+    # It is a node like any other.
+    node.site["servers"][2]["weight"] = 3
+    node.reload()
+    assert new_users(node) == {"C"}
+
+
+def test_round_robin_goes_on_in_the_new_process(node, tmp_path):
+    single = HandedOver(tmp_path, names=("A", "B", "C", "D", "E"))
+    single.workers = 1
+    with single:
+        single.run()
+        taken = []
+        for _ in range(4):
+            taken += [single.asked() for _ in range(3)]
+            single.wait_gone(single.hand_over())
+        assert sorted(taken[:5]) == list("ABCDE") and taken == [taken[index % 5] for index in range(12)], taken
+
+
+@pytest.mark.threads
+def test_hand_overs_under_load_fail_no_request(node):
+    node = node(names=("A", "B", "C"))
+    with Load(node.address) as load:
+        for _ in range(8 if not sanitizer.chosen() else 3):
+            node.wait_gone(node.hand_over())
+            answers = load.answers
+            waiting.until(lambda: load.answers > answers + 20, "answers of the new process")
+    assert not load.failures, (len(load.failures), load.failures[:5])
+
+
+def test_the_new_process_reads_the_topology_anew(node):
+    node = node(names=("A", "B"))
+    host = node.address[0]
+    node.entry["listen"] = [f"{host}:8080", f"{host}:8090"]
+    node.site["servers"].pop()
+    node.write()
+    node.wait_gone(node.hand_over())
+    assert get((host, 8090)).status == 200 and new_users(node) == {"A"}
+    node.entry["listen"] = f"{host}:8080"
+    node.write()
+    node.wait_gone(node.hand_over())
+    with pytest.raises(ConnectionRefusedError):
+        get((host, 8090))
+    assert new_users(node) == {"A"}
+
+
+def spoiled_file(node):
+    node.write("geodirector: 1\nsites: [\n")
+    return "it has gone; it ended with 78"
+
+
+def gone_program(node):
+    node.program.unlink()
+    return "cannot be started: No such file"
+
+
+def script(node, text):
+    node.program.unlink()
+    node.program.write_text(f"#!/bin/sh\n{text}\n")
+    node.program.chmod(node.program.stat().st_mode | stat.S_IXUSR)
+
+
+def crashing_program(node):
+    script(node, "kill -SEGV $$")
+    return "it has gone; it ended with 139"
+
+
+def hanging_program(node):
+    script(node, "exec sleep 60")
+    return "it said nothing for"
+
+
+def taken_address(node):
+    node.entry["listen"] = [f"{node.address[0]}:8080", "198.51.100.77:8080"]
+    node.write()
+    return "198.51.100.77:8080 is no address of this machine"
+
+
+def older_program(node):
+    """It knows another form of the line only."""
+    script(node, "exit 64")
+    return "it ended with 64"
+
+
+@pytest.mark.parametrize("spoil", [spoiled_file, gone_program, crashing_program, hanging_program, taken_address, older_program],
+                         ids=lambda spoil: spoil.__name__)
+def test_a_process_that_does_not_take_over_changes_nothing(node, spoil):
+    node = node()
+    with RawConnection(node.address) as kept:
+        kept.send(ASK)
+        assert kept.answer().status == 200
+        expected = spoil(node)
+        node.hand_over(GOES_ON)
+        assert expected in node.node.tail(), node.node.tail()
+        kept.send(ASK)
+        answer = kept.answer()
+        assert answer.status == 200 and answer.first("Connection") is None
+    assert node.node.runs and new_users(node) == {"A", "B"}
+    assert "ok" in node.admin("drain A")
+    assert new_users(node) == {"B"}
+
+
+def test_a_stop_right_after_a_hand_over_stops_both(node):
+    node = node()
+    first = node.hand_over()
+    os.kill(first, signal.SIGTERM)
+    node.wait_gone(first)
+    assert new_users(node) == {"A", "B"}
+    second = node.current
+    os.kill(second, signal.SIGTERM)
+    node.wait_gone(second)
+    assert not os.path.exists(node.folder / "N.sock")
+
+
+def test_the_service_manager_is_told_of_the_new_process(node, tmp_path, monkeypatch):
+    manager = Manager(str(tmp_path / "notify"), abstract=False)
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.name)
+    node = node()
+    assert manager.told()["MAINPID"] == str(node.current)
+    first = node.hand_over()
+    assert manager.told()["RELOADING"] == "1"
+    told = manager.told()
+    assert (told["READY"], told["MAINPID"]) == ("1", str(node.current))
+    node.wait_gone(first)
+    os.kill(node.current, signal.SIGTERM)
+    assert manager.told() == {"STOPPING": "1"}
+    node.wait_gone(node.current)
+
+
+@pytest.mark.threads
+def test_the_pid_file_and_the_status_page_go_over_too(node, tmp_path):
+    single = HandedOver(tmp_path)
+    (tmp_path / "password").write_text("secret\n")
+    page = single.range.map("127.0.1.1")
+    single.entry["pidfile"] = str(tmp_path / "{node}.pid")
+    single.entry["status-page"] = {"listen": f"{page}:8082", "user": "operator", "password": f"file:{tmp_path}/password"}
+    known = [("Authorization", "Basic " + base64.b64encode(b"operator:secret").decode())]
+
+    def shown(port, headers=known) -> int:
+        return get((page, port), "/", headers=headers).status
+
+    def written() -> int:
+        return int((tmp_path / "N.pid").read_text())
+
+    with single:
+        single.run()
+        assert written() == single.current and shown(8082) == 200 and shown(8082, []) == 401
+        first = single.hand_over()
+        assert written() == single.current != first and shown(8082) == 200
+        single.wait_gone(first)
+        assert written() == single.current and shown(8082) == 200
+        # In place: at another port, and then with another password at the same.
+        single.entry["status-page"]["listen"] = f"{page}:8083"
+        single.reload()
+        assert shown(8083) == 200
+        waiting.until(lambda: not waiting.listens((page, 8082)), "the end of the former page")
+        (tmp_path / "other").write_text("other\n")
+        single.entry["status-page"]["password"] = f"file:{tmp_path}/other"
+        single.reload()
+        waiting.until(lambda: shown(8083) == 401, "the former password refused")
+        assert shown(8083, [("Authorization", "Basic " + base64.b64encode(b"operator:other").decode())]) == 200
+        # None is made without its password, and nothing changes.
+        single.entry["status-page"]["password"] = f"file:{tmp_path}/missing"
+        single.reload(REFUSED)
+        assert single.said("the password of the status page of N") and shown(8083) == 401
+        second = single.hand_over(GOES_ON)
+        assert single.current == second and written() == second
+    waiting.until(lambda: not (tmp_path / "N.pid").exists(), "the end of the pid file")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_stop_while_the_new_process_is_about_to_serve_stops_the_node_and_silences_nobody(node, stop):
+    node = node()
+    node.data["defaults"][node.role]["grace"] = "1s"
+    # It waits there when it knows everything, until somebody opens the other end.
+    pipe = node.folder / "pipe"
+    os.mkfifo(pipe)
+    node.entry["pidfile"] = str(pipe)
+    node.write()
+    first = node.current
+    os.kill(first, signal.SIGUSR2)
+    waiting.until(lambda: waits_for_a_writer(first), "the new process at its pid file")
+    os.kill(first, stop)
+    # Both have the sockets, and the one that serves goes on until the other does.
+    for _ in range(20):
+        assert node.asked() in "AB"
+    os.close(os.open(pipe, os.O_WRONLY))
+    waiting.until(lambda: node.said("is served by process"), "the new process in its place")
+    node.current = int(re.findall(r"is served by process (\d+)", node.node.err.read_text())[-1])
+    node.wait_gone(first)
+    node.wait_gone(node.current)
+    assert not os.path.exists(node.folder / "N.sock") and not pipe.exists()
+
+
+def waits_for_a_writer(process: int) -> bool:
+    """A child of the process is in the middle of opening a pipe."""
+    children = [pathlib.Path(path).read_text().split() for path in glob.glob(f"/proc/{process}/task/*/children")]
+    channels = [path for child in sum(children, []) for path in glob.glob(f"/proc/{child}/task/*/wchan")]
+    return any(pathlib.Path(path).read_text() == "wait_for_partner" for path in channels)

@@ -1,0 +1,180 @@
+"""The ready-made networks behind geodirector and behind HAProxy with the rendered configuration: the same requests, the same decisions."""
+
+import contextlib
+
+import pytest
+
+from harness import waiting
+from harness.geodirector import Geodirector
+from harness.network import Network
+from harness.raw import RawConnection, get
+from harness.rendered import Rendered, counted
+from harness.topology import Topology
+
+pytestmark = pytest.mark.timeout(180)
+SYSTEMS = {"geodirector": Geodirector, "HAProxy": Rendered}
+
+
+class Running(Network):
+    """A network of either system, and what a user sees of it."""
+
+    def seen(self, entry: str, cookies: str = "", times: int = 8):
+        """Statuses, servers and how often, cookies that are set."""
+        sets = set()
+
+        def ask():
+            answer = get(self.specs[entry].service, headers=[("Cookie", cookies)] if cookies else [])
+            # Ids of sessions are the application's own; what stands before them is ours.
+            sets.update(value.split(";")[0].split("~")[0] for value in answer.all("Set-Cookie")
+                        if not value.startswith("JSESSIONID=") or "~" in value)
+            return answer.json["server"] if answer.status == 200 else answer.status
+
+        counts = counted(ask, times)
+        return dict(sorted((str(name), count) for name, count in counts.items())), sorted(sets)
+
+    def wait_for(self, entry: str, is_so, what: str, cookies: str = ""):
+        waiting.until(lambda: is_so(set(self.seen(entry, cookies, 4)[0])), what, 30)
+
+    def wait_new_user_site(self, *_):
+        """Whoever comes first waits for what the test asks."""
+
+
+@pytest.fixture
+def both(tmp_path):
+    with contextlib.ExitStack() as stack:
+        def starter(name: str, change=lambda data: None) -> dict[str, Running]:
+            networks = {}
+            for word, system in SYSTEMS.items():
+                folder = tmp_path / word
+                folder.mkdir()
+                topology = Topology.read(name).scaled(0.1)
+                change(topology.data)
+                topology.data["admin"] = {"socket": f"{folder}/{{node}}.command"}
+                networks[word] = stack.enter_context(Running(topology, system(), folder))
+            return networks
+
+        yield starter
+
+
+def same(networks, entry, cookies="", times=8, only=None):
+    """What both do, which must be the same. `only`: a part of it, where the algorithm is free."""
+    found = {word: network.seen(entry, cookies, times) for word, network in networks.items()}
+    parts = {word: only(*seen) if only else seen for word, seen in found.items()}
+    assert parts["geodirector"] == parts["HAProxy"], f"with {cookies!r}: {found}"
+    return found["geodirector"]
+
+
+def everywhere(networks, do):
+    for network in networks.values():
+        do(network)
+
+
+def servers(found, _):
+    """Which servers, not how often."""
+    return set(found)
+
+
+def test_a_web_farm(both):
+    farm = both("web-farm")
+    for value in "ABCD":
+        assert same(farm, "LB1", f"SERVERID={value}") == ({f"web{value}": 8}, [])
+    # Both keep who has no cookie at one server; at which is a matter of their hashes.
+    assert len(same(farm, "LB1", only=lambda found, _: len(found))[0]) == 1
+    everywhere(farm, lambda network: network.kill("webB"))
+    everywhere(farm, lambda network: network.wait_for("LB1", lambda found: "webB" not in found and found <= {"webA", "webC", "webD"},
+                                                      "webB replaced", "SERVERID=B"))
+    same(farm, "LB1", "SERVERID=A")
+    assert same(farm, "LB1", "SERVERID=B", only=lambda found, sets: ("webB" in found, len(sets)))[1]
+
+
+def test_a_pair_of_balancers(both):
+    pair = both("web-farm-pair")
+    for value in "ABCD":
+        assert same(pair, "LB2", f"JSESSIONID={value}~1")[0] == {f"web{value}": 8}
+    found = {word: network.seen("LB2", times=76)[0] for word, network in pair.items()}
+    assert found["geodirector"] == {"webA": 12, "webB": 12, "webC": 26, "webD": 26}
+    assert all(abs(found["HAProxy"][name] - count) <= 1 for name, count in found["geodirector"].items()), found
+
+
+def test_a_farm_behind_a_balancer_of_layer_4(both):
+    farm = both("web-farm-layer4")
+    for value in "ABCD":
+        assert same(farm, "LB1", f"JSESSIONID={value}~1")[0] == {f"web{value}": 8}
+    for network in farm.values():
+        place = network.specs["LB1"].service
+        with RawConnection(place, source=place[0].rsplit(".", 1)[0] + ".253") as connection:
+            answer = connection.ask()
+        assert answer.status == 200 and b"server" not in answer.body
+
+
+def test_a_farm_behind_https(both):
+    farm = both("web-farm-https")
+    assert same(farm, "LB1") == ({"webA": 2, "webB": 2, "webC": 2, "webD": 2}, [f"SERVERID={value}" for value in "ABCD"])
+    for word, network in farm.items():
+        # HAProxy marks only what it takes for an answer that a cache would store.
+        told = get(network.specs["LB1"].service).first("Cache-Control")
+        assert told == "private" or word == "HAProxy" and told is None
+        assert get(network.specs["LB1"].service, headers=[("Cookie", "SERVERID=A")]).first("Cache-Control") is None
+    assert " nocache" in farm["HAProxy"].system.files["LB1"].read_text()
+
+
+def test_a_soft_stop_by_a_second_port(both):
+    farm = both("soft-stop-by-port")
+    assert same(farm, "LB1", only=servers)[0].keys() == {"webA", "webB", "webC", "webD"}
+    # Long enough that the server serves on for as long as the test looks.
+    everywhere(farm, lambda network: network.nodes["webA"].soft_stop())
+    everywhere(farm, lambda network: network.wait_for("LB1", lambda found: "webA" not in found, "no new users at webA"))
+    assert same(farm, "LB1", "SERVERID=A") == ({"webA": 8}, [])
+    assert same(farm, "LB1", only=servers)[0].keys() == {"webB", "webC", "webD"}
+
+
+def test_a_soft_stop_by_a_file(both):
+    farm = both("soft-stop-by-file")
+    assert same(farm, "LB1", "SERVERID=C") == ({"webC": 8}, [])
+    everywhere(farm, lambda network: network.kill("webC"))
+    everywhere(farm, lambda network: network.wait_for("LB1", lambda found: found == {"webA", "webB", "webD"} or found and "webC" not in found,
+                                                      "webC replaced", "SERVERID=C"))
+    assert "webC" not in same(farm, "LB1", "SERVERID=C", only=lambda found, sets: ("webC" in found, bool(sets)))[0]
+
+
+def test_a_backup_site(both):
+    pair = both("backup-server")
+    assert same(pair, "puppet00", times=12) == ({"web1": 12}, [])
+    everywhere(pair, lambda network: network.kill("web1"))
+    everywhere(pair, lambda network: network.wait_for("puppet00", lambda found: found == {"web2"}, "the backup"))
+    assert same(pair, "puppet00") == ({"web2": 8}, [])
+    everywhere(pair, lambda network: network.start("web1"))
+    everywhere(pair, lambda network: network.wait_for("puppet00", lambda found: found == {"web1"}, "the first server again"))
+    assert same(pair, "puppet00") == ({"web1": 8}, [])
+
+
+def test_a_cluster_of_caches(both, monkeypatch):
+    monkeypatch.setenv("STATUS_PASSWORD", "pass")
+    cluster = both("cache-cluster")
+    for cookies, name in (("SERVERID=A", "webA"), ("SERVERID=B", "webB")):
+        assert same(cluster, "proxy1", cookies) == ({name: 8}, [])
+    assert same(cluster, "proxy2") == ({"webA": 4, "webB": 4}, ["SERVERID=A", "SERVERID=B"])
+    assert same(cluster, "proxy2", "SERVERID=ZZ") == ({"webA": 4, "webB": 4}, ["SERVERID=A", "SERVERID=B"])
+
+
+def test_web_servers_that_share_an_address(both):
+    cloud = both("unicast-failover")
+    for node in ("node1", "node2", "node3"):
+        assert same(cloud, node, "SERVERID=web2") == ({"web2": 8}, [])
+        assert same(cloud, node, times=9)[0] == {"web1": 3, "web2": 3, "web3": 3}
+
+
+def test_the_multi_site_network(both):
+    world = both("multi-site")
+    everywhere(world, lambda network: network.wait_for("OP1", lambda found: all(name.startswith("W1") for name in found), "OP1 at its site"))
+    everywhere(world, lambda network: network.wait_for("OP3", lambda found: all(name.startswith("W2") for name in found), "OP3 at its site"))
+    for entry in ("OP1", "OP2", "OP3", "SD1", "SD2"):
+        for cookies, name in (("SITE=SITE1; JSESSIONID=W13~1", "W13"), ("SITE=SITE2; JSESSIONID=W22~1", "W22")):
+            assert same(world, entry, cookies)[0] == {name: 8}
+    # All servers of a site are gone: the other one's take over, and the cookie names their site.
+    everywhere(world, lambda network: network.kill("W11", "W12", "W13", "W14"))
+    for entry in ("OP1", "SD1"):
+        everywhere(world, lambda network: network.wait_for(entry, lambda found: all(name.startswith("W2") for name in found), "the other site"))
+        found = same(world, entry, only=lambda found, sets: (all(name.startswith("W2") for name in found), "SITE=SITE2" in sets))
+        assert "SITE=SITE2" in found[1]
+        same(world, entry, "SITE=SITE1; JSESSIONID=W13~1", only=lambda found, sets: (all(name.startswith("W2") for name in found), "SITE=SITE2" in sets))

@@ -77,8 +77,11 @@ def _measure(bench: Bench) -> Told:
     rows = [[name, value if isinstance(value, str) else f"{value:,.0f}",
              "" if isinstance(value, str) or name == "HAProxy" else ratio(value, reference)] for name, value in found.items()]
     ours = found["geodirector"]
+    if isinstance(ours, str):
+        # Not the processor's fault: it must serve and end in order there, too.
+        raise RuntimeError(f"geodirector under valgrind: {ours}")
     return Told(["proxy", "instructions a request", "ratio to HAProxy"], rows,
-                [("instructions per request in user space", 0.25, math.nan if isinstance(ours, str) else ours / reference)])
+                [("instructions per request in user space", 0.25, ours / reference)])
 
 
 ROW = Row("instructions", "Instructions per request in user space", _measure)

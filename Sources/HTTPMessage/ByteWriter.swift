@@ -95,13 +95,12 @@ public struct ByteWriter {
       let octet = (address &>> shift) & 0xFF
       let tens = octet / 10
       let hundreds = octet / 100
-      // Three digits and a dot, the first digit in the lowest byte; those that are zeros in front are shifted out.
-      let digits = hundreds | (tens &- hundreds &* 10) &<< 8 | (octet &- tens &* 10) &<< 16
-      let text = digits &+ 0x2E30_3030
-      let length: Int = 1 &+ (octet > 9 ? 1 : 0) &+ (octet > 99 ? 1 : 0)
-      (memory + index).storeBytes(
-        of: (text &>> UInt32(truncatingIfNeeded: (3 &- length) &* 8)).littleEndian, as: UInt32.self)
-      index &+= length &+ 1
+      // Three digits and a dot, the first digit in the lowest byte: hundreds | (tens - 10 hundreds) << 8 | (octet - 10 tens) << 16.
+      let digits = octet &<< 16 &- tens &* 0x9FF00 &- hundreds &* 0x9FF
+      // Those that are zeros in front are shifted out, but not the last.
+      let zeros = UInt32(truncatingIfNeeded: (digits | 0x1_0000).trailingZeroBitCount) & 24
+      (memory + index).storeBytes(of: ((digits &+ 0x2E30_3030) &>> zeros).littleEndian, as: UInt32.self)
+      index &+= 4 &- Int(truncatingIfNeeded: zeros &>> 3)
     }
     // Without the last dot.
     return index &- 1

@@ -1,3 +1,4 @@
+internal import CReactor
 internal import Glibc
 internal import Topology
 
@@ -24,8 +25,9 @@ enum Confinement {
     let old = realPath(".") ?? "/"
     var plan = try plan.mappingPaths { (path) throws(NodeError) in try inside(path, root, from: old) }
     var options = options
-    // The topology is read from where it is, which cannot be reached any more.
+    // The topology is where it cannot be reached any more: only another process reads it anew.
     options.source = nil
+    options.keeper = try keeper(options.command)
     if let path = plan.pidPath { plan.pidPath = absolute(path, from: old) }
     if let path = plan.admin?.socketPath { plan.admin?.socketPath = absolute(path, from: old) }
     if case .file(let path) = options.accessLog { options.accessLog = .file(absolute(path, from: old)) }
@@ -33,6 +35,19 @@ enum Confinement {
       throw NodeError(kind: .system, description: "\(root) cannot be entered: \(String(cString: strerror(errno)))")
     }
     return (plan, options)
+  }
+
+  /// Starts who starts another process of the program later: root, outside of the directory, and good for nothing else.
+  private static func keeper(_ command: [String]) throws(NodeError) -> Int32 {
+    guard let program = command.first else { return -1 }
+    var words = command.map { strdup($0) } + [nil]
+    defer { for word in words { free(word) } }
+    let line = cr_keeper_start(
+      program, &words, "\(HandOverLine.variable)=\(HandOverLine.target)", HandOverLine.target)
+    if line >= 0 { return line }
+    throw NodeError(
+      kind: .system,
+      description: "no process could be started beside the node: \(SystemError(code: line)); raise the limit on processes")
   }
 
   /// Makes the directory the root of everything, for good once root's privileges are given up.

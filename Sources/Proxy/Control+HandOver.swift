@@ -18,9 +18,6 @@ extension Control {
     guard pause == .listening else {
       return logger.warning("\(name) is not handed over: it has stopped listening; SIGTTIN first")
     }
-    guard shared.plan.chroot == nil else {
-      return logger.warning("\(name) is not handed over: behind chroot there is no program to start; restart it")
-    }
     guard !isPreparing && pending == nil else {
       return logger.warning("\(name) is not handed over: it is being reloaded, or handed over already; try again")
     }

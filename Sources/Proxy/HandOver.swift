@@ -7,6 +7,8 @@ internal import Topology
 struct HandOver {
   /// The program and its words: those of this process.
   let command: [String]
+  /// Who starts it; -1: this process.
+  let keeper: Int32
   let generation: Generation
   /// The access log's descriptor, and its path, if it is a file.
   let log: (path: String, descriptor: Int32)?
@@ -23,6 +25,7 @@ struct HandOver {
 
   init(generation: Generation, options: NodeOptions, log: AccessLog?) {
     command = options.command
+    keeper = options.keeper
     self.generation = generation
     if case .file(let path) = options.accessLog, let log {
       self.log = (path, log.descriptor)
@@ -53,16 +56,27 @@ struct HandOver {
       return try speak(line, process, state)
     } catch {
       // Whatever it is doing: its sockets are those that this process goes on with.
-      kill(process, SIGKILL)
-      var status: Int32 = 0
-      _ = cr_reap(process, &status)
+      let status = end(process)
       let ending = status == 128 + SIGKILL ? "" : "; it ended with \(status)"
       throw NodeError(
         kind: .system, description: "the new process \(process) did not take over: \(error.description)\(ending)")
     }
   }
 
+  /// Ends the other process; how it ended, if it had already.
+  private func end(_ process: Int32) -> Int32 {
+    var status: Int32 = 0
+    if keeper >= 0 {
+      _ = cr_keeper_end(keeper, &status)
+    } else {
+      kill(process, SIGKILL)
+      _ = cr_reap(process, &status)
+    }
+    return status
+  }
+
   private func spawn(_ program: String, _ end: Int32) -> Int32 {
+    if keeper >= 0 { return cr_keeper_spawn(keeper, end) }
     var words = command.map { strdup($0) } + [nil]
     defer { for word in words { free(word) } }
     return cr_spawn(program, &words, "\(HandOverLine.variable)=\(HandOverLine.target)", end, HandOverLine.target)

@@ -25,6 +25,8 @@ public struct NodeOptions: Sendable {
   public var source: PlanSource?
   /// The program's path and its words, by which another process of it is started. Empty: none can be.
   public var command: [String] = []
+  /// The line to the process that starts another of the program where this one cannot any more (chroot); -1: this one can.
+  var keeper: Int32 = -1
 
   /// Options with their defaults.
   public init(workers: Int = 0, accessLog: AccessLogTarget = .standardOutput, source: PlanSource? = nil) {

@@ -18,6 +18,7 @@ from harness import sanitizer, waiting
 from harness.certificates import Authority, SecureConnection
 from harness.geodirector import binary
 from harness.raw import get
+from harness.reloaded import HandedOver, Load, alive
 from harness.single import Single
 
 pytestmark = [pytest.mark.own, pytest.mark.timeout(60), pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")]
@@ -220,6 +221,83 @@ class TestChroot:
         single = node(prepare, user=USER, chroot=str(cage))
         # Known inside alone, so from the second look on.
         waiting.until(lambda: get(single.address).status == 200, "the name found")
+
+    @pytest.fixture
+    def caged(self, request, cage, tmp_path):
+        if request.config.getoption("--system") == "haproxy":
+            pytest.skip("behaviour of ours, not of the reference")
+        with HandedOver(tmp_path, names=("A", "B"), options={"user": USER, "chroot": str(cage), "pidfile": str(tmp_path / "pid")}) as single:
+            single.run()
+            yield single
+
+    def inside(self, single, cage):
+        process = single.serving
+        assert os.path.realpath(f"/proc/{process}/root") == str(cage)
+        assert pathlib.Path(f"/proc/{process}").stat().st_uid == pwd.getpwnam(USER).pw_uid
+        assert (single.folder / "pid").read_text() == f"{process}\n"
+
+    def keepers(self, process: int) -> list[int]:
+        return [int(pid) for pid in pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()
+                if pathlib.Path(f"/proc/{pid}/comm").read_text() == "keeper\n"]
+
+    def test_another_process_takes_over_behind_it(self, caged, cage):
+        self.inside(caged, cage)
+        with Load(caged.address) as load:
+            for _ in range(3):
+                keeper, = self.keepers(caged.serving)
+                caged.wait_gone(caged.hand_over())
+                waiting.until(lambda: not alive(keeper), "the keeper ends with its node")
+                self.inside(caged, cage)
+                answers = load.answers
+                waiting.until(lambda: load.answers > answers + 20, "answers of the new process")
+        assert not load.failures, (len(load.failures), load.failures[:5])
+
+    def test_a_new_topology_is_taken_up_by_another_process(self, caged, cage):
+        caged.site["servers"].pop()
+        before = caged.serving
+        with Load(caged.address) as load:
+            caged.write()
+            caged.hang_up("is served by process")
+            caged.found()
+            caged.wait_gone(before)
+            self.inside(caged, cage)
+            assert {caged.asked() for _ in range(8)} == {"A"}
+            caged.site["servers"][0]["weight"] = 3
+            caged.write()
+            before = caged.serving
+            told = caged.admin("reload")
+            assert told.startswith("ok\n") and "is served by process" in told
+            caged.found()
+            caged.wait_gone(before)
+            self.inside(caged, cage)
+        assert not load.failures, (len(load.failures), load.failures[:5])
+
+    def test_a_topology_that_cannot_be_used_changes_nothing(self, caged, cage):
+        before = caged.serving
+        caged.write("geodirector: 1\nsites: nowhere\n")
+        caged.hang_up("goes on in this process")
+        told = caged.admin("reload")
+        assert told.startswith("error") and "goes on in this process" in told and "sites" in told
+        assert caged.serving == before and caged.asked() in "AB"
+        self.inside(caged, cage)
+
+    def test_without_its_keeper_the_node_says_so_and_goes_on(self, caged, cage):
+        keeper, = self.keepers(caged.serving)
+        os.kill(keeper, signal.SIGKILL)
+        caged.hand_over("goes on in this process")
+        assert "its keeper has ended: restart the node" in caged.node.err.read_text()
+        self.inside(caged, cage)
+        assert caged.asked() in "AB"
+
+    def test_a_keeper_is_good_for_nothing_else(self, caged):
+        # Root, but it listens to nobody but the node: a line, and what the node was started with.
+        keeper, = self.keepers(caged.serving)
+        held = {os.readlink(f"/proc/{keeper}/fd/{number}") for number in os.listdir(f"/proc/{keeper}/fd") if int(number) > 2}
+        assert len(held) == 1 and held.pop().startswith("socket:")
+        for signal_ in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+            os.kill(keeper, signal_)
+        caged.wait_gone(caged.hand_over())
+        assert not alive(keeper)
 
     def test_root_is_not_kept_by_it(self, tmp_path):
         path = tmp_path / "topology.yaml"

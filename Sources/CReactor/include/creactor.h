@@ -165,6 +165,14 @@ int cr_spawn(const char *program, char *const *words, const char *variable, int 
 int cr_adopt_orphans(void);
 /// Waits for the end of a child: its exit status, 128 and more for a signal.
 int cr_reap(int pid, int *status);
+/// Starts a process that stays as this one is now, with its rights, root and working directory, until this one has gone. It can be asked
+/// for nothing but to start the program with these words, with one variable more in its environment and a descriptor under the number
+/// `target`, and to end it. The line to it, or -errno. Only before other threads change what it is to keep.
+int cr_keeper_start(const char *program, char *const *words, const char *variable, int target);
+/// Has it start the program: its process, or -errno.
+int cr_keeper_spawn(int keeper, int descriptor);
+/// Has it kill what it started last and wait for its end: as `cr_reap`.
+int cr_keeper_end(int keeper, int *status);
 ssize_t cr_write(int fd, const void *bytes, size_t count);
 int cr_open_append(const char *path);
 

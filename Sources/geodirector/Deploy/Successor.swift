@@ -12,12 +12,24 @@ enum Successor {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
-      guard let pid = pid_t(name), !known.contains(pid), let parent = parent(of: pid), parents.contains(parent),
+      guard let pid = pid_t(name), !known.contains(pid), let parent = starter(of: pid), parents.contains(parent),
         Array(words(of: pid).dropFirst()) == wanted
       else { continue }
       return pid
     }
     return nil
+  }
+
+  /// A process's parent; where that is a node's keeper (behind chroot), the keeper's. Nil: it has ended, or is a keeper itself.
+  private static func starter(of pid: pid_t) -> pid_t? {
+    guard !isKeeper(pid), let parent = parent(of: pid) else { return nil }
+    guard isKeeper(parent) else { return parent }
+    // A keeper ends with its node: then somebody else is the parent by now.
+    return self.parent(of: parent) ?? self.parent(of: pid)
+  }
+
+  private static func isKeeper(_ pid: pid_t) -> Bool {
+    contents(of: "/proc/\(pid)/comm") == Array("keeper\n".utf8)
   }
 
   private static func parent(of pid: pid_t) -> pid_t? {

@@ -203,10 +203,13 @@ class HandedOver(Reloaded):
         os.kill(self.current, signal.SIGUSR2)
         waiting.until(lambda: self.said(expected) > lines, f"{expected!r} in the log", 30)
         if expected == "is served by process":
-            said = re.findall(r"is served by process (\d+)", self.node.err.read_text())
-            self.current = int(said[-1])
+            self.found()
             assert self.current != before
         return before
+
+    def found(self):
+        """Who serves now, as the log says last."""
+        self.current = int(re.findall(r"is served by process (\d+)", self.node.err.read_text())[-1])
 
     def wait_gone(self, process: int):
         # Of the first process the test itself is the parent.

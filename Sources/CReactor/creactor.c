@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <sys/wait.h>
 
 #define RESULT(value) ({ __typeof__(value) _v = (value); _v < 0 ? -errno : _v; })

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -27,7 +28,6 @@
 #include <time.h>
 #include <unistd.h>
 #include <spawn.h>
-#include <stdio.h>
 #include <sys/wait.h>
 
 #define RESULT(value) ({ __typeof__(value) _v = (value); _v < 0 ? -errno : _v; })

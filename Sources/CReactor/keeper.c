@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "include/creactor.h"
 #include <errno.h>
 #include <linux/close_range.h>

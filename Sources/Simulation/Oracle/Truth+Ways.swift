@@ -32,11 +32,11 @@ extension Truth {
       let home = network.elements[Int(director.element)].site
       // Nobody but offices asks whether a director is drained: local users go to those of their site.
       let keeps = entry.site >= 0 || snapshot.keeps[Int(director.element)]
-      for balancer in steps(from: director.element, application, snapshot) {
+      for balancer in balancers(behind: director, application, snapshot) {
         let isHome = network.elements[Int(balancer.element)].site == home
         for server in steps(from: balancer.element, application, snapshot) {
           reach.hasAny = true
-          guard keeps, snapshot.keeps[Int(balancer.element)], snapshot.keeps[Int(server.element)] else { continue }
+          guard keeps, isKept(balancer, entry, snapshot), snapshot.keeps[Int(server.element)] else { continue }
           guard isHome, director.isHeard, balancer.isHeard, server.isHeard else { continue }
           reach.direct[Int(server.element) - network.firstServer] = true
           reach.heard[Int(home)] = true
@@ -58,8 +58,9 @@ extension Truth {
       var servers = [Bool](repeating: false, count: reach.detour.count)
       let isEntered = entered.contains { $0.element == director }
       if snapshot.isUp[Int(director)] && (entry.site >= 0 || snapshot.keeps[Int(director)] || isEntered) {
-        for balancer in steps(from: director, application, snapshot)
-        where balancer.isHeard && snapshot.keeps[Int(balancer.element)] {
+        let director = Step(element: director, admits: true, isHeard: true)
+        for balancer in balancers(behind: director, application, snapshot)
+        where balancer.isHeard && isKept(balancer, entry, snapshot) {
           for server in steps(from: balancer.element, application, snapshot)
           where server.isHeard && snapshot.keeps[Int(server.element)] {
             servers[Int(server.element) - network.firstServer] = true
@@ -103,6 +104,16 @@ extension Truth {
     }
     guard let office = entry.elements.first, snapshot.isUp[Int(office)] else { return [] }
     return steps(from: office, application, snapshot)
+  }
+
+  /// The balancers that a director can connect to; where users enter at balancers, the balancer itself.
+  private func balancers(behind step: Step, _ application: Int, _ snapshot: Snapshot) -> [Step] {
+    network.elements[Int(step.element)].kind == .balancer ? [step] : steps(from: step.element, application, snapshot)
+  }
+
+  /// The balancer's own users may stay. Who enters there does not ask.
+  private func isKept(_ balancer: Step, _ entry: Entry, _ snapshot: Snapshot) -> Bool {
+    snapshot.keeps[Int(balancer.element)] || entry.elements.contains(balancer.element)
   }
 
   /// The candidates of a node that run and that it can connect to, by every file that it went by.

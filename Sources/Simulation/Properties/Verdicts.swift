@@ -165,7 +165,12 @@ struct Allowances {
         relearn = max(relearn, network.pools[pool].relearning)
         for check in network.pools[pool].checks { longest = max(longest, check.plan.interval.nanosecondsClamped) }
       }
-      let below = entry.site >= 0 ? relearningByRole[2] : relearningByRole[1] + relearningByRole[2]
+      let below =
+        switch entry.elements.first.map({ network.elements[Int($0)].kind }) {
+        case .balancer: Int64(0)
+        case .director: relearningByRole[2]
+        default: relearningByRole[1] + relearningByRole[2]
+        }
       relearning.append(relearn + below)
       interval.append(max(1, longest))
       order.append(Self.order(entry, network, entry.elements.flatMap { network.nodes[Int($0)].pools }))

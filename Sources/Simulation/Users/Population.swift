@@ -45,7 +45,7 @@ struct Habits: Sendable {
 struct Entry: Sendable {
   /// The office's or site's name.
   var name: String
-  /// An office proxy, or the directors of a site in the order in which its users try them.
+  /// An office proxy, or the directors of a site in the order in which its users try them; its balancers if it has no directors.
   var elements: [Int32]
   /// The site of local users; -1 at an office.
   var site: Int32
@@ -107,12 +107,13 @@ struct Population: Sendable {
     }
     for (index, site) in topology.sites.prefix(network.ownSiteCount).enumerated() {
       let hasUsers = roll?.users.contains { $0.entry == site.name } ?? (site.traffic.users ?? 0 > 0)
-      guard hasUsers || topology.offices.isEmpty, !network.directorsOfSite[index].isEmpty,
+      let elements = network.entries(atSite: index)
+      guard hasUsers || topology.offices.isEmpty, !elements.isEmpty,
         !network.standIns.values.contains(Int32(index))
       else { continue }
       places.append(
         Place(
-          name: site.name, elements: network.directorsOfSite[index], site: Int32(index), traffic: site.traffic,
+          name: site.name, elements: elements, site: Int32(index), traffic: site.traffic,
           own: site.traffic.users))
     }
     let whole = users ?? scenario.traffic.users ?? topology.traffic.users

@@ -172,6 +172,11 @@ public final class NetworkModel: Sendable {
     return elements.indices.filter { elements[$0].site == Int32(site) }.map { Int32($0) }
   }
 
+  /// Where users at a site enter: its directors; at a site without any its balancers.
+  func entries(atSite site: Int) -> [Int32] {
+    directorsOfSite[site].isEmpty ? balancersOfSite[site] : directorsOfSite[site]
+  }
+
   /// The place of a site's or office's name.
   func place(named name: String) -> Int32? { placeNames.firstIndex(of: name).map { Int32($0) } }
 

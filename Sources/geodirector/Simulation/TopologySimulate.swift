@@ -157,6 +157,10 @@ struct TopologySimulate: ParsableCommand {
     if let trace, let most = report.scenarios.map(\.users).max(), trace >= most {
       throw ValidationError("--trace: there is no user \(trace); they are numbered from 0 to \(most - 1).")
     }
+    if report.scenarios.allSatisfy({ $0.users == 0 }) {
+      throw ValidationError(
+        "nobody uses the network, and so nothing was tried: give --users, \"users:\" above 0, or nodes that users can enter at.")
+    }
     if let plot { try Self.write(SimulationPlot(report).text, to: plot) }
     let text = SimulationText(report, .ofStandardOutput(), isFull: full)
     switch format {

@@ -147,7 +147,8 @@ def cage(monkeypatch):
         monkeypatch.setenv("ASAN_OPTIONS", os.environ["ASAN_OPTIONS"].replace("detect_leaks=1", "detect_leaks=0"))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="geodirector-cage-"))
     folder.chmod(0o755)
-    yield folder
+    with sanitizer.reports_within(folder):
+        yield folder
     shutil.rmtree(folder)
 
 

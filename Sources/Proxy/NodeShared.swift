@@ -259,7 +259,12 @@ final class AddressBook: Sendable {
 
   var generation: Int { generationValue.load(ordering: .acquiring) }
 
-  func all() -> [[[SocketAddress]]] { entries.withLock { $0 } }
+  /// A copy that shares no memory with the book. Shared arrays, not changed as long as somebody else holds them, would do as well; but
+  /// that is told by counts of references, whose operations ThreadSanitizer does not see.
+  func all() -> [[[SocketAddress]]] { entries.withLock { $0.map { $0.map { $0.map { $0 } } } } }
+
+  /// The address that is tried first. Nil: none is known.
+  func first(application: Int, server: Int) -> SocketAddress? { entries.withLock { $0[application][server].first } }
 
   /// New addresses of a server; an empty answer keeps the old ones, and the same ones keep their order.
   func update(application: Int, server: Int, _ addresses: [SocketAddress]) {

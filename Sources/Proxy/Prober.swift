@@ -70,7 +70,7 @@ extension Control {
     let probe = probes[index]
     if let fixed = AddressBook.fixed(probe.plan.address).first { return fixed }
     guard case .host(_, let port) = probe.plan.address,
-      let found = shared.addresses.all()[probe.application][probe.server].first
+      let found = shared.addresses.first(application: probe.application, server: probe.server)
     else { return nil }
     let parts = found.parts
     if parts.high == 0 && parts.low >> 32 == 0xFFFF {

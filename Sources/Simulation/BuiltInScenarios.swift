@@ -7,13 +7,14 @@ public enum BuiltInScenarios {
   private static let length: Duration = .seconds(240)
   private static let duration: Duration = .seconds(600)
 
-  /// In this order: each application server, balancer and director is killed for four minutes, each site is killed, each site
-  /// loses its power, and each declared link is cut. A scenario is named after what fails in it: `kill-W11`, `cut-OP1-SITE1`.
+  /// In this order: each application server, balancer, director and relay of checks is killed for four minutes, each site is killed,
+  /// each site loses its power, and each declared link is cut. A scenario is named after what fails in it: `kill-W11`, `cut-OP1-SITE1`.
   public static func scenarios(of topology: Topology) -> [Scenario] {
     var found: [Scenario] = []
     for site in topology.sites { found += site.servers.map { kill($0.name) } }
     for site in topology.sites { found += site.balancers.map { kill($0.name) } }
     for site in topology.sites { found += site.directors.map { kill($0.name) } }
+    found += topology.relaysOfChecks.map { kill($0.name) }
     found += topology.sites.map { kill($0.name) }
     found += topology.sites.map { site in
       scenario("power-\(site.name)", "\(site.name) falls silent", .power([Located(site.name)]))

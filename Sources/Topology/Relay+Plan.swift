@@ -80,6 +80,20 @@ extension Topology {
     ).sending(server.sendProxy)
   }
 
+  /// Who is asked by way of a relay: directors and balancers whose monitor, and servers whose admission port, others reach at one of its
+  /// listeners. In declaration order.
+  public func elementsChecked(through relay: Relay) -> [String] {
+    let listeners = relay.listen.map(\.address.value)
+    func isThere(_ address: Address?) -> Bool { address.map(listeners.contains) ?? false }
+    return sites.flatMap { site in
+      (site.directors + site.balancers).filter { isThere($0.monitorAddress) }.map(\.name)
+        + site.servers.filter { isThere($0.admissionAddress) }.map(\.name)
+    }
+  }
+
+  /// Relays by way of which somebody is asked: what a simulation knows of relays.
+  public var relaysOfChecks: [Relay] { relays.filter { !elementsChecked(through: $0).isEmpty } }
+
   /// Whether a relay on a server's machine makes the server's admission port: the server itself does not listen there.
   public func isAdmissionRelayed(_ server: AppServer) -> Bool {
     guard let admission = server.admissionAddress, let host = server.base?.hostText else { return false }

@@ -38,7 +38,7 @@ extension Topology {
       things.map { Hold(kind: kind, thing: $0, begin: step.at, end: end, location: step.location) }
     }
     func hold(_ kind: String, _ names: [Located<String>]) -> [Hold] {
-      hold(kind, names.flatMap { elements(named: $0.value) })
+      hold(kind, names.flatMap { relay(named: $0.value) == nil ? elements(named: $0.value) : [$0.value] })
     }
     func both(_ ends: LinkEnds) -> [String] {
       ["\(ends.from.value)>\(ends.to.value)", "\(ends.to.value)>\(ends.from.value)"]

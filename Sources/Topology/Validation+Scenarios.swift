@@ -40,8 +40,9 @@ extension Topology {
     }
     let anything: [ElementKind] = [.office, .director, .balancer, .server, .site]
     switch step.fault {
-    case .kill(let names), .power(let names), .restart(let names, _), .rollingRestart(let names, _):
-      found += nameErrors(names, of: anything, "")
+    case .kill(let names), .power(let names), .restart(let names, _):
+      found += relayErrors(names) + nameErrors(names.filter { relay(named: $0.value) == nil }, of: anything, "")
+    case .rollingRestart(let names, _): found += nameErrors(names, of: anything, "")
     case .slow(.elements(let names), _, _): found += nameErrors(names, of: anything, "")
     case .applicationErrors(let names, _, _):
       found += nameErrors(names, of: [.server, .site], "only application servers make application errors")
@@ -69,11 +70,20 @@ extension Topology {
     var seen: [String] = []
     for name in names {
       guard let (kind, site) = element(named: name.value) else {
+        if relay(named: name.value) != nil {
+          found.append(
+            Diagnostic(
+              .error, at: name.location, "\"\(name.value)\" is a relay, which a scenario can stop and nothing else",
+              mend: "kill, power and restart it"))
+          continue
+        }
         let known = elementNames.filter { element(named: $0).map { kinds.contains($0.kind) } ?? false }
         found.append(
           Diagnostic(
             .error, at: name.location, "unknown element \"\(name.value)\"",
-            mend: nearestSpelling(of: name.value, among: elementNames).map { "did you mean \"\($0)\"?" }
+            mend: nearestSpelling(of: name.value, among: elementNames + relaysOfChecks.map(\.name)).map {
+              "did you mean \"\($0)\"?"
+            }
               ?? listed(known, noun: "there are")))
         continue
       }
@@ -95,6 +105,22 @@ extension Topology {
       seen += inside
     }
     return found
+  }
+
+  /// Relays that are listed twice, or whose end shows nothing.
+  private func relayErrors(_ names: [Located<String>]) -> [Diagnostic] {
+    names.indices.compactMap { index in
+      let name = names[index]
+      guard let relay = relay(named: name.value) else { return nil }
+      if names[..<index].contains(where: { $0.value == name.value }) {
+        return Diagnostic(.error, at: name.location, "\"\(name.value)\" is listed twice", mend: "remove one")
+      }
+      guard elementsChecked(through: relay).isEmpty else { return nil }
+      return Diagnostic(
+        .error, at: name.location,
+        "no monitor and no admission port is asked by way of relay \"\(name.value)\", so that its end shows nothing",
+        mend: "remove it: what else goes through relays is not simulated")
+    }
   }
 
   /// An element and the site it stands at: the element falls silent there, and loses nothing.

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from harness import sanitizer
+from harness import geodirector, sanitizer
 from harness.certificates import Authority
 from harness.geodirector import Geodirector
 from harness.haproxy import HAProxy
@@ -68,6 +68,13 @@ def nothing_reported(sanitizer_reports):
     yield
     found = sanitizer_reports.new() if sanitizer_reports else ""
     assert not found, found
+
+
+@pytest.fixture(autouse=True)
+def as_many_workers(request):
+    """Nodes have one worker in tests that say that they count on it."""
+    with geodirector.one_worker() if request.node.get_closest_marker("one_worker") else contextlib.nullcontext():
+        yield
 
 
 @pytest.fixture

@@ -73,6 +73,7 @@ def test_a_web_farm_keeps_users_by_cookie_and_those_without_by_address(run):
     assert name_of(moved) != name_of(first) and any(value.startswith("SERVERID=") for value in moved.all("Set-Cookie"))
 
 
+@pytest.mark.one_worker("turns are counted, and each worker takes turns of its own")
 def test_a_pair_of_balancers_spreads_by_weight_and_either_keeps_sessions(run):
     pair = run("web-farm-pair")
     counts = collections.Counter(name_of(pair.server("LB1")) for _ in range(76))

@@ -108,6 +108,7 @@ def must_blame_nobody(single):
     assert process.runs and " is down" not in process.err.read_text(), process.tail()
 
 
+@pytest.mark.one_worker("idle connections are their worker's, and so are their ports")
 def test_without_ports_requests_are_503_at_once_one_line_tells_it_and_no_server_is_blamed(few_ports):
     single = few_ports
     gate = holding(single)
@@ -135,6 +136,7 @@ def test_without_ports_requests_are_503_at_once_one_line_tells_it_and_no_server_
     must_blame_nobody(single)
 
 
+@pytest.mark.one_worker("idle connections are their worker's, and so are their ports")
 def test_a_request_that_must_not_be_repeated_gets_the_port_of_an_idle_connection(few_ports):
     single = few_ports
     gate = holding(single)
@@ -176,6 +178,7 @@ def test_where_ports_to_one_server_have_run_out_others_take_the_users_without_se
     assert {received.first("Cookie") for received in single.origins["B"].received} == {None}
 
 
+@pytest.mark.one_worker("idle connections are their worker's, and so are their ports")
 def test_a_trial_gets_the_port_of_an_idle_connection(few_ports):
     single = few_ports
     gate = holding(single)

@@ -11,7 +11,7 @@ from harness.raw import RawConnection, get
 from harness.rendered import Rendered, counted
 from harness.topology import Topology
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.one_worker("HAProxy has one thread here, and turns are compared one by one")]
 SYSTEMS = {"geodirector": Geodirector, "HAProxy": Rendered}
 
 

@@ -15,6 +15,8 @@ from harness.raw import RawConnection, get
 from harness.single import Single
 from harness.topology import REPOSITORY
 
+pytestmark = pytest.mark.one_worker("HAProxy has one thread here, and turns are compared one by one")
+
 FILES = sorted(
     path for folder in ("topologies", "Tests/EndToEnd/topologies")
     for path in (REPOSITORY / folder).glob("*.yaml"))

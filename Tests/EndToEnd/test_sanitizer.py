@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from harness import sanitizer
+from harness import geodirector, sanitizer
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -124,3 +124,31 @@ def test_what_a_mutex_of_swift_guards_is_no_race(tmp_path, change, outcome):
     subprocess.run(["swiftc", "-O", "-g", "-suppress-warnings", "-swift-version", "5", "-sanitize=thread", source, "-Xlinker", mutex, "-o", program], check=True)
     done = run_case(tmp_path, "thread", program)
     assert outcome in done.stdout and (" race (pid=" in done.stdout) == ("error" in outcome), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind, workers", [("thread", 2), ("address", 1), (None, 1)])
+def test_nodes_have_two_workers_where_races_are_looked_for_and_one_in_tests_that_say_so(monkeypatch, kind, workers):
+    monkeypatch.delenv("GEODIRECTOR_SANITIZER", raising=False)
+    if kind:
+        monkeypatch.setenv("GEODIRECTOR_SANITIZER", kind)
+    assert geodirector.workers() == workers
+    with geodirector.one_worker():
+        assert geodirector.workers() == 1
+    assert geodirector.workers() == workers
+
+
+@pytest.mark.one_worker("this is that")
+def test_a_test_that_counts_on_one_worker_gets_one(monkeypatch):
+    monkeypatch.setenv("GEODIRECTOR_SANITIZER", "thread")
+    assert geodirector.workers() == 1
+
+
+def test_reports_from_within_another_root_come_out(monkeypatch, tmp_path):
+    monkeypatch.setenv("GEODIRECTOR_SANITIZER", "thread")
+    outside, root = tmp_path / "reports", tmp_path / "root"
+    outside.mkdir()
+    root.mkdir()
+    monkeypatch.setenv("TSAN_OPTIONS", f"log_path={outside}/report:exitcode=66")
+    with sanitizer.reports_within(root):
+        (root / outside.relative_to("/") / "report.7").write_text("a race")
+    assert (outside / "report.7.within").read_text() == "a race"

@@ -206,6 +206,58 @@ class TestRollout:
         assert "next.yaml" in simulate(tmp_path / "small.yaml", code=CONFIGURATION).stderr
 
 
+RELAYS = """
+relays:
+  - {name: admitW, listen: "127.1.2.1:8081", check: none, servers: [{name: W, address: "127.1.2.1:8080"}]}
+  - {name: health, listen: "127.1.1.11:8081", check: none, servers: [{name: L, address: "127.1.1.11:8082"}]}
+  - {name: mail, listen: "127.1.1.9:25", check: none, servers: [{name: post, address: "127.1.1.10:25"}]}
+traffic: {users: 40, session-length: 20s}
+scenarios:
+  - {name: no-admission, duration: 4m, steps: [{at: 1m, for: 2m, kill: admitW}], expect: [{errors: 0}, {sessions-lost: 0}]}
+"""
+RELAYED = SMALL.replace('listen: "127.1.1.11:8080"}', 'listen: "127.1.1.11:8080", monitor: {address: "127.1.1.11:8082", advertise: "127.1.1.11:8081"}}, {name: M, listen: "127.1.1.12:8080"}')
+RELAYED = RELAYED.replace('{name: W, address: "127.1.2.1:8080"}', '{name: W, host: "127.1.2.1", ports: {default: 8080, admission: 8081}}, {name: W2, address: "127.1.2.2:8080"}')
+
+
+class TestRelays:
+    def test_the_end_of_one_that_makes_an_admission_port_keeps_new_users_away_and_nobody_else(self, tmp_path):
+        file = written(tmp_path / "relayed.yaml", RELAYED + RELAYS)
+        done = simulate(file)
+        assert "1m to 3m: kill admitW" in done.stdout
+        assert done.stderr.splitlines()[-1] == "note: only relays before monitors and admission ports are simulated, not what these pass on: mail"
+        begun = [visit for user in range(20) for visit in self.visits(file, user)]
+        at_w = [seconds for seconds, server in begun if server == "W"]
+        assert any(seconds < 60 for seconds in at_w) and any(seconds > 190 for seconds in at_w)
+        # The checks have seen it by then.
+        assert not [seconds for seconds in at_w if 75 < seconds < 180], at_w
+        assert any(server == "W2" for seconds, server in begun if 75 < seconds < 180)
+
+    @staticmethod
+    def visits(file, user) -> list[tuple[float, str]]:
+        """When, in seconds, and at which server a user's visits began."""
+        story = simulate(file, "--trace", user).stdout
+        found = re.findall(r"^    at (?:(\d+)m)?([\d.]+)s \w+, without cookies$(?:\n .*)*?\n      200 from (\w+) after", story, re.MULTILINE)
+        return [(60 * int(minutes or 0) + float(seconds), server) for minutes, seconds, server in found]
+
+    def test_the_end_of_one_before_a_monitor_takes_the_balancer_out_and_loses_nothing(self, tmp_path):
+        text = RELAYED + RELAYS.replace("kill: admitW", "power: health")
+        report = validate(simulate(written(tmp_path / "relayed.yaml", text), "--format", "json").stdout)
+        scenario = report["scenarios"][0]
+        assert [phase["phase"] for phase in scenario["phases"]] == ["before", "detection", "failed-over", "after-heal"]
+        assert scenario["total"]["errors"] == scenario["total"]["sessionsLost"] == 0
+
+    @pytest.mark.parametrize("step, words", [
+        ("drain: admitW", 'error: "admitW" is a relay, which a scenario can stop and nothing else; kill, power and restart it'),
+        ("kill: mail", 'no monitor and no admission port is asked by way of relay "mail"'),
+        ("kill: admitX", 'unknown element "admitX"; did you mean "admitW"?')])
+    def test_what_it_cannot_show_is_told_with_its_place(self, tmp_path, step, words):
+        file = written(tmp_path / "relayed.yaml", RELAYED + RELAYS.replace("kill: admitW", step))
+        assert words in simulate(file, code=CONFIGURATION).stderr
+
+    def test_a_network_of_relays_alone_is_refused(self):
+        assert "the network has no site" in simulate(REPOSITORY / "topologies/tcp-relays.yaml", code=USAGE).stderr
+
+
 class TestPopulation:
     def test_each_listed_user_is_told(self, small, tmp_path):
         users = written(tmp_path / "users.yaml", USERS)

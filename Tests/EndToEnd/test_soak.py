@@ -97,6 +97,11 @@ def served(server: str, begin: int, end: int):
     (waits(400), [], True),
     (waits(400), [served("W1", 0, 400), served("W2", 0, 200), served("W2", 200, 300)], False),
     (waits(400), [served("W1", 0, 400), served("W2", -400, -10)], True),
+    # Free for a while is enough, if there was time to see it.
+    (waits(1000), [served("W1", 0, 1000), served("W2", 0, 300), served("W2", 700, 1000)], True),
+    (waits(1000), [served("W1", 0, 1000), served("W2", 0, 300), served("W2", 500, 800)], False),
+    (waits(1000, "W1"), [served("W1", 0, 1000)], False),
+    (waits(1000, "W2"), [served("W1", 0, 1000), served("W2", 0, 600)], True),
     # Who belongs to one server waits for that one.
     (waits(400, "W1"), [served("W1", 0, 400)], False),
     (waits(400, "W1"), [served("W2", 0, 400)], True),
@@ -119,6 +124,12 @@ def test_a_server_that_was_down_a_moment_ago_need_not_be_known_to_be_back():
     (2, [(0, 1), (2, 3), (0, 3)], [(-0.001, 1.001), (1.999, 3.001)])])
 def test_when_slots_were_taken(places, spans, full):
     assert judge._full_spans(spans, places) == pytest.approx(full)
+
+
+@pytest.mark.parametrize("spans, longest", [
+    ([], 4), ([(0, 9)], 0), ([(-2, -1)], 4), ([(5, 6)], 4), ([(0, 1), (3, 4)], 2), ([(-1, 1)], 3), ([(3.5, 9)], 3.5), ([(1, 2), (2.5, 3)], 1)])
+def test_the_longest_time_in_which_slots_were_free(spans, longest):
+    assert judge._longest_gap(spans, 0, 4) == pytest.approx(longest)
 
 
 def test_other_answers_are_no_server_errors():

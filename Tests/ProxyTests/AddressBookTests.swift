@@ -24,6 +24,17 @@ import Testing
     // A check of it at another port.
     book.passOver(address(2, port: 81), application: 0, server: 0)
     #expect(order(book) == [3, 1, 2])
+    #expect(book.first(application: 0, server: 0).map { $0.parts.low & 0xFF } == 3)
+  }
+
+  @Test func whatWasTakenFromTheBookDoesNotChangeWithIt() {
+    let book = AddressBook([[[address(1), address(2)]], [[]]])
+    let taken = book.all()
+    book.passOver(address(1), application: 0, server: 0)
+    book.update(application: 1, server: 0, [address(4)])
+    #expect(taken[0][0].map { $0.parts.low & 0xFF } == [1, 2] && taken[1][0].isEmpty)
+    #expect(book.first(application: 1, server: 0).map { $0.parts.low & 0xFF } == 4)
+    #expect(AddressBook([[[]]]).first(application: 0, server: 0).map { $0.parts.port } == nil)
   }
 
   @Test func aSingleAddressStays() {

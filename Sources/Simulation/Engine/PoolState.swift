@@ -89,6 +89,8 @@ struct Probe {
   var which: HealthCheck
   var isMonitor: Bool
   var isConnect: Bool
+  /// The relay that is asked; -1: the target itself.
+  var relay: Int32
   var isRunning = false
   /// Something was learned while it ran: its result is older than that, so another follows soon.
   var isDueAgain = false

@@ -19,7 +19,10 @@ extension Run {
     let candidate = candidate(item.pool, item.server)
     let node = poolStates[Int(item.pool)].node
     let element = world.elements[Int(candidate.pointee.element)]
-    if !element.isUp { return true }
+    if isSilenced(item.relay, element) { return true }
+    if item.relay >= 0 && !world.relays[Int(item.relay)].isUp { return true }
+    // A relay takes every connection.
+    if !element.isUp && !(item.relay >= 0 && item.isConnect) { return true }
     if !world.passes(candidate.pointee.path, from: node, to: candidate.pointee.element) { return true }
     if !world.returns(candidate.pointee.path, from: candidate.pointee.element, to: node) { return true }
     if item.isMonitor { return element.softStops > 0 }
@@ -38,6 +41,7 @@ extension Run {
     switch change.kind {
     case .kill, .powerOff, .softStop, .drain, .powerOn:
       for element in change.subjects { concerned += network.users[element] }
+    case .relaysEnd: for relay in change.subjects { concerned += network.throughRelay[relay] }
     case .cut, .heal: for link in change.subjects { concerned += network.overLink[link] }
     case .cutPairs(let pairs), .healPairs(let pairs):
       for pair in pairs {

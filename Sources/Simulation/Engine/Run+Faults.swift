@@ -48,6 +48,8 @@ extension Run {
     case .slowLinkEnds(let added, let divided): slowLink(change.subjects, -added, divided > 0 ? 1 / divided : 1)
     case .lossy(let share): lose(change.subjects, share)
     case .lossyEnds(let share): lose(change.subjects, -share)
+    case .relaysEnd(let silently): for relay in change.subjects { end(relay, silently, 1) }
+    case .relaysStart(let silently): for relay in change.subjects { end(relay, silently, -1) }
     case .adopt(let version): for node in change.subjects { adopt(Int(node), version) }
     case .mark: break
     }
@@ -76,6 +78,10 @@ extension Run {
     state.pointee.brokenAt = now
     if element >= network.firstServer { servers[Int(element) - network.firstServer].clear() }
     return true
+  }
+
+  private mutating func end(_ relay: Int32, _ silently: Bool, _ step: Int16) {
+    if silently { world.relays[Int(relay)].powerCuts += step } else { world.relays[Int(relay)].kills += step }
   }
 
   private mutating func revive(_ element: Int32) {

@@ -30,7 +30,8 @@ extension Run {
     let element = world.elements + Int(candidate.pointee.element)
     let path = candidate.pointee.path
     let isOpen =
-      element.pointee.isPowered && world.passes(path, from: state.pointee.node, to: candidate.pointee.element)
+      !isSilenced(probe.pointee.relay, element.pointee)
+      && world.passes(path, from: state.pointee.node, to: candidate.pointee.element)
       && world.returns(path, from: candidate.pointee.element, to: state.pointee.node)
     if now - probe.pointee.began >= probe.pointee.timeout { return probeFinished(index, success: false) }
     guard isOpen else {
@@ -48,11 +49,23 @@ extension Run {
     }
   }
 
+  /// Whether what a check asks does not even refuse: the target's machine, or the relay's before it, has no power.
+  mutating func isSilenced(_ relay: Int32, _ element: World.ElementState) -> Bool {
+    guard relay >= 0 else { return !element.isPowered }
+    return !world.relays[Int(relay)].isPowered || (network.relays[Int(relay)].sharesMachine && !element.isPowered)
+  }
+
   /// Whether the process is there, and the port that is asked.
   private mutating func answersCheck(
     _ probe: UnsafeMutablePointer<Probe>, _ candidate: UnsafeMutablePointer<CandidateState>,
     _ element: UnsafeMutablePointer<World.ElementState>
   ) -> Bool {
+    if probe.pointee.relay >= 0 {
+      guard world.relays[Int(probe.pointee.relay)].isUp else { return false }
+      // A relay takes every connection; whether somebody is behind it shows only to those who say something. Who drains a server whose
+      // admission port it makes, or stops it softly, stops the relay.
+      if probe.pointee.isConnect { return probe.pointee.which == .liveness || element.pointee.admits }
+    }
     guard element.pointee.isUp else { return false }
     // A soft stop closes the monitor at once; a drained server closes its admission port.
     if probe.pointee.isMonitor { return element.pointee.softStops == 0 }
@@ -120,7 +133,7 @@ extension Run {
     let element = world.elements + Int(candidate.pointee.element)
     let length = (probe.pointee.isConnect ? 2 : 4) * world.latency(candidate.pointee.path)
     guard candidate.pointee.path.link < 0, length < probe.pointee.timeout, element.pointee.isUp, element.pointee.admits,
-      probe.pointee.state.isSettled,
+      probe.pointee.relay < 0 || world.relays[Int(probe.pointee.relay)].isUp, probe.pointee.state.isSettled,
       health[position(probe.pointee.pool, probe.pointee.server)].isSettled(probe.pointee.which)
     else { return }
     let bound = min(nextChangeAt, end)

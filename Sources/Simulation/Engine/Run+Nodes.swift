@@ -43,7 +43,7 @@ extension Run {
           to: Probe(
             state: CheckState(plan: weakened(item.plan), initiallyUp: true), pool: Int32(index), server: item.server,
             timeout: item.timeout, downInterval: item.downInterval, which: item.which, isMonitor: item.isMonitor,
-            isConnect: item.isConnect))
+            isConnect: item.isConnect, relay: item.relay))
         check += 1
       }
     }

@@ -41,7 +41,8 @@ public struct ScheduleGenerator: Sendable {
     self.groups = groups
     servers = topology.sites.flatMap { $0.servers.map(\.name) }
     behindOffices = behind
-    elements = behind + topology.offices.map(\.name)
+    // What cannot be done to a relay is drawn once more.
+    elements = behind + topology.offices.map(\.name) + topology.relaysOfChecks.map(\.name)
     links = topology.links.filter { $0.ends.count == 2 }.map {
       LinkEnds(from: Located($0.ends[0].value), to: Located($0.ends[1].value))
     }

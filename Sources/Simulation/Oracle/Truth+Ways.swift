@@ -149,12 +149,21 @@ extension Truth {
       found.append(
         Step(
           element: candidate.element,
-          admits: checksPass && snapshot.admits[Int(candidate.element)] && candidate.weight > 0,
+          admits: checksPass && snapshot.admits[Int(candidate.element)] && candidate.weight > 0
+            && !isShut(pool, Int32(index), [.liveness, .admission], snapshot),
           // A server that takes no new users keeps its own: only its admission port is closed.
-          isHeard: checksPass
+          isHeard: checksPass && !isShut(pool, Int32(index), [.liveness], snapshot)
             && (Int(candidate.element) >= network.firstServer || snapshot.isOpen[Int(candidate.element)])))
     }
     return found
+  }
+
+  /// Some of these checks of a candidate ask by way of a relay that does not run.
+  private func isShut(_ pool: PoolModel, _ server: Int32, _ which: [HealthCheck], _ snapshot: Snapshot) -> Bool {
+    !snapshot.closedRelays.isEmpty
+      && pool.checks.contains {
+        $0.server == server && which.contains($0.which) && snapshot.closedRelays.contains($0.relay)
+      }
   }
 
   /// Packets pass both ways, and a handshake is over in time.

@@ -31,6 +31,8 @@ struct Truth {
     /// Links that are not as on an ordinary day, and elements that are slow; mostly none.
     var links: [LinkCondition]
     var slow: [Slowness]
+    /// Relays that do not run; mostly none.
+    var closedRelays: [Int32]
     /// The files that nodes went by, as in `World`: one such list, or for a span of time all that occurred.
     var versions: [[UInt8]]
     /// By vantage, worked out when first asked for.
@@ -50,6 +52,7 @@ struct Truth {
       pairCuts += other.pairCuts
       links += other.links
       slow += other.slow
+      closedRelays += other.closedRelays
       for versions in other.versions where !self.versions.contains(versions) { self.versions.append(versions) }
     }
   }
@@ -114,7 +117,8 @@ struct Truth {
       links: world.changedLinks.map {
         LinkCondition(link: $0, latency: world.links[Int($0)].latency, loss: world.links[Int($0)].loss)
       },
-      slow: slow, versions: [world.versions], reaches: Array(repeating: nil, count: entries.count * applicationCount))
+      slow: slow, closedRelays: world.relays.indices.filter { !world.relays[$0].isUp }.map { Int32($0) },
+      versions: [world.versions], reaches: Array(repeating: nil, count: entries.count * applicationCount))
     if let last = snapshots.last, last.at == now {
       // Another change of the same moment: what was asked between the two does not hold.
       snapshots.removeLast()

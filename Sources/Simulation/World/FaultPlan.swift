@@ -19,12 +19,14 @@ struct TimedChange: Sendable {
     case lossy(Double), lossyEnds(Double)
     /// Nodes take over a file, as in `NetworkModel.versions`.
     case adopt(UInt8)
+    /// Relays end and start again: with refusals while they are away, or in silence.
+    case relaysEnd(silently: Bool), relaysStart(silently: Bool)
     /// Nothing changes: the moment is marked.
     case mark
   }
   var at: Int64
   var kind: Kind
-  /// Elements, or links where the kind is about links.
+  /// Elements, or links or relays where the kind is about those.
   var subjects: [Int32]
   /// How many faults begin (1) or end (-1) with it.
   var weight: Int
@@ -72,11 +74,11 @@ struct FaultPlan {
     let at = step.at.nanosecondsClamped
     var until = step.lasts.map { at + $0.nanosecondsClamped }
     switch step.fault {
-    case .kill(let names): add(at, until, elements(names), .kill, .revive)
-    case .power(let names): add(at, until, elements(names), .powerOff, .powerOn)
+    case .kill(let names): addEnd(at, until, names, silently: false)
+    case .power(let names): addEnd(at, until, names, silently: true)
     case .restart(let names, let pause):
       until = at + pause.nanosecondsClamped
-      add(at, until, elements(names), .kill, .revive)
+      addEnd(at, until, names, silently: false)
     case .cut(let ends, let oneWay): addCut(at, until, ends, oneWay: oneWay)
     case .slow(.link(let ends), let added, let divided):
       let link = link(ends).map { [$0.link] } ?? []
@@ -99,6 +101,17 @@ struct FaultPlan {
       until = addRollout(at, network.version(of: file), elements(order), pause.nanosecondsClamped)
     }
     marks.append(FaultMark(atNanoseconds: at, untilNanoseconds: until, text: FaultText.text(of: step.fault)))
+  }
+
+  /// Processes end, or machines lose their power.
+  private mutating func addEnd(_ at: Int64, _ until: Int64?, _ names: [Located<String>], silently: Bool) {
+    var relays: [Int32] = []
+    for name in names { relays += network.relays(named: name.value).filter { !relays.contains($0) } }
+    if !relays.isEmpty { add(at, until, relays, .relaysEnd(silently: silently), .relaysStart(silently: silently)) }
+    let elements = elements(names)
+    if relays.isEmpty || !elements.isEmpty {
+      add(at, until, elements, silently ? .powerOff : .kill, silently ? .powerOn : .revive)
+    }
   }
 
   private func link(_ ends: LinkEnds) -> Path? {

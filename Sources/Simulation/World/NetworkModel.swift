@@ -32,6 +32,9 @@ public final class NetworkModel: Sendable {
   let users: Rows<CandidateReference>
   /// Candidates reached over a link.
   let overLink: Rows<CandidateReference>
+  /// Relays by way of which somebody is asked, and by relay whom checks ask so.
+  let relays: [RelayModel]
+  let throughRelay: Rows<CandidateReference>
   let services: [ServiceModel]
   let applicationCount: Int
   /// Sites whose local users an office of the topology stands for, by the office's name.
@@ -93,6 +96,8 @@ public final class NetworkModel: Sendable {
       }
     }
     self.serversOfSite = serversOfSite
+    let relays = own.relays.compactMap { RelayModel($0, of: own) }
+    self.relays = relays
     self.services = services
     self.elements = elements
     var elementByName: [String: Int32] = [:]
@@ -130,7 +135,7 @@ public final class NetworkModel: Sendable {
             pools.append(
               PoolModel(
                 application, of: plan, node: Int32(index), id: id, elements: elements, elementByName: elementByName,
-                topology: topology,
+                topology: topology, relays: relays,
                 path: { builder.path(from: elements[index].place, to: $0) }))
           }
           model.pools.append(Int(model.poolOf[id]))
@@ -151,15 +156,20 @@ public final class NetworkModel: Sendable {
     linkByPlaces = builder.index
     var byElement: [[CandidateReference]] = Array(repeating: [], count: elements.count)
     var byLink: [[CandidateReference]] = Array(repeating: [], count: builder.links.count)
+    var byRelay: [[CandidateReference]] = Array(repeating: [], count: relays.count)
     for (pool, model) in pools.enumerated() {
       for (server, candidate) in model.candidates.enumerated() {
         let reference = CandidateReference(pool: Int32(pool), server: Int32(server))
         byElement[Int(candidate.element)].append(reference)
         if candidate.path.link >= 0 { byLink[Int(candidate.path.link)].append(reference) }
       }
+      for check in model.checks where check.relay >= 0 {
+        byRelay[Int(check.relay)].append(CandidateReference(pool: Int32(pool), server: check.server))
+      }
     }
     users = Rows(byElement)
     overLink = Rows(byLink)
+    throughRelay = Rows(byRelay)
   }
 
   /// The element of a name; nil for sites and unknown names.

@@ -39,7 +39,8 @@ struct PoolModel: Sendable {
 
   init(
     _ plan: ApplicationPlan, of nodePlan: NodePlan, node: Int32, id: Int,
-    elements: [Element], elementByName: [String: Int32], topology: Topology, path: (Int32) -> Path
+    elements: [Element], elementByName: [String: Int32], topology: Topology, relays: [RelayModel],
+    path: (Int32) -> Path
   ) {
     self.plan = plan
     self.node = node
@@ -81,10 +82,10 @@ struct PoolModel: Sendable {
           isSpokenFor: role != .siteDirector || server.site == site,
           jitterSeed: StableHash.combine(StableHash.hash(elements[Int(node)].name), UInt64(index))))
       if let check = server.liveness {
-        checks.append(CheckModel(check, server: Int32(index), which: .liveness, applicationName: plan.name))
+        checks.append(CheckModel(check, server: Int32(index), which: .liveness, relays: relays))
       }
       if let check = server.admission {
-        checks.append(CheckModel(check, server: Int32(index), which: .admission, applicationName: plan.name))
+        checks.append(CheckModel(check, server: Int32(index), which: .admission, relays: relays))
       }
     }
   }
@@ -118,8 +119,10 @@ struct CheckModel: Sendable {
   var isConnect: Bool
   var timeout: Int64
   var downInterval: Int64
+  /// The relay by way of which the target is asked; -1: none.
+  var relay: Int32
 
-  init(_ plan: CheckPlan, server: Int32, which: HealthCheck, applicationName: String) {
+  init(_ plan: CheckPlan, server: Int32, which: HealthCheck, relays: [RelayModel]) {
     self.plan = plan
     self.server = server
     self.which = which
@@ -128,6 +131,7 @@ struct CheckModel: Sendable {
     isConnect = if case .tlsHello = plan.kind { true } else { plan.kind == .tcp }
     timeout = plan.timeout.nanosecondsClamped
     downInterval = plan.downInterval.nanosecondsClamped
+    relay = relays.firstIndex { $0.listeners.contains(plan.address) }.map { Int32($0) } ?? -1
   }
 
   /// The longest time from a failure until the verdict, in nanoseconds: one interval until the first check that sees it, then

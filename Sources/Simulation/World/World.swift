@@ -72,6 +72,8 @@ struct World: ~Copyable {
   var slowNodes = 0
   /// By node: the file it goes by, as in `NetworkModel.versions`; empty: nothing is rolled out.
   var versions: [UInt8] = []
+  /// By relay, as in `NetworkModel.relays`.
+  var relays: [RelayModel.State]
   /// Links that are slower or lose more than on an ordinary day.
   var changedLinks: [Int32] = []
 
@@ -84,6 +86,7 @@ struct World: ~Copyable {
       // What only a file rolled out knows is started with it.
       for element in network.added.dropFirst().joined() { elements[Int(element)].kills = 1 }
     }
+    relays = Array(repeating: RelayModel.State(), count: network.relays.count)
     linkCount = network.links.count
     links = .allocate(capacity: max(1, linkCount))
     for (index, link) in network.links.enumerated() {

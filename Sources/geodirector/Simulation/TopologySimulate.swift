@@ -126,11 +126,14 @@ struct TopologySimulate: ParsableCommand {
     if topology.sites.isEmpty {
       throw ValidationError("the network has no site: what relays carry is not simulated, only requests of users.")
     }
-    if !topology.relays.isEmpty, format == .text {
-      let names = topology.relays.map(\.name).joined(separator: ", ")
+    let known = topology.relaysOfChecks.map(\.name)
+    let unknown = topology.relays.map(\.name).filter { !known.contains($0) }.joined(separator: ", ")
+    if !unknown.isEmpty, format == .text {
       FileHandle.standardError.write(
         Data(
-          "note: relays are not simulated: what is behind them is reached as if they were not there (\(names))\n".utf8))
+          "note: only relays before monitors and admission ports are simulated, not what these pass on: \(unknown)\n"
+            .utf8
+        ))
     }
     if geography { return try geography(topology) }
     if let explore { return try self.explore(topology, count: explore) }

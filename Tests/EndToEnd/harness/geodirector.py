@@ -1,5 +1,6 @@
 """geodirector as the system under test."""
 
+import contextlib
 import functools
 import os
 import pathlib
@@ -24,6 +25,25 @@ def _check_built_under(kind: str, path: pathlib.Path):
     assert sanitizer.is_built_under(kind, path), f"{path} was not built under the {kind} sanitizer: run `Tests/sanitize {kind}`"
 
 
+_is_one_worker = False
+
+
+@contextlib.contextmanager
+def one_worker():
+    """Nodes that are started meanwhile have one worker, whatever runs them."""
+    global _is_one_worker
+    _is_one_worker = True
+    try:
+        yield
+    finally:
+        _is_one_worker = False
+
+
+def workers() -> int:
+    """One worker a node: a whole network shares this machine's few cores. What workers do to each other is seen only where there are two."""
+    return 2 if sanitizer.chosen() == "thread" and not _is_one_worker else 1
+
+
 class Geodirector:
     name = "geodirector"
 
@@ -35,6 +55,4 @@ class Geodirector:
 
     def command(self, spec: NodeSpec, topology: Topology, folder: pathlib.Path) -> list[str]:
         command = [str(binary()), "deploy", spec.role, spec.name, "--topology", str(self.file)]
-        # One worker a node: a whole network shares this machine's few cores. What workers do to each other is seen only where there are two.
-        workers = "2" if sanitizer.chosen() == "thread" else "1"
-        return command if spec.role == "demo-server" else [*command, "--workers", workers, "--access-log", "-"]
+        return command if spec.role == "demo-server" else [*command, "--workers", str(workers()), "--access-log", "-"]

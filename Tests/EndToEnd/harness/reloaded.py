@@ -115,6 +115,15 @@ class Reloaded(Single):
                 found.append((task / "comm").read_text().strip())
         return sorted(found)
 
+    @staticmethod
+    def has_tables_of_its_own() -> bool:
+        """Whether each thread has the descriptors of its own alone. If not, that of the main thread has those of connections, which come
+        and go with their users: there is nothing to compare."""
+        if sanitizer.chosen() != "thread":
+            return True
+        print("descriptors are not compared: threads share one table under ThreadSanitizer")
+        return False
+
     def descriptors(self) -> dict[str, list[str]]:
         """By thread, what its descriptors stand for; connections come and go."""
         found = {}

@@ -1,6 +1,7 @@
 """Runs of the suite with a program built under a sanitizer (Tests/sanitize): GEODIRECTOR_SANITIZER=address or thread chooses the
 build (.build-address, .build-thread), every process reports to files, and a test in which one reported fails."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -27,6 +28,27 @@ def slower() -> float:
 def is_built_under(name: str, program: pathlib.Path) -> bool:
     """Whether a program was built under the sanitizer: one that was not would report nothing, whatever it does."""
     return _MARKS[name] in program.read_bytes()
+
+
+def _options(kind: str) -> dict[str, str]:
+    return dict(part.partition("=")[::2] for part in os.environ.get(f"{kind}SAN_OPTIONS", "").split(":"))
+
+
+@contextlib.contextmanager
+def reports_within(root: pathlib.Path):
+    """Processes whose root is `root` write their reports to the same path, which is another folder there: it is made, and what is in it
+    comes to where `Reports` looks, in the end."""
+    if not chosen():
+        yield
+        return
+    outside = pathlib.Path(_options(chosen()[0].upper())["log_path"]).parent
+    inside = root / outside.relative_to("/")
+    inside.mkdir(parents=True)
+    inside.chmod(0o777)
+    yield
+    for report in inside.iterdir():
+        # Not the same name: the report of a process that began before it had this root stands there.
+        shutil.copyfile(report, outside / f"{report.name}.within")
 
 
 class Reports:

@@ -24,8 +24,8 @@ def complete_lines(name: str, text: str, kills: int) -> list[str]:
     return [f"{name}: {len(bad)} broken log lines, {kills} kills: {bad[0][:200]!r}"] if len(bad) > kills else []
 
 
-# A refusal of a full queue is judged by the slots of so long before it, and by servers that have been up since longer than checks and a
-# slow machine need to find that out.
+# A free slot is found by who waits for it within so long, on a slow machine, too; a refusal of a full queue is judged by the slots of so
+# long before it. Judged are servers that have been up since longer than checks and a slow machine need to find that out.
 LOOK_SECONDS, SETTLED_SECONDS = 0.3, 3.0
 # Requests last so long at most. Those under way at a node that is killed have no line, those at a server are tried elsewhere, and their
 # lines do not tell of it any more.
@@ -33,7 +33,7 @@ LASTING_SECONDS = 15.0
 
 
 def idle_beside_queue(entries: list, servers: dict[str, list[str]], places: int, timeline, clock: float = 0.0) -> tuple[list[str], int]:
-    """Nobody is refused a slot, or waits for one in vain, while a server that would have taken the request has one free all the time.
+    """Nobody is refused a slot, or waits for one in vain, while a server that would have taken the request has one free for LOOK_SECONDS.
     What is wrong, and how many refusals could be judged. `entries`: the lines of balancers, each with `servers` of its own that take `places` requests at once from it. `clock`: what the timeline's
     clock shows when the lines' shows 0."""
     held: dict[tuple[str, str], list[tuple[float, float]]] = {}
@@ -52,8 +52,10 @@ def idle_beside_queue(entries: list, servers: dict[str, list[str]], places: int,
         known = [server for server in fit if server in servers[entry.node] and not timeline.fell_out({entry.node, server}, since, until)]
         judged += bool(known)
         for server in known:
-            if not any(first <= entry.end and last >= begin for first, last in busy.get((entry.node, server), [])):
-                wrong.append(f"{entry} although {server} had a free slot for {entry.end - begin:.2f} s")
+            free = _longest_gap(busy.get((entry.node, server), []), begin, entry.end)
+            # Times of the log are whole milliseconds.
+            if free >= LOOK_SECONDS - 0.001:
+                wrong.append(f"{entry} although {server} had a free slot for {free:.2f} s")
                 break
     return wrong, judged
 
@@ -70,6 +72,16 @@ def _full_spans(spans: list[tuple[float, float]], places: int) -> list[tuple[flo
             full.append((since, at))
         count += step
     return full
+
+
+def _longest_gap(spans: list[tuple[float, float]], begin: float, end: float) -> float:
+    """The longest time from `begin` to `end` that is in none of the spans, which are in order and do not overlap."""
+    longest, free_since = 0.0, begin
+    for first, last in spans:
+        if last >= begin and first <= end:
+            longest = max(longest, first - free_since)
+            free_since = last
+    return max(longest, end - free_since)
 
 
 def answers(asked: list) -> list[str]:

@@ -89,7 +89,7 @@ extension Topology {
     guard let admission = server.admissionAddress, let host = server.base?.hostText else { return false }
     return relays.contains { relay in
       relay.listen.contains { $0.address.value == admission }
-        && relay.allServers.contains { $0.address?.value.hostText == host }
+        && relay.everyServer.contains { $0.address?.value.hostText == host }
     }
   }
 }

@@ -35,11 +35,6 @@ public struct Relay: Sendable, Equatable {
   }
 }
 
-extension Relay {
-  /// All its servers: its own, then those of its pools.
-  public var allServers: [RelayServer] { servers + pools.flatMap(\.servers) }
-}
-
 /// Where a relay's connections go.
 public struct RelayServer: Sendable, Equatable {
   /// Its name, unique in the relay.

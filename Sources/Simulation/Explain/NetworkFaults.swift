@@ -36,7 +36,7 @@ public struct NetworkFaults: Sendable, Equatable {
   ///
   /// - Throws: a text with the nearest spelling, when nothing has the name.
   public mutating func takeDown(_ name: String, in topology: Topology) throws(TextError) {
-    let relayed = topology.relays.flatMap(\.allServers)
+    let relayed = topology.relays.flatMap(\.everyServer)
     var names = topology.elements(named: name)
     if topology.relay(named: name) != nil { names.append(name) }
     // What is down is down for relays, too, whatever they call it.
@@ -65,10 +65,10 @@ public struct NetworkFaults: Sendable, Equatable {
     }
     if let relay = topology.relays.first(where: { ends.contains($0.name) }) {
       let other = ends[0] == relay.name ? ends[1] : ends[0]
-      guard relay.allServers.contains(where: { $0.name == other }) else {
+      guard relay.everyServer.contains(where: { $0.name == other }) else {
         throw TextError(
           "relay \"\(relay.name)\" has no server \"\(other)\"",
-          mend: spellingMend(of: other, among: relay.allServers.map(\.name), noun: "its servers"))
+          mend: spellingMend(of: other, among: relay.everyServer.map(\.name), noun: "its servers"))
       }
       let cut = Cut(from: ends[0], to: ends[1], oneWay: oneWay)
       if !cuts.contains(cut) { cuts.append(cut) }
@@ -120,7 +120,7 @@ extension Topology {
     let relays = relays.filter { relay in relay.listen.contains { $0.address.value == address } }
     return relays.allSatisfy { relay in
       !faults.down.contains(relay.name)
-        && relay.allServers.contains { faults.reach($0.name, from: relay.name, to: relay.name) == .connected }
+        && relay.everyServer.contains { faults.reach($0.name, from: relay.name, to: relay.name) == .connected }
     }
   }
 

@@ -62,7 +62,8 @@ public struct StatusRequest: Sendable, Equatable {
     case 414: text(status: "414 URI Too Long", body: "The request's target is too long.\n")
     case 431:
       text(
-        status: "431 Request Header Fields Too Large", body: "The request's head is longer than \(headBytesMax) bytes.\n")
+        status: "431 Request Header Fields Too Large",
+        body: "The request's head is longer than \(headBytesMax) bytes.\n")
     case 501: text(status: "501 Not Implemented", body: "The request is not understood.\n")
     case 505: text(status: "505 HTTP Version Not Supported", body: "HTTP/1.1 is spoken here.\n")
     default: text(status: "400 Bad Request", body: "The request is not understood.\n")

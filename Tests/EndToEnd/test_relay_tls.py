@@ -253,7 +253,7 @@ class TestEndedHere:
         pipe = client(bed, authority)
         assert pipe._go(pipe.tls.read, 100) == b"part"
         pipe.send(b"x")
-        assert pipe.read()[1] == "reset"
+        assert pipe.read()[1] == "cut short"
         assert lines(bed, 1)[0]["end"] == "SD"
 
     def test_no_server_is_asked_before_the_handshake_is_done(self, bed, authority):

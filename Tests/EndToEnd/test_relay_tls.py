@@ -12,6 +12,7 @@ import subprocess
 import threading
 
 import pytest
+import yaml
 
 from harness import haproxy, waiting
 from harness.certificates import Authority, secure_get
@@ -752,3 +753,19 @@ def test_haproxy_ends_and_begins_tls_with_what_is_rendered(bed, authority, tmp_p
                     except OSError:
                         said = None
                     assert (said == (b"in 5 whole", "whole")) == is_let_in, (host, name, said)
+
+
+def test_check_tells_of_names_without_a_certificate_and_of_keys_that_everybody_can_read(authority, tmp_path):
+    certificate = authority.issue("many", "one.example", "*.two.example")
+    (tmp_path / "tickets").write_bytes(os.urandom(80))
+    (tmp_path / "tickets").chmod(0o644)
+    certificate.chmod(0o600)
+    pools = [{"name": "p", "server-names": ["one.example", "a.two.example", "two.example"], "servers": [{"name": "A", "address": "127.1.1.10:1"}]}]
+    listen = {"address": "127.1.1.1:3389", "tls": {"certificates": str(certificate), "ticket-keys": str(tmp_path / "tickets")}}
+    file = tmp_path / "names.yaml"
+    file.write_text(yaml.safe_dump({"geodirector": 1, "network": "n", "relays": [{"name": "R", "listen": listen, "pools": pools}]}))
+    done = subprocess.run([str(binary()), "topology", "check", "--strict", str(file)], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count("warning:") == 2, done.stderr
+    assert "no certificate of relay R at 127.1.1.1:3389 is for two.example, which leads to pool p" in done.stderr
+    assert f"everybody on this machine can read the secret in {tmp_path}/tickets" in done.stderr

@@ -33,7 +33,8 @@ let package = Package(
     .target(name: "GeoDatabase", dependencies: ["CMaxMindDB", "Geo", "Topology"], swiftSettings: strict),
     .target(name: "Rendering", dependencies: ["Topology"], swiftSettings: strict),
     .target(
-      name: "Operations", dependencies: ["CReactor", "HTTPMessage", "Routing", "Topology"], swiftSettings: strict),
+      name: "Operations", dependencies: ["CReactor", "HTTPMessage", "Routing", "TLS", "Topology"], swiftSettings: strict
+    ),
     .target(name: "CReactor"),
     .target(
       name: "COpenSSL", dependencies: ["CReactor"],
@@ -99,7 +100,8 @@ let package = Package(
     .testTarget(
       name: "RenderingTests", dependencies: ["Rendering", "Topology", "TopologyFile"], swiftSettings: strict),
     .testTarget(
-      name: "OperationsTests", dependencies: ["CReactor", "Operations", "Routing", "Topology"], swiftSettings: strict),
+      name: "OperationsTests", dependencies: ["CReactor", "Operations", "Routing", "TLS", "Topology"],
+      swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CReactor"], swiftSettings: strict),
     .testTarget(
       name: "ProxyTests", dependencies: ["Proxy", "Reactor", "HTTPMessage", "Routing", "Topology"],

@@ -206,6 +206,7 @@ static long resumed_verification(co_connection *connection) {
 /// Which kind of failure a handshake ended with.
 static int kind_of_failure(co_connection *connection) {
   if (connection->isPlain) return CO_COUNT_PLAIN_HTTP;
+  if (connection->isNameless || connection->isUncertified) return CO_COUNT_NAME;
   if (connection->verification != X509_V_OK) return CO_COUNT_CERTIFICATE;
   if (connection->failed != -CO_PROTOCOL) return CO_COUNT_CUT_SHORT;
   int reason = ERR_GET_LIB(connection->reason) == ERR_LIB_SSL ? ERR_GET_REASON(connection->reason) : 0;
@@ -436,6 +437,7 @@ static void transport_release(cr_transport *self) {
   co_peer_free(connection->peer);
   free(connection->waiting);
   free(connection->early);
+  free(connection->asked);
   free(connection);
 }
 
@@ -552,7 +554,14 @@ const char *co_cipher(cr_transport *self) {
 }
 
 const char *co_server_name(cr_transport *self) {
-  return SSL_get_servername(((co_connection *)self)->ssl, TLSEXT_NAMETYPE_host_name);
+  co_connection *connection = (co_connection *)self;
+  return connection->isServer ? connection->asked : SSL_get_servername(connection->ssl, TLSEXT_NAMETYPE_host_name);
+}
+
+int co_name_refusal(cr_transport *self) {
+  co_connection *connection = (co_connection *)self;
+  if (connection->isNameless) return CO_NAME_NOT_SERVED;
+  return connection->isUncertified ? CO_NAME_NOT_CERTIFIED : CO_NAME_ACCEPTED;
 }
 
 int co_protocol(cr_transport *self, char *out, size_t size) {
@@ -585,6 +594,10 @@ int co_error(cr_transport *self, char *out, size_t size) {
     text = "the connection was closed without a close_notify";
   } else if (connection->isPlain) {
     text = "plain HTTP on a TLS port";
+  } else if (connection->isNameless) {
+    text = connection->asked ? "no pool is for the name it asked for" : "it asked for no name, and no pool is for all that is left";
+  } else if (connection->isUncertified) {
+    text = connection->asked ? "no certificate is for the name it asked for" : "it asked for no name";
   } else if (connection->verification == X509_V_ERR_APPLICATION_VERIFICATION) {
     text = "the certificate's name is not on the list";
   } else if (connection->verification != X509_V_OK) {

@@ -1,5 +1,4 @@
 #include "internal.h"
-#include <ctype.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -32,8 +31,10 @@ void co_context_free(co_context *context) {
     if (context->names[i].context != context) co_context_free(context->names[i].context);
   }
   for (int i = 0; i < context->allowedCount; i++) free(context->allowed[i]);
+  for (int i = 0; i < context->servedCount; i++) free(context->served[i]);
   free(context->names);
   free(context->allowed);
+  free(context->served);
   free(context->staple);
   free(context->protocols);
   co_counts_free(context->counts);
@@ -92,51 +93,6 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *l
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-static int by_name(const void *a, const void *b) {
-  const co_named *first = a, *second = b;
-  int order = strcmp(first->name, second->name);
-  return order ? order : first->order - second->order;
-}
-
-static co_context *find_name(co_context *root, const char *name) {
-  int low = 0, high = root->nameCount;
-  while (low < high) {
-    int middle = (low + high) / 2;
-    if (strcmp(root->names[middle].name, name) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low < root->nameCount && !strcmp(root->names[low].name, name) ? root->names[low].context : NULL;
-}
-
-/// The context for a name: that of the name itself, else that of its parent's wildcard.
-static co_context *context_for(co_context *root, const char *name) {
-  char text[257];
-  size_t length = strlen(name);
-  if (length > 0 && name[length - 1] == '.') length--;
-  if (length == 0 || length > 254) return NULL;
-  for (size_t i = 0; i < length; i++) text[i + 1] = (char)tolower((unsigned char)name[i]);
-  text[length + 1] = 0;
-  co_context *found = find_name(root, text + 1);
-  if (found) return found;
-  char *dot = strchr(text + 1, '.');
-  if (!dot) return NULL;
-  dot[-1] = '*';
-  return find_name(root, dot - 1);
-}
-
-static int choose_context(SSL *ssl, int *alert, void *argument) {
-  co_context *root = argument;
-  const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-  co_context *found = name ? context_for(root, name) : NULL;
-  if (!found) {
-    if (!root->isStrict) return SSL_TLSEXT_ERR_NOACK;
-    *alert = SSL_AD_UNRECOGNIZED_NAME;
-    return SSL_TLSEXT_ERR_ALERT_FATAL;
-  }
-  if (found != root) SSL_set_SSL_CTX(ssl, found->ssl);
-  return SSL_TLSEXT_ERR_OK;
-}
-
 static int give_staple(SSL *ssl, void *unused) {
   (void)unused;
   co_context *context = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), contextIndex);
@@ -172,7 +128,8 @@ co_context *co_server_new(int minimum, co_ticket_keys *keys, const uint8_t *scop
   SSL_CTX *ssl = context->ssl;
   SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_session_id_context(ssl, scope, 32);
+  memcpy(context->scope, scope, sizeof context->scope);
+  co_context_hear(context);
   SSL_CTX_set_timeout(ssl, (long)sessionSeconds);
   SSL_CTX_set_max_early_data(ssl, 0);
   static const uint8_t http[] = "\x08http/1.1\x08http/1.0";
@@ -247,24 +204,6 @@ void co_server_protocols(co_context *context, const uint8_t *list, size_t count)
   context->protocols = count ? malloc(count) : NULL;
   if (count) memcpy(context->protocols, list, count);
   context->protocolsCount = count;
-}
-
-void co_server_add_name(co_context *root, const char *name, co_context *context) {
-  if (root->nameCount == root->nameRoom) {
-    root->nameRoom = root->nameRoom * 2 + 8;
-    root->names = realloc(root->names, sizeof(co_named) * (size_t)root->nameRoom);
-  }
-  if (context != root) co_context_hold(context);
-  root->names[root->nameCount] = (co_named){strdup(name), context, root->nameCount};
-  root->nameCount++;
-}
-
-void co_server_seal(co_context *root, int strict) {
-  root->isStrict = strict;
-  root->isRoot = 1;
-  if (root->nameCount) qsort(root->names, (size_t)root->nameCount, sizeof(co_named), by_name);
-  SSL_CTX_set_tlsext_servername_callback(root->ssl, choose_context);
-  SSL_CTX_set_tlsext_servername_arg(root->ssl, root);
 }
 
 // Clients

@@ -24,7 +24,12 @@ struct co_context {
   co_ticket_keys *keys;
   co_named *names;
   int nameCount, nameRoom;
-  int isStrict, isRoot;
+  int isStrict;
+  /// What tickets of a server are bound to, beside the name.
+  uint8_t scope[32];
+  /// Names that connections may ask for; none: any.
+  char **served;
+  int servedCount;
   char **allowed;
   int allowedCount;
   uint8_t *staple;
@@ -70,10 +75,16 @@ typedef struct {
   /// Bytes that were received before the connection was there; they come before those of the socket.
   uint8_t *early;
   size_t earlyStart, earlyEnd;
+  /// The name that the client's ClientHello asks for, as it came; null: none.
+  char *asked;
+  /// The ClientHello was looked at; a certificate is for its name; nothing is behind it; no certificate is for it, though there must be one.
+  uint8_t hasHello, isKnown, isNameless, isUncertified;
   uint8_t isCounted, isEstablished, isDrained, isHeld, isDry, isEnded, sawEnd, isGathering, isServer, isPlain, hasRead;
 } co_connection;
 
 int co_ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt);
+/// Makes a server's context look at names before all else.
+void co_context_hear(co_context *context);
 /// The context that a server's connection began with.
 co_context *co_root_of(SSL *ssl);
 int co_is_allowed(co_context *root, X509 *certificate);

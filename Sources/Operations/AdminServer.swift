@@ -18,11 +18,7 @@ public struct AdminServer {
   static let idleMilliseconds: Int64 = 60_000
 
   private struct Client {
-    var descriptor: Int32
-    var input: [UInt8] = []
-    var output: [UInt8] = []
-    var written = 0
-    var endsAt: Int64
+    var socket: ClientSocket
     /// Nothing more is read; it closes when its answers have been taken.
     var isLeaving = false
   }
@@ -49,29 +45,29 @@ public struct AdminServer {
     var leavesAt: Int64?
     while true {
       if !isRunning() {
-        let ends = leavesAt ?? Self.now() + Self.leavingMilliseconds
+        let ends = leavesAt ?? ClientSocket.now() + Self.leavingMilliseconds
         leavesAt = ends
-        if clients.isEmpty || Self.now() >= ends { break }
+        if clients.isEmpty || ClientSocket.now() >= ends { break }
       }
-      let rest = max(0, acceptsAt - Self.now())
+      let rest = max(0, acceptsAt - ClientSocket.now())
       // A descriptor of -1 is passed over by poll.
       let accepts = rest == 0 && leavesAt == nil
       var entries = [pollfd(fd: accepts ? listener.descriptor : -1, events: Int16(POLLIN), revents: 0)]
       for client in clients {
-        let events = (client.isLeaving ? 0 : POLLIN) | (client.output.isEmpty ? 0 : POLLOUT)
-        entries.append(pollfd(fd: client.descriptor, events: Int16(events), revents: 0))
+        let events = (client.isLeaving ? 0 : POLLIN) | (client.socket.output.isEmpty ? 0 : POLLOUT)
+        entries.append(pollfd(fd: client.socket.descriptor, events: Int16(events), revents: 0))
       }
       _ = poll(&entries, nfds_t(entries.count), leavesAt != nil ? 100 : rest > 0 ? Int32(rest) : 1_000)
-      let now = Self.now()
+      let now = ClientSocket.now()
       // The client that waits longest first; those that are done go.
       for index in clients.indices.reversed() where !serve(index, ready: entries[index + 1].revents, now: now) {
-        close(clients[index].descriptor)
+        close(clients[index].socket.descriptor)
         clients.remove(at: index)
       }
       // Another process may serve the socket by now.
       if entries[0].revents != 0, isRunning() { accept(now) }
     }
-    for client in clients { close(client.descriptor) }
+    for client in clients { close(client.socket.descriptor) }
   }
 
   private mutating func accept(_ now: Int64) {
@@ -80,8 +76,8 @@ public struct AdminServer {
       var leaving: Int?
       if clients.count >= Self.clientsMax {
         let settled = now + Self.idleMilliseconds - Self.settledMilliseconds
-        leaving = clients.indices.min { clients[$0].endsAt < clients[$1].endsAt }
-        guard let leaving, clients[leaving].endsAt <= settled else {
+        leaving = clients.indices.min { clients[$0].socket.endsAt < clients[$1].socket.endsAt }
+        guard let leaving, clients[leaving].socket.endsAt <= settled else {
           acceptsAt = now + Self.restMilliseconds
           return
         }
@@ -94,49 +90,46 @@ public struct AdminServer {
         return
       }
       if let leaving {
-        close(clients[leaving].descriptor)
+        close(clients[leaving].socket.descriptor)
         clients.remove(at: leaving)
       }
       hasAccepted = true
-      clients.append(Client(descriptor: descriptor, endsAt: now + Self.idleMilliseconds))
+      clients.append(Client(socket: ClientSocket(descriptor: descriptor, endsAt: now + Self.idleMilliseconds)))
     }
   }
 
   /// Reads, answers and writes what can be. False: the connection is over.
   private mutating func serve(_ index: Int, ready: Int16, now: Int64) -> Bool {
     if ready & Int16(POLLIN | POLLHUP | POLLERR) != 0, !clients[index].isLeaving {
-      var buffer = [UInt8](repeating: 0, count: 4096)
-      let count = recv(clients[index].descriptor, &buffer, buffer.count, 0)
-      if count > 0 {
-        clients[index].endsAt = now + Self.idleMilliseconds
-        clients[index].input += buffer[..<count]
+      switch clients[index].socket.receive() {
+      case .bytes:
+        clients[index].socket.endsAt = now + Self.idleMilliseconds
         answerLines(index)
-      } else if count == 0 {
-        clients[index].isLeaving = true
-      } else if errno != EAGAIN && errno != EINTR {
-        return false
+      case .end: clients[index].isLeaving = true
+      case .nothing: break
+      case .failure: return false
       }
     }
-    guard write(index, now) else { return false }
-    if clients[index].isLeaving && clients[index].output.isEmpty { return false }
-    return now < clients[index].endsAt
+    guard clients[index].socket.send(moved: { $0.endsAt = now + Self.idleMilliseconds }) else { return false }
+    if clients[index].isLeaving && clients[index].socket.output.isEmpty { return false }
+    return now < clients[index].socket.endsAt
   }
 
   private mutating func answerLines(_ index: Int) {
-    while let end = clients[index].input.firstIndex(of: UInt8(ascii: "\n")) {
-      var line = clients[index].input[..<end]
+    while let end = clients[index].socket.input.firstIndex(of: UInt8(ascii: "\n")) {
+      var line = clients[index].socket.input[..<end]
       if line.last == UInt8(ascii: "\r") { line.removeLast() }
       let text = String(decoding: line, as: UTF8.self)
-      clients[index].input.removeSubrange(...end)
+      clients[index].socket.input.removeSubrange(...end)
       answer(index, to: text)
       // Who asks and never reads gets nothing more.
-      if clients[index].output.count > Self.outputBytesMax { clients[index].isLeaving = true }
+      if clients[index].socket.output.count > Self.outputBytesMax { clients[index].isLeaving = true }
       if clients[index].isLeaving { return }
     }
-    if clients[index].input.count > AdminCommand.lineBytesMax {
+    if clients[index].socket.input.count > AdminCommand.lineBytesMax {
       // What follows cannot be told from the rest of this line.
       send(index, .refused("the line is longer than \(AdminCommand.lineBytesMax) bytes"))
-      clients[index].input = []
+      clients[index].socket.input = []
       clients[index].isLeaving = true
     }
   }
@@ -149,25 +142,5 @@ public struct AdminServer {
     }
   }
 
-  private mutating func send(_ index: Int, _ reply: AdminReply) { clients[index].output += Array(reply.text.utf8) }
-
-  private mutating func write(_ index: Int, _ now: Int64) -> Bool {
-    while clients[index].written < clients[index].output.count {
-      let (descriptor, start) = (clients[index].descriptor, clients[index].written)
-      let count = clients[index].output.withUnsafeBytes {
-        Glibc.send(descriptor, $0.baseAddress! + start, $0.count - start, Int32(MSG_NOSIGNAL))
-      }
-      if count < 0 {
-        if errno == EINTR { continue }
-        return errno == EAGAIN
-      }
-      clients[index].written += count
-      clients[index].endsAt = now + Self.idleMilliseconds
-    }
-    clients[index].output = []
-    clients[index].written = 0
-    return true
-  }
-
-  private static func now() -> Int64 { cr_monotonic() / 1_000_000 }
+  private mutating func send(_ index: Int, _ reply: AdminReply) { clients[index].socket.append(reply.text.utf8) }
 }

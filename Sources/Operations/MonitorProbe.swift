@@ -1,5 +1,6 @@
 internal import CReactor
 internal import Glibc
+internal import TLS
 public import Topology
 
 /// Asks a node's monitor once whether the node serves its own users: what keepalived needs to know.
@@ -16,36 +17,81 @@ public enum MonitorProbe {
   private static let answerBytesMax = 16_384
 
   /// Connects, asks `/` and judges the answer.
-  /// - Parameter milliseconds: how long the whole may take.
-  public static func ask(_ address: Address, within milliseconds: Int32) -> Result {
+  /// - Parameters:
+  ///   - plan: how the monitor is asked by TLS; nil: without. A file that cannot be used is an answer, too.
+  ///   - milliseconds: how long the whole may take.
+  public static func ask(_ address: Address, tls plan: ServerTLSPlan? = nil, within milliseconds: Int32) -> Result {
     let ends = cr_monotonic() + Int64(milliseconds) * 1_000_000
+    do throws(TLSError) {
+      let server = try plan.map { (plan) throws(TLSError) in try ServerTLS(plan, now: cr_realtime() / 1_000_000_000) }
+      return try ask(address, server, until: ends)
+    } catch {
+      return .notWell("\(error)")
+    }
+  }
+
+  private static func ask(_ address: Address, _ server: ServerTLS?, until ends: Int64) throws(TLSError) -> Result {
     var target: cr_address
-    switch resolve(address, within: milliseconds) {
+    switch resolve(address, within: left(until: ends)) {
     case .found(let address): target = address
     case .nothing: return .notWell("\(address) does not resolve")
     case .silence: return .notWell("\(address) was not resolved in time")
     }
     var descriptor: Int32 = -1
-    let status = cr_connect(&target, max(1, Int32((ends - cr_monotonic()) / 1_000_000)), &descriptor)
+    let status = cr_connect(&target, max(1, left(until: ends)), &descriptor)
     guard descriptor >= 0 else { return .notWell(UnixSocket.text(of: -status)) }
     defer { _ = cr_close(descriptor) }
-    func left() -> Int32 { Int32(max(0, (ends - cr_monotonic()) / 1_000_000)) }
-    guard UnixSocket.wait(descriptor, for: POLLOUT, milliseconds: left()) else {
+    guard UnixSocket.wait(descriptor, for: POLLOUT, milliseconds: left(until: ends)) else {
       return .notWell("no connection in time")
     }
     let error = cr_connect_error(descriptor)
     guard error == 0 else { return .notWell(UnixSocket.text(of: abs(error))) }
+    guard let server else {
+      return talk(
+        descriptor, until: ends, send: { Int(cr_send_bytes(descriptor, $0.baseAddress!, $0.count)) },
+        receive: { Int(cr_receive(descriptor, $0.baseAddress!, $0.count)) },
+        failure: { UnixSocket.text(of: Int32(-$0)) })
+    }
+    guard let connection = server.connect(descriptor) else { throw .library("no memory for a connection") }
+    let why = { (result: Int, facts: TLSFacts) in "TLS: " + (facts.failure ?? UnixSocket.text(of: Int32(-result))) }
+    let ready = settled(descriptor, until: ends) { connection.establish() }
+    if ready == pending { return .notWell("no handshake in time") }
+    guard ready == 0 else { return .notWell(why(ready, connection.facts)) }
+    return talk(
+      descriptor, until: ends, send: { connection.send($0) }, receive: { connection.receive(into: $0) },
+      failure: { why($0, connection.facts) })
+  }
+
+  private static let pending = -Int(EAGAIN)
+
+  /// Milliseconds that are left.
+  private static func left(until ends: Int64) -> Int32 { Int32(max(0, (ends - cr_monotonic()) / 1_000_000)) }
+
+  /// Repeats what does not wait until it no longer waits for the other side, or the time is over.
+  private static func settled(_ descriptor: Int32, until ends: Int64, _ operation: () -> Int) -> Int {
+    while true {
+      let result = operation()
+      if result == -Int(EINTR) { continue }
+      guard result == pending, UnixSocket.wait(descriptor, for: POLLIN, milliseconds: left(until: ends)) else {
+        return result
+      }
+    }
+  }
+
+  /// Asks over a connection that is there.
+  private static func talk(
+    _ descriptor: Int32, until ends: Int64, send: (UnsafeRawBufferPointer) -> Int,
+    receive: (UnsafeMutableRawBufferPointer) -> Int, failure: (Int) -> String
+  ) -> Result {
     let request = Array("GET / HTTP/1.1\r\nHost: monitor\r\nConnection: close\r\n\r\n".utf8)
     // A request this short fits into any fresh socket.
-    guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
-      return .notWell("the request was not taken")
-    }
+    guard request.withUnsafeBytes(send) == request.count else { return .notWell("the request was not taken") }
     var answer: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 4096)
     while answer.count < answerBytesMax {
-      guard UnixSocket.wait(descriptor, for: POLLIN, milliseconds: left()) else { return .notWell("no answer in time") }
-      let count = recv(descriptor, &buffer, buffer.count, 0)
-      if count < 0 && (errno == EAGAIN || errno == EINTR) { continue }
+      let count = settled(descriptor, until: ends) { buffer.withUnsafeMutableBytes(receive) }
+      if count == pending { return .notWell("no answer in time") }
+      if count < 0 { return .notWell(failure(count)) }
       guard count > 0 else { break }
       answer += buffer[..<count]
       let text = String(decoding: answer, as: UTF8.self)

@@ -23,7 +23,7 @@ public struct StatusRequest: Sendable, Equatable {
       var head = RequestHead()
       switch parseRequestHead(view, limits: HeadLimits(headBytesMax: headBytesMax), head: &head, into: &fields) {
       case .needMore: return .needsMore
-      case .invalid: return .answer(text(status: "400 Bad Request", body: "The request is not understood.\n"))
+      case .invalid(let error): return .answer(refusal(error))
       case .complete: break
       }
       var given: [[UInt8]] = []
@@ -33,22 +33,40 @@ public struct StatusRequest: Sendable, Equatable {
           given.append(Array(view[fields[index].value].rawBuffer))
         }
       }
+      let isHead = head.method == .head
       guard given.count == 1, authentication.accepts(given[0]) else {
         return .answer(
           text(
             status: "401 Unauthorized", fields: ["WWW-Authenticate: \(BasicAuthentication.challenge)"],
-            body: "User and password are asked for.\n"))
+            body: "User and password are asked for.\n", isHead: isHead))
       }
-      guard head.method == .get || head.method == .head else {
+      guard head.method == .get || isHead else {
         return .answer(text(status: "405 Method Not Allowed", fields: ["Allow: GET, HEAD"], body: "GET it.\n"))
       }
       let asked = String(decoding: view[head.path].rawBuffer, as: UTF8.self)
       let parts = asked.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.first.map(String.init) == path else {
-        return .answer(text(status: "404 Not Found", body: "The page is at \(path).\n"))
+        return .answer(text(status: "404 Not Found", body: "The page is at \(path).\n", isHead: isHead))
       }
       return .page(
-        asJSON: parts.count > 1 && parts[1].split(separator: "&").contains("format=json"), isHead: head.method == .head)
+        asJSON: parts.count > 1 && parts[1].split(separator: "&").contains("format=json"), isHead: isHead)
+    }
+  }
+
+  /// To who has begun a request and not ended it in time (RFC 9110 section 15.5.9).
+  static let late = text(status: "408 Request Timeout", body: "The request did not end in time.\n")
+
+  /// To what is no request, or one that is too long (RFC 6585 section 5).
+  private static func refusal(_ error: HTTPError) -> String {
+    switch error.status {
+    case 414: text(status: "414 URI Too Long", body: "The request's target is too long.\n")
+    case 431:
+      text(
+        status: "431 Request Header Fields Too Large",
+        body: "The request's head is longer than \(headBytesMax) bytes.\n")
+    case 501: text(status: "501 Not Implemented", body: "The request is not understood.\n")
+    case 505: text(status: "505 HTTP Version Not Supported", body: "HTTP/1.1 is spoken here.\n")
+    default: text(status: "400 Bad Request", body: "The request is not understood.\n")
     }
   }
 

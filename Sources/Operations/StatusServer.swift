@@ -3,8 +3,9 @@ internal import Glibc
 
 /// Serves a node's status page to people: HTTP with user and password, a request a connection, on a thread of its own.
 ///
-/// Bounds: `clientsMax` connections, a head of `StatusRequest.headBytesMax` bytes, `timeMilliseconds` for request and answer. Beyond
-/// that the one that has been there for longest gives way.
+/// Bounds: `clientsMax` connections, beyond which the one that has been there for longest gives way; a head of
+/// `StatusRequest.headBytesMax` bytes, beyond which it is refused (431); `timeMilliseconds` for request and answer, after which a request
+/// that was begun is refused (408).
 public struct StatusServer {
   /// Connections at once.
   static let clientsMax = 32
@@ -16,11 +17,7 @@ public struct StatusServer {
   static let lingerMilliseconds: Int64 = 1_000
 
   private struct Client {
-    var descriptor: Int32
-    var input: [UInt8] = []
-    var output: [UInt8] = []
-    var written = 0
-    var endsAt: Int64
+    var socket: ClientSocket
     /// The answer is with the kernel: what still comes is thrown away until the other side closes.
     var isDone = false
   }
@@ -49,18 +46,18 @@ public struct StatusServer {
     var accepts = true
     while accepts || !clients.isEmpty {
       accepts = accepts && isRunning()
-      let rest = max(0, acceptsAt - Self.now())
+      let rest = max(0, acceptsAt - ClientSocket.now())
       // A descriptor of -1 is passed over by poll.
       var entries = [pollfd(fd: rest > 0 || !accepts ? -1 : descriptor, events: Int16(POLLIN), revents: 0)]
       for client in clients {
-        let events = client.output.isEmpty ? POLLIN : POLLOUT
-        entries.append(pollfd(fd: client.descriptor, events: Int16(events), revents: 0))
+        let events = client.socket.output.isEmpty ? POLLIN : POLLOUT
+        entries.append(pollfd(fd: client.socket.descriptor, events: Int16(events), revents: 0))
       }
       if !accepts && clients.isEmpty { break }
       _ = poll(&entries, nfds_t(entries.count), rest > 0 ? Int32(rest) : 1_000)
-      let now = Self.now()
+      let now = ClientSocket.now()
       for index in clients.indices.reversed() where !serve(index, isReady: entries[index + 1].revents != 0, now: now) {
-        close(clients[index].descriptor)
+        close(clients[index].socket.descriptor)
         clients.remove(at: index)
       }
       if entries[0].revents != 0, isRunning() { accept(now) }
@@ -78,26 +75,36 @@ public struct StatusServer {
       }
       hasAccepted = true
       if clients.count >= Self.clientsMax {
-        close(clients[0].descriptor)
+        close(clients[0].socket.descriptor)
         clients.removeFirst()
       }
-      clients.append(Client(descriptor: accepted, endsAt: now + Self.timeMilliseconds))
+      clients.append(Client(socket: ClientSocket(descriptor: accepted, endsAt: now + Self.timeMilliseconds)))
     }
   }
 
   /// Reads, answers and writes what can be. False: the connection is over.
   private mutating func serve(_ index: Int, isReady: Bool, now: Int64) -> Bool {
-    guard now < clients[index].endsAt else { return false }
+    guard now < clients[index].socket.endsAt else { return endLate(index, now) }
     guard isReady else { return true }
-    if clients[index].output.isEmpty {
-      var buffer = [UInt8](repeating: 0, count: 4096)
-      let count = recv(clients[index].descriptor, &buffer, buffer.count, 0)
-      guard count > 0 else { return count < 0 && (errno == EAGAIN || errno == EINTR) }
+    if clients[index].socket.output.isEmpty {
+      switch clients[index].socket.receive(kept: !clients[index].isDone) {
+      case .nothing: return true
+      case .end, .failure: return false
+      case .bytes: break
+      }
       if clients[index].isDone { return true }
-      clients[index].input += buffer[..<count]
-      guard let answer = answer(to: clients[index].input) else { return true }
-      clients[index].output = Array(answer.utf8)
+      guard let answer = answer(to: clients[index].socket.input) else { return true }
+      clients[index].socket.append(answer.utf8)
     }
+    return write(index, now)
+  }
+
+  /// The time is up: who has begun a request is told so (RFC 9110 section 15.5.9). False: the connection is over.
+  private mutating func endLate(_ index: Int, _ now: Int64) -> Bool {
+    let client = clients[index]
+    guard !client.isDone, client.socket.output.isEmpty, !client.socket.input.isEmpty else { return false }
+    clients[index].socket.endsAt = now + Self.lingerMilliseconds
+    clients[index].socket.append(StatusRequest.late.utf8)
     return write(index, now)
   }
 
@@ -107,7 +114,8 @@ public struct StatusServer {
     case .answer(let text): return text
     case .page(let asJSON, let isHead):
       guard let status = status() else {
-        return StatusRequest.text(status: "503 Service Unavailable", body: "The node does not answer.\n")
+        return StatusRequest.text(
+          status: "503 Service Unavailable", body: "The node does not answer.\n", isHead: isHead)
       }
       return StatusRequest.text(
         status: "200 OK", type: asJSON ? "application/json" : "text/html", body: asJSON ? status.json : status.html,
@@ -116,24 +124,12 @@ public struct StatusServer {
   }
 
   private mutating func write(_ index: Int, _ now: Int64) -> Bool {
-    while clients[index].written < clients[index].output.count {
-      let (descriptor, start) = (clients[index].descriptor, clients[index].written)
-      let count = clients[index].output.withUnsafeBytes {
-        Glibc.send(descriptor, $0.baseAddress! + start, $0.count - start, Int32(MSG_NOSIGNAL))
-      }
-      if count < 0 {
-        if errno == EINTR { continue }
-        return errno == EAGAIN
-      }
-      clients[index].written += count
-    }
-    clients[index].output = []
+    guard clients[index].socket.send() else { return false }
+    guard clients[index].socket.output.isEmpty else { return true }
     clients[index].isDone = true
     // Closed with bytes unread it would be reset, and the answer with it.
-    _ = cr_shutdown_write(clients[index].descriptor)
-    clients[index].endsAt = min(clients[index].endsAt, now + Self.lingerMilliseconds)
+    _ = cr_shutdown_write(clients[index].socket.descriptor)
+    clients[index].socket.endsAt = min(clients[index].socket.endsAt, now + Self.lingerMilliseconds)
     return true
   }
-
-  private static func now() -> Int64 { cr_monotonic() / 1_000_000 }
 }

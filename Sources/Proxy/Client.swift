@@ -18,6 +18,8 @@ enum ClientState: UInt8 {
   case tunnel
   /// A relay's connection: a server is being chosen, or bytes pass both ways as they come.
   case relay
+  /// One side of a relay's connection was cut off; what it sent before is on its way to the other one, which then is to see the cut.
+  case parting
   /// The last answer is out; what the client still sends is read and thrown away for a moment, so that a reset does not
   /// take the answer from it (RFC 9112 section 9.6).
   case lingering
@@ -25,7 +27,7 @@ enum ClientState: UInt8 {
 
 /// What the deadline of a connection stands for.
 enum Deadline: UInt8 {
-  case none, keepAlive, request, body, queue, connect, server, client, tunnel, linger
+  case none, keepAlive, request, body, queue, connect, server, client, tunnel, parting, linger
 }
 
 /// How far the body of a message has come.
@@ -159,6 +161,10 @@ struct Client {
     static let isMonitor = Flags(rawValue: 2097152)
     /// The end of a relay's stream waits for the client's connection to take it.
     static let endIsUnderWay = Flags(rawValue: 4194304)
+    /// Nothing can be sent to a relay's client any more; what it sent before is still passed on.
+    static let isGone = Flags(rawValue: 8388608)
+    /// The end that will be read from a relay's client is none of its own: it was cut off.
+    static let isCut = Flags(rawValue: 16777216)
   }
 
   /// Bytes received and not yet used.
@@ -221,8 +227,10 @@ struct Upstream {
   var ended = false
   /// The end of a relay's stream waits for the server's connection to take it.
   var endIsUnderWay = false
-  /// A relay's server is gone in both directions; what it sent before waits for the client.
+  /// Nothing can be sent to a relay's server any more; what it sent before is still passed on.
   var isGone = false
+  /// The end that will be read from a relay's server is none of its own: it was cut off.
+  var isCut = false
   /// Response bytes received.
   var input = Buffer.none
   var scanned = 0

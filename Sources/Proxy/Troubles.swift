@@ -25,6 +25,8 @@ final class Troubles: Sendable {
     /// The client of the last one.
     var lastHigh: UInt64
     var lastLow: UInt64
+    /// The name it asked for, where that is the reason: printable, without spaces.
+    var lastName: String?
   }
 
   private struct Entry {
@@ -40,15 +42,26 @@ final class Troubles: Sendable {
   static let interval: Int64 = 10_000_000_000
 
   /// Counts one. True: there was none for a while, so the control thread has to be woken.
-  func note(_ place: Place, _ reason: String, _ high: UInt64 = 0, _ low: UInt64 = 0) -> Bool {
+  func note(_ place: Place, _ reason: String, _ high: UInt64 = 0, _ low: UInt64 = 0, name: String? = nil) -> Bool {
+    let name = name.map(Self.printable)
+    return note(place, reason, high, low, printable: name)
+  }
+
+  /// What came in a handshake may hold anything: bytes that are no visible ASCII become question marks.
+  private static func printable(_ name: String) -> String {
+    String(decoding: name.utf8.map { $0 > 0x20 && $0 < 0x7F ? $0 : 0x3F }, as: UTF8.self)
+  }
+
+  private func note(_ place: Place, _ reason: String, _ high: UInt64, _ low: UInt64, printable name: String?) -> Bool {
     entries.withLock { entries in
       let known = entries.firstIndex { $0.line.place == place && $0.line.reason == reason }
       if let position = known ?? (entries.count < Self.kindsMax ? nil : entries.count - 1) {
         entries[position].line.count += 1
         entries[position].line.lastHigh = high
         entries[position].line.lastLow = low
+        entries[position].line.lastName = name
       } else {
-        let line = Line(place: place, reason: reason, count: 1, lastHigh: high, lastLow: low)
+        let line = Line(place: place, reason: reason, count: 1, lastHigh: high, lastLow: low, lastName: name)
         entries.append(Entry(line: line, nextLine: 0))
       }
     }
@@ -84,8 +97,9 @@ extension Control {
       case .listener(let position):
         let address = shared.plan.listeners[position].address
         let last = AddressText(high: line.lastHigh, low: line.lastLow)
+        let name = line.lastName.map { " for \($0)" } ?? ""
         logger.notice(
-          "\(shared.plan.name): TLS with clients of \(address) failed: \(line.reason) (\(times), last \(last))")
+          "\(shared.plan.name): TLS with clients of \(address) failed: \(line.reason) (\(times), last \(last)\(name))")
       case .monitor:
         logger.notice("\(shared.plan.name): TLS with clients of the monitor failed: \(line.reason) (\(times))")
       case .cookies(let application):

@@ -378,6 +378,8 @@ extension Worker {
     switch pointer.pointee.state {
     case .free: break
     case .relay: relayHungUp(client)
+    // Where the server is the one that is left, the client is what was cut off.
+    case .parting: if pointer.pointee.upstream < 0 { endParting(client) }
     case .exchange where !pointer.pointee.flags.contains(.logged):
       pointer.pointee.termination = Self.termination("C", pointer.pointee.exchange.state)
       logRequest(client)
@@ -446,6 +448,7 @@ extension Worker {
     case .client: if !isTaking(client) { abort(client, termination: "cD") }
     case .tunnel where pointer.pointee.state == .relay: relayIdle(client)
     case .tunnel: abort(client, termination: "--")
+    case .parting: lookAtParting(client)
     case .linger: closeClient(client)
     }
   }

@@ -9,7 +9,7 @@ internal import Topology
 /// they come. They are received into the worker's own memory and sent from there; only what the other side does not take at once
 /// is kept, and nothing more is received in that direction while it waits. So a connection at rest holds no memory beside its
 /// slots, and a busy one at most a buffer in each direction. The end of one direction is passed on by itself, a reset as a
-/// reset: nobody takes a stream cut short for a whole one.
+/// reset, behind all that came before (`Worker+RelayCut.swift`): nobody takes a stream cut short for a whole one.
 ///
 /// Of a flight's fields `request` holds what waits for the server, `stash` what waits for the client; `requestBody.total` and
 /// `bytesOut` count.
@@ -63,17 +63,16 @@ extension Worker {
     if isRelaying(client) { pumpRelay(client) }
   }
 
-  private mutating func relayMoved(_ client: Int32) {
-    let upstream = clients[Int(client)].upstream
-    let tunnel = applications[Int(clients[Int(client)].application)].timeouts.tunnel
-    let isGone = upstream >= 0 && upstreams[Int(upstream)].isGone
-    setDeadline(client, .tunnel, isGone ? min(tunnel, Int64(Double(Self.farewell) * shared.plan.timeScale)) : tunnel)
+  mutating func relayMoved(_ client: Int32) {
+    let pointer = clients + Int(client)
+    let upstream = pointer.pointee.upstream
+    pointer.pointee.untaken = 0
+    let isGone = pointer.pointee.flags.contains(.isGone) || upstream >= 0 && upstreams[Int(upstream)].isGone
+    let tunnel = applications[Int(pointer.pointee.application)].timeouts.tunnel
+    setDeadline(client, .tunnel, isGone ? farewell(client) : tunnel)
   }
 
-  /// How long a client may take nothing of what a server sent that is gone, in nanoseconds: 30 s.
-  private static let farewell: Int64 = 30_000_000_000
-
-  private func isRelaying(_ client: Int32) -> Bool {
+  func isRelaying(_ client: Int32) -> Bool {
     let upstream = clients[Int(client)].upstream
     return clients[Int(client)].state == .relay && upstream >= 0 && upstreams[Int(upstream)].state == .busy
   }
@@ -91,7 +90,10 @@ extension Worker {
     var pieces = 0
     while isRelaying(client) {
       let upstream = pointer.pointee.upstream
-      if upstreams[Int(upstream)].isSending || pointer.pointee.flags.contains(.ended) { return }
+      if upstreams[Int(upstream)].isSending || upstreams[Int(upstream)].isGone || pointer.pointee.flags.contains(.ended)
+      {
+        return
+      }
       pieces += 1
       if pieces > Self.piecesMax { return schedule(client) }
       let asked = pointer.pointee.pieceBytes
@@ -101,8 +103,9 @@ extension Worker {
         _ = reactor.awaitInput(pointer.pointee.socket)
         return
       }
-      if result == TLSFacts.truncation { return relayCutShort(client, byClient: true) }
-      if result < 0 { return relayBroken(client, "CD") }
+      if result < 0 || (result == 0 && pointer.pointee.flags.contains(.isCut) && !isSecure(client)) {
+        return partFromServer(client)
+      }
       if result == 0 { return clientEndedRelay(client) }
       relayMoved(client)
       pointer.pointee.requestBody.total += UInt64(result)
@@ -115,7 +118,7 @@ extension Worker {
           // Submitted again from the place where it is kept; the kernel is not asked again.
           return sendKeptToServer(client)
         }
-        if sent < 0 { return relayBroken(client, "SD") }
+        if sent < 0 { return serverUnreachable(client, sent) }
         offset += sent
       }
       if result == asked { pointer.pointee.pieceBytes = min(asked * 2, Self.relayBytes) }
@@ -139,7 +142,7 @@ extension Worker {
         upstreams[Int(upstream)].isSending = true
         return
       }
-      if sent < 0 { return relayBroken(client, "SD") }
+      if sent < 0 { return serverUnreachable(client, sent) }
       pointer.pointee.request.start += sent
     }
     buffers.giveBack(&pointer.pointee.request)
@@ -148,7 +151,8 @@ extension Worker {
 
   /// A send to the server has completed.
   mutating func relaySentToServer(_ client: Int32, _ result: Int) {
-    if result < 0 { return relayBroken(client, "SD") }
+    guard isRelaying(client) else { return }
+    if result < 0 { return serverUnreachable(client, result) }
     let upstream = upstreams + Int(clients[Int(client)].upstream)
     relayMoved(client)
     if upstream.pointee.endIsUnderWay {
@@ -175,7 +179,7 @@ extension Worker {
     var pieces = 0
     while isRelaying(client) {
       let upstream = pointer.pointee.upstream
-      if pointer.pointee.flags.contains(.sending) || upstreams[Int(upstream)].ended { return }
+      if !pointer.pointee.flags.isDisjoint(with: [.sending, .isGone]) || upstreams[Int(upstream)].ended { return }
       pieces += 1
       if pieces > Self.piecesMax { return schedule(client) }
       let asked = pointer.pointee.pieceBytes
@@ -185,11 +189,10 @@ extension Worker {
         _ = reactor.awaitInput(upstreams[Int(upstream)].socket)
         return
       }
-      if result == TLSFacts.truncation { return relayCutShort(client, byClient: false) }
-      if result < 0 {
-        // With TLS 1.3 a server tells only now that it does not accept our certificate.
-        if result == TLSFacts.protocolFailure { noteServerTrouble(upstream) }
-        return relayBroken(client, "SD")
+      // With TLS 1.3 a server tells only now that it does not accept our certificate.
+      if result == TLSFacts.protocolFailure { noteServerTrouble(upstream) }
+      if result < 0 || (result == 0 && upstreams[Int(upstream)].isCut && !upstreams[Int(upstream)].isSecured) {
+        return partFromClient(client)
       }
       if result == 0 { return serverEndedRelay(client) }
       relayMoved(client)
@@ -201,7 +204,7 @@ extension Worker {
           pointer.pointee.pieceBytes = Buffer.Size.middle.capacity
           return sendKeptToClient(client)
         }
-        if sent < 0 { return relayBroken(client, "CD") }
+        if sent < 0 { return clientUnreachable(client, sent) }
         pointer.pointee.bytesOut += UInt64(sent)
         offset += sent
       }
@@ -217,7 +220,7 @@ extension Worker {
         pointer.pointee.flags.insert(.sending)
         return
       }
-      if sent < 0 { return relayBroken(client, "CD") }
+      if sent < 0 { return clientUnreachable(client, sent) }
       pointer.pointee.bytesOut += UInt64(sent)
       pointer.pointee.stash.start += sent
     }
@@ -227,7 +230,7 @@ extension Worker {
 
   /// A send to the client has completed.
   mutating func relaySentToClient(_ client: Int32, _ result: Int) {
-    if result < 0 { return relayBroken(client, "CD") }
+    if result < 0 { return clientUnreachable(client, result) }
     if clients[Int(client)].flags.contains(.endIsUnderWay) {
       clients[Int(client)].flags.remove(.endIsUnderWay)
       relayMoved(client)
@@ -249,81 +252,6 @@ extension Worker {
   }
 
   // MARK: The end
-
-  /// Closes a connection of which both directions have ended, when everything was passed on, the ends too.
-  private mutating func finishRelayIfOver(_ client: Int32) {
-    let pointer = clients + Int(client)
-    guard pointer.pointee.flags.contains(.ended), !pointer.pointee.flags.contains(.endIsUnderWay),
-      case let upstream = upstreams + Int(pointer.pointee.upstream), upstream.pointee.ended,
-      !upstream.pointee.endIsUnderWay
-    else { return }
-    logRelay(client)
-    closeClient(client)
-  }
-
-  /// Both directions of the client's connection are gone while nothing was under way there.
-  mutating func relayHungUp(_ client: Int32) {
-    // Where its end was passed on, and ours to it, nothing is wrong: what it sent before is still there to be read.
-    if clients[Int(client)].flags.contains(.halfClosed) { return }
-    relayBroken(client, "C")
-  }
-
-  /// Both directions of the server's connection are gone. What it sent before is read first: only who has ended already, and was
-  /// to be sent more, is looked at here.
-  mutating func relayServerHungUp(_ client: Int32) {
-    guard client >= 0, isRelaying(client), !clients[Int(client)].flags.contains(.ended) else { return }
-    let upstream = Int(clients[Int(client)].upstream)
-    if upstreams[upstream].ended { return relayBroken(client, "SD") }
-    // A client that takes nothing would learn of it only when `timeouts.tunnel` is over.
-    guard clients[Int(client)].flags.contains(.sending) else { return }
-    upstreams[upstream].isGone = true
-    relayMoved(client)
-  }
-
-  /// The end of `timeouts.tunnel`: nothing has moved for so long.
-  mutating func relayIdle(_ client: Int32) {
-    relayBroken(client, clients[Int(client)].flags.contains(.sending) ? "cD" : "sD")
-  }
-
-  /// One side is gone: the other one sees it by a reset. A code of one letter is completed by how far the connection came.
-  private mutating func relayBroken(_ client: Int32, _ code: StaticString) {
-    let pointer = clients + Int(client)
-    pointer.pointee.termination =
-      code.utf8CodeUnitCount == 1 ? Self.termination(code, pointer.pointee.exchange.state) : Self.code(code)
-    logRelay(client)
-    if pointer.pointee.upstream >= 0 {
-      closeUpstream(pointer.pointee.upstream, reset: true)
-      pointer.pointee.upstream = -1
-    }
-    closeClient(client, reset: true)
-  }
-
-  /// One side closed its connection without the end that TLS has for a stream. The other one gets what came before, and sees that it is
-  /// cut short: by the same if it speaks TLS, by a reset if not.
-  private mutating func relayCutShort(_ client: Int32, byClient: Bool) {
-    let pointer = clients + Int(client)
-    let upstream = pointer.pointee.upstream
-    guard !byClient else {
-      guard upstreams[Int(upstream)].isSecured else { return relayBroken(client, "CD") }
-      pointer.pointee.termination = Self.code("CD")
-      logRelay(client)
-      reactor.detach(upstreams[Int(upstream)].socket)
-      closeUpstream(upstream)
-      pointer.pointee.upstream = -1
-      return closeClient(client, reset: true)
-    }
-    guard isSecure(client) else { return relayBroken(client, "SD") }
-    pointer.pointee.termination = Self.code("SD")
-    logRelay(client)
-    closeUpstream(upstream, reset: true)
-    pointer.pointee.upstream = -1
-    if pointer.pointee.exchange.isActive {
-      pointer.pointee.exchange.finish(pool: &pools[Int(pointer.pointee.application)])
-    }
-    reactor.detach(pointer.pointee.socket)
-    // Closing with bytes unread would reset the connection, and take from the client what is still on its way.
-    linger(client)
-  }
 
   /// No server took the connection.
   mutating func relayFailed(_ client: Int32, _ failure: Exchange.Failure) {

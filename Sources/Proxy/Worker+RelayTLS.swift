@@ -1,3 +1,4 @@
+internal import CReactor
 internal import HTTPMessage
 internal import Reactor
 internal import Routing
@@ -25,7 +26,9 @@ extension Worker {
   mutating func relayEstablished(_ client: Int32, _ result: Int) {
     let pointer = clients + Int(client)
     guard pointer.pointee.state == .idle else { return }
-    guard result == 0, let transport = reactor.transport(of: pointer.pointee.socket) else {
+    guard let transport = reactor.transport(of: pointer.pointee.socket) else { return secureClientLost(client) }
+    guard result == 0 else {
+      if let refusal = TLSFacts(transport).nameRefusal { refuseName(client, transport, refusal) }
       return secureClientLost(client)
     }
     guard serverNames.areNeeded else { return beginRelay(client, application: 0) }
@@ -36,6 +39,18 @@ extension Worker {
     if let application { return beginRelay(client, application: application) }
     name.withUTF8 { refuseRelay(client, "PR", why: "no-pool", name: ByteView(UnsafeRawBufferPointer($0))) }
     closeClient(client)
+  }
+
+  /// Tells the log of a name that was refused; the alert is on its way already.
+  private mutating func refuseName(
+    _ client: Int32, _ transport: UnsafeMutablePointer<cr_transport>, _ refusal: NameRefusal
+  ) {
+    var name = TLSFacts(transport).serverName ?? ""
+    name.withUTF8 {
+      refuseRelay(
+        client, "PR", why: refusal == .notServed ? "no-pool" : "no-certificate",
+        name: ByteView(UnsafeRawBufferPointer($0)))
+    }
   }
 
   // MARK: TLS that is passed through

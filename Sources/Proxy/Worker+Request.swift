@@ -19,7 +19,7 @@ extension Worker {
     case .exchange, .tunnel: pumpRequest(client)
     case .relay: pumpToServer(client)
     case .lingering: drain(client)
-    case .free, .answering: break
+    case .free, .answering, .parting: break
     }
   }
 
@@ -46,7 +46,7 @@ extension Worker {
     switch clients[Int(client)].state {
     case .head, .idle: headReceived(client, result)
     case .exchange, .tunnel: bodyReceived(client, result)
-    case .free, .answering, .lingering, .relay: break
+    case .free, .answering, .lingering, .relay, .parting: break
     }
   }
 

@@ -152,6 +152,7 @@ extension Worker {
     let pointer = clients + Int(client)
     pointer.pointee.flags.remove(.sending)
     if pointer.pointee.state == .relay { return relaySentToClient(client, result) }
+    if pointer.pointee.state == .parting { return }
     if pointer.pointee.state == .lingering {
       // TLS's own last words, which had to wait for room.
       if result < 0 { closeClient(client) }
@@ -172,7 +173,7 @@ extension Worker {
         awaitNext(client)
       }
     case .answering: if sendOutput(client) { answerSent(client) }
-    case .free, .idle, .head, .lingering, .relay: break
+    case .free, .idle, .head, .lingering, .relay, .parting: break
     }
   }
 }

@@ -37,7 +37,7 @@ extension Worker {
     guard facts.hasReceived, facts.hasProtocolFailure || !facts.isEstablished, let failure = facts.failure else {
       return closeClient(client)
     }
-    noteClientTrouble(client, failure)
+    noteClientTrouble(client, failure, name: facts.nameRefusal == nil ? nil : facts.serverName)
     guard facts.hasProtocolFailure else { return closeClient(client) }
     // The alert is on its way: closing with bytes unread would reset the connection and take it from the client.
     reactor.detach(pointer.pointee.socket)
@@ -53,10 +53,11 @@ extension Worker {
     noteClientTrouble(client, "the handshake was not finished in time")
   }
 
-  private mutating func noteClientTrouble(_ client: Int32, _ reason: String) {
+  /// - Parameter name: what it asked for, where that is the reason.
+  private mutating func noteClientTrouble(_ client: Int32, _ reason: String, name: String? = nil) {
     let pointer = clients + Int(client)
     let place = Troubles.Place.listener(Int(pointer.pointee.listener))
-    if shared.troubles.note(place, reason, pointer.pointee.peerHigh, pointer.pointee.peerLow) {
+    if shared.troubles.note(place, reason, pointer.pointee.peerHigh, pointer.pointee.peerLow, name: name) {
       shared.controlWaker.wake()
     }
   }

@@ -397,7 +397,7 @@ struct Worker: ~Copyable {
     case .idle: clientInput(client)
     case .exchange, .tunnel: pumpResponse(client)
     case .relay: pumpRelay(client)
-    case .free, .answering, .lingering: break
+    case .free, .answering, .lingering, .parting: break
     }
   }
 

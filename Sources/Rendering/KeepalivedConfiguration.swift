@@ -16,11 +16,34 @@ public struct KeepalivedConfiguration: Sendable, Equatable {
     public var command: String
     /// The user, and if need be the group, it runs as.
     public var user: String
+    /// What relative paths of certificates are relative to; nil: they stay as they are. keepalived runs scripts elsewhere.
+    public var directory: String?
 
     /// A command run as a user.
-    public init(command: String = "/usr/local/bin/geodirector admin health", user: String = "nobody nogroup") {
+    public init(
+      command: String = "/usr/local/bin/geodirector admin health", user: String = "nobody nogroup",
+      directory: String? = nil
+    ) {
       self.command = command
       self.user = user
+      self.directory = directory
+    }
+
+    /// The whole line that asks a monitor.
+    func line(_ monitor: String, _ tls: ServerTLSPlan?) -> String {
+      guard let tls else { return "\(command) \(monitor)" }
+      let options: [(name: String, value: String?)] = [
+        ("--name", tls.name), ("--ca", tls.verifies ? tls.authorityPath.map(absolute) : nil),
+        ("--certificate", tls.certificate.map { absolute($0.path) }),
+        ("--key", tls.certificate?.keyPath.map(absolute)),
+      ]
+      let given = options.compactMap { option in option.value.map { " \(option.name) \($0)" } }.joined()
+      return "\(command) \(monitor) --tls\(given)\(tls.verifies ? "" : " --no-verify")"
+    }
+
+    private func absolute(_ path: String) -> String {
+      guard !path.hasPrefix("/"), let directory else { return path }
+      return "\(directory)/\(path)"
     }
   }
 
@@ -38,7 +61,8 @@ public struct KeepalivedConfiguration: Sendable, Equatable {
     ]
     if let monitor = first.monitor {
       lines += [
-        "vrrp_script \(node)-health {", "  script \"\(script.command) \(Self.reachable(monitor))\"", "  interval 1",
+        "vrrp_script \(node)-health {", "  script \"\(script.line(Self.reachable(monitor), first.monitorTLS))\"",
+        "  interval 1",
         "  timeout 2", "  fall 2", "  rise 2", "  user \(script.user)", "}",
       ]
     }

@@ -34,6 +34,8 @@ public struct Exchange: Sendable {
   private var holdsSlot = false
   /// The place in a queue; -1: none.
   private var place: Int32 = -1
+  /// When it first began to wait: as that it stands in line wherever it is sent then. 0: it never did.
+  private var arrival: UInt64 = 0
   /// Whose slots it waits for in that place.
   private var line = SlotQueues.Line.server(-1, isBound: false)
   /// The server was chosen as one that takes new users, not as the session's own.
@@ -83,6 +85,7 @@ public struct Exchange: Sendable {
     portShortages = 0
     holdsSlot = false
     place = -1
+    arrival = 0
     self.waiter = waiter
     holdsBudget = false
     isAgainstBelief = false
@@ -367,11 +370,12 @@ public struct Exchange: Sendable {
     line = isAlone ? .server(server, isBound: binding.group >= 0) : wide
     isKeptAlone = line != wide
     isNewThere = pool.admits(server) && !isOwn(pool.members[Int(server)])
-    guard let place = pool.join(line, waiter: waiter) else {
+    guard let place = pool.join(line, waiter: waiter, arrival: arrival) else {
       limitReached = true
       return end(.connectionLimitReached, &pool)
     }
     self.place = place
+    if arrival == 0 { arrival = pool.shared.queues.arrival(of: place) }
     return takeUp(pool.seekSlot(place, line, first: server), &pool, now)
   }
 

@@ -27,7 +27,8 @@ extension Pool {
   }
 
   /// Queues a request; nil: as many wait in its line as may, `queueMax` for each server that it waits for.
-  mutating func join(_ line: SlotQueues.Line, waiter: Int32) -> Int32? {
+  /// - Parameter arrival: as which it waits on; 0: it has not waited yet.
+  mutating func join(_ line: SlotQueues.Line, waiter: Int32, arrival: UInt64) -> Int32? {
     let servers =
       switch line {
       case .server: 1
@@ -36,7 +37,8 @@ extension Pool {
       case .pool: serverCount
       }
     return shared.queues.join(
-      line, worker: worker, waiter: waiter, max: Int32(clamping: Int(queueMax) * servers), shared.loads)
+      line, worker: worker, waiter: waiter, max: Int32(clamping: Int(queueMax) * servers), arrival: arrival,
+      shared.loads)
   }
 
   /// Looks for a slot that was given back before the place was counted, at this server first: the server it was granted by, and the

@@ -27,14 +27,35 @@ public struct CertificateValidity: Sendable, Equatable {
     return nil
   }
 
-  /// What is doubtful about the dates of certificates that can be read here; nothing of files that are not there, or not ours to read.
+  /// What is doubtful about certificates that can be read here, their dates and who can read their keys; nothing of files that are not
+  /// there, or not ours to read.
   public static func warnings(_ plans: [CertificatePlan], now: Int64) -> [TLSWarning] {
     plans.flatMap { plan -> [TLSWarning] in
       guard let files = try? CertificateFiles.all([plan]).files else { return [] }
-      return files.compactMap { entry in
-        guard let credential = try? Credential(entry, now: now, dates: .all) else { return nil }
-        return credential.validity.warning(now: now)
+      return files.flatMap { entry -> [TLSWarning] in
+        guard let credential = try? Credential(entry, now: now, dates: .all) else { return [] }
+        return credential.warnings(now: now)
       }
+    }
+  }
+
+  /// Files of other secrets that everybody on this machine can read.
+  public static func warnings(secrets paths: [String]) -> [TLSWarning] {
+    paths.filter { FileStamp($0).isReadableByAll }.map { .readableSecret(path: $0) }
+  }
+
+  /// Names for which none of the certificates is, by the rules of RFC 6125 section 6.4: a wildcard stands for one label. None at all
+  /// where a file cannot be read here.
+  public static func uncovered(_ names: [String], by plans: [CertificatePlan], now: Int64) -> [String] {
+    var known: [String] = []
+    guard let files = try? CertificateFiles.all(plans).files else { return [] }
+    for entry in files {
+      guard let credential = try? Credential(entry, now: now, dates: .all) else { return [] }
+      known += credential.names
+    }
+    return names.filter { name in
+      let parent = name.firstIndex(of: ".").map { "*" + name[$0...] }
+      return !known.contains(name.lowercased()) && !known.contains(parent?.lowercased() ?? name)
     }
   }
 }

@@ -59,7 +59,7 @@ public final class ServerContext: Sendable {
     co_accept(holder.pointer, descriptor).map { TLSConnection($0) }
   }
 
-  /// What tickets are bound to: nobody resumes a session that a full handshake would now refuse.
+  /// What tickets are bound to, beside the name asked for: nobody resumes a session that a full handshake would now refuse.
   private static func scope(_ plan: ListenerTLSPlan) throws(TLSError) -> [UInt8] {
     var text = Array("geodirector\0".utf8)
     if let clients = plan.clients {
@@ -142,6 +142,7 @@ private struct ContextBuilder: ~Copyable {
   mutating func finish() -> OpaquePointer? {
     guard let root = groups.first?.context else { return nil }
     for group in groups { for name in group.names { co_server_add_name(root, name, group.context) } }
+    for name in plan.served { co_server_serve(root, name.lowercased()) }
     co_server_seal(root, plan.isStrict ? 1 : 0)
     return co_context_hold(root)
   }

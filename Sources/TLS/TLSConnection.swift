@@ -72,6 +72,14 @@ public struct TLSConnection: ~Copyable {
   public func end() { transport.pointee.operations.pointee.end(transport) }
 }
 
+/// Why the name that a client asked for was refused.
+public enum NameRefusal: Int32, Sendable {
+  /// It is none of those that are served.
+  case notServed = 1
+  /// No certificate is for it, where one must be.
+  case notCertified = 2
+}
+
 /// What a connection knows of itself and its peer. A view on a connection made by this module, valid as long as that is.
 public struct TLSFacts {
   private let transport: UnsafeMutablePointer<cr_transport>
@@ -106,8 +114,10 @@ public struct TLSFacts {
   }
   /// The suite's name, such as `TLS_AES_128_GCM_SHA256`; nil before the handshake.
   public var cipher: String? { co_cipher(transport).map { String(cString: $0) } }
-  /// The name the client asked for (SNI).
+  /// The name that this connection's ClientHello asked for (SNI, RFC 6066 section 3), as it came; also where a session is resumed.
   public var serverName: String? { co_server_name(transport).map { String(cString: $0) } }
+  /// A server's side refused the name, or that none was asked for, by the alert unrecognized_name; nil: it did not.
+  public var nameRefusal: NameRefusal? { NameRefusal(rawValue: co_name_refusal(transport)) }
   /// The protocol agreed on (ALPN).
   public var applicationProtocol: String? { text { co_protocol(transport, $0, $1) } }
   /// The first DNS name of the peer's certificate, or its common name; nil: it showed none.

@@ -67,6 +67,8 @@ extension TLSError: CustomStringConvertible {
 public enum TLSWarning: Sendable, Equatable, CustomStringConvertible {
   /// Others on this machine can read the private key.
   case readableKey(path: String)
+  /// Others on this machine can read a file of ticket keys, cookie keys or a password.
+  case readableSecret(path: String)
   /// The certificate ends within two weeks; Unix seconds.
   case expiresSoon(path: String, at: Int64)
   /// The certificate is over, and shown nevertheless; Unix seconds.
@@ -78,7 +80,7 @@ public enum TLSWarning: Sendable, Equatable, CustomStringConvertible {
   public var isGrave: Bool {
     switch self {
     case .expired, .notYetValid: true
-    case .readableKey, .expiresSoon: false
+    case .readableKey, .readableSecret, .expiresSoon: false
     }
   }
 
@@ -86,6 +88,7 @@ public enum TLSWarning: Sendable, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .readableKey(let path): "everybody on this machine can read the private key in \(path); run: chmod 600 \(path)"
+    case .readableSecret(let path): "everybody on this machine can read the secret in \(path); run: chmod 600 \(path)"
     case .expiresSoon(let path, let end): "the certificate in \(path) expires on \(UTCDay(end)); renew it"
     case .expired(let path, let since):
       "THE CERTIFICATE IN \(path) EXPIRED ON \(UTCDay(since)): whoever checks it refuses it; renew it"

@@ -5,6 +5,8 @@ extension Topology {
   /// The plan of a relay: an application without cookies for each pool, its backups a second tier. Those with names are chosen by the
   /// name that a client's TLS asks for, the one without takes all others.
   func plan(of relay: Relay) -> NodePlan {
+    let isForAll = !relay.servers.isEmpty || relay.pools.contains { $0.serverNames.isEmpty }
+    let served = isForAll ? [] : relay.pools.flatMap { $0.serverNames.map(\.value) }
     let settings = settings(relay.settings, role: .relay)
     var applications: [ApplicationPlan] = []
     if !relay.servers.isEmpty {
@@ -22,6 +24,8 @@ extension Topology {
         var plan = listen.plan(for: relay.name)
         // What it carries only the file knows: nothing is agreed on by itself.
         if plan.tls?.protocols == nil { plan.tls?.protocols = [] }
+        // Who asks for what no pool is for is told so while that can still be told.
+        plan.tls?.served = served
         return plan
       },
       monitor: relay.monitor?.value, applications: applications,
@@ -99,7 +103,7 @@ extension Topology {
     guard let admission = server.admissionAddress, let host = server.base?.hostText else { return false }
     return relays.contains { relay in
       relay.listen.contains { $0.address.value == admission }
-        && relay.servers.contains { $0.address?.value.hostText == host }
+        && relay.everyServer.contains { $0.address?.value.hostText == host }
     }
   }
 }

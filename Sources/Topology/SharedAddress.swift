@@ -77,6 +77,9 @@ public struct AddressPart: Sendable, Equatable {
   public var peers: [String]
   /// The node's monitor.
   public var monitor: Address?
+  /// How the node's own keepalived asks it by TLS: verified as the node verifies others (its `upstream`), unless its `tls` says
+  /// otherwise. Nil: without.
+  public var monitorTLS: ServerTLSPlan?
   /// As it is written.
   public var holder: AddressHolder
 }
@@ -95,8 +98,25 @@ extension Topology {
         priority: entry.holder.priority?.value ?? max(1, first - step * rank),
         preempts: entry.holder.preempts?.value ?? shared.preempts,
         peers: entry.holder.peers?.map(\.value) ?? all.map(\.name).filter { $0 != entry.name },
-        monitor: entry.monitor, holder: entry.holder)
+        monitor: entry.monitor, monitorTLS: monitorTLS(ofNode: entry.name), holder: entry.holder)
     }
+  }
+
+  /// How a node asks its own monitor by TLS; nil: without.
+  func monitorTLS(ofNode name: String) -> ServerTLSPlan? {
+    for site in sites {
+      for (nodes, role) in [(site.directors, NodeRole.siteDirector), (site.balancers, .siteBalancer)] {
+        guard let node = nodes.first(where: { $0.name == name }) else { continue }
+        guard node.monitorTLS != nil, let monitor = node.monitor?.value else { return nil }
+        return settings(node.settings, role: role, site: site).upstreamTLS.plan(
+          node.tls?.value ?? TargetTLSSettings(isOn: true), named: name, at: node.serviceAddress ?? monitor, from: name)
+      }
+    }
+    guard let office = offices.first(where: { $0.name == name }), office.monitorTLS != nil,
+      let monitor = office.monitor?.value
+    else { return nil }
+    return settings(office.settings, role: .officeProxy).upstreamTLS.plan(
+      TargetTLSSettings(isOn: true), named: name, at: office.listen.first?.address.value ?? monitor, from: name)
   }
 
   /// The parts of one node, in the order of the addresses.

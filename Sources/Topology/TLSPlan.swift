@@ -43,7 +43,7 @@ public struct ListenerTLSPlan: Sendable, Equatable {
   public var certificates: [CertificatePlan]
   /// The oldest version spoken.
   public var minimum: TLSVersion
-  /// Clients that name a host without a certificate, or none, are refused.
+  /// Clients that name a host without a certificate, or none, are refused by the alert unrecognized_name (RFC 6066 section 3).
   public var isStrict: Bool
   /// Sessions are resumed, by tickets.
   public var resumes: Bool
@@ -53,6 +53,9 @@ public struct ListenerTLSPlan: Sendable, Equatable {
   public var ticketRotation: Duration
   /// Clients must show a certificate. Nil: they need not.
   public var clients: ClientCertificatePlan?
+  /// The names that clients may ask for, lower case, `*.example.com` for every name below: others, and clients that ask for none, are refused
+  /// by the alert unrecognized_name (RFC 6066 section 3). None: any.
+  public var served: [String]
   /// What is spoken within TLS, the best first, told to clients who ask (ALPN, RFC 7301); empty: they are told nothing. Nil: HTTP/1.
   public var protocols: [String]?
 
@@ -63,6 +66,7 @@ public struct ListenerTLSPlan: Sendable, Equatable {
     isStrict = false
     resumes = true
     ticketRotation = .seconds(12 * 3600)
+    served = []
   }
 }
 

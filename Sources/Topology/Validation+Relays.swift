@@ -1,6 +1,6 @@
 extension Relay {
   /// Servers of the relay itself and of its pools.
-  var everyServer: [RelayServer] { servers + pools.flatMap(\.servers) }
+  public var everyServer: [RelayServer] { servers + pools.flatMap(\.servers) }
 }
 
 extension Topology {

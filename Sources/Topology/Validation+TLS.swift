@@ -44,11 +44,12 @@ extension Topology {
     let holders =
       nodes.map { ($0.name, $0.vrrp, $0.monitorTLS) } + offices.map { ($0.name, $0.vrrp, $0.monitorTLS) }
     for (name, vrrp, tls) in holders where !vrrp.isEmpty {
-      guard let tls else { continue }
+      guard let tls, tls.value.clients != nil, monitorTLS(ofNode: name)?.certificate == nil else { continue }
       found.append(
         Diagnostic(
-          .error, at: tls.location, "keepalived asks the monitor of \"\(name)\" without TLS",
-          mend: "remove \"tls:\" here, and put the monitor on an address that only the nodes reach"))
+          .error, at: tls.location,
+          "the monitor of \"\(name)\" requires a certificate, and keepalived, which asks it, has none to show",
+          mend: "name one for the node: \"upstream: {tls: {certificate: FILE}}\""))
     }
     let own =
       nodes.map { ($0.settings, NodeRole.siteDirector) }

@@ -226,7 +226,28 @@ class TestRelays:
     def test_a_connection_goes_to_the_first_server_at_the_clients_port(self):
         text = explain("--at", "desktops", file=self.FILE)
         assert "A connection at desktops" in text and "ends at   tse-farm" in text and "path      desktops > tse-farm" in text
-        assert "connected to 127.1.1.10, at the port that the client used" in text and "cookie" not in text
+        assert "connected to 127.1.1.10:3389, the port that the client used" in text and "cookie" not in text
+        other = explain("--at", "desktops", "--port", "1494", file=self.FILE)
+        assert "A connection at desktops port 1494" in other and "connected to 127.1.1.10:1494, the port that the client used" in other
+
+    def test_its_monitor_says_whether_it_serves(self):
+        assert "answer    200" in explain("--at", "desktops", "--port", "8081", file=self.FILE)
+        assert "answer    503" in explain("--at", "desktops", "--port", "8081", "--down", "tse-farm", file=self.FILE)
+        for arguments, said in ((["--port", "22"], "its ports: 3389, 1494, 5900, 8081"), (["--at", "SD1", "--server-name", "x"], "--host")):
+            done = run("explain", self.FILE if "--port" in arguments else TWO_SITES, "--at", "desktops", *arguments)
+            assert done.returncode == USAGE and said in done.stderr, done.stderr
+
+    def test_the_name_chooses_the_pool(self):
+        file = REPOSITORY / "topologies" / "tls-relays.yaml"
+        text = explain("--at", "front", "--server-name", "www.shop.example", file=file)
+        assert "front, relay: asks for www.shop.example: pool shops" in text
+        assert "connected to 127.3.0.2:8443, where SD listens" in text and "ends at   SD-1" in text
+        assert explained("--at", "front", "--server-name", "Desktops.example.", file=file)["result"]["path"] == ["front", "desk"]
+        for asked in (["--server-name", "other.example"], []):
+            found = explained("--at", "front", *asked, file=file)
+            assert found["visit"]["error"] == "the TLS alert unrecognized_name" and found["result"]["path"] == ["front"]
+        assert "server" not in explained("--at", "front", "--server-name", "desktops.example", "--down", "desktops", file=file)["result"]
+        assert "server" not in explained("--at", "front", "--server-name", "desktops.example", "--cut", "front:desk", file=file)["result"]
 
     def test_a_backup_takes_what_the_first_does_not(self):
         down = explained("--at", "syslog", "--down", "syslog-prod-site", file=self.FILE)

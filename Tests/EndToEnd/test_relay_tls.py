@@ -12,6 +12,7 @@ import subprocess
 import threading
 
 import pytest
+import yaml
 
 from harness import haproxy, waiting
 from harness.certificates import Authority, secure_get
@@ -253,7 +254,7 @@ class TestEndedHere:
         pipe = client(bed, authority)
         assert pipe._go(pipe.tls.read, 100) == b"part"
         pipe.send(b"x")
-        assert pipe.read()[1] == "reset"
+        assert pipe.read()[1] == "cut short"
         assert lines(bed, 1)[0]["end"] == "SD"
 
     def test_no_server_is_asked_before_the_handshake_is_done(self, bed, authority):
@@ -298,12 +299,49 @@ class TestEndedHere:
         self.start(bed, authority, {"certificates": str(certificate)}, servers=[], pools=[
             {"name": "ones", "server-names": "one.example", "servers": [{"name": "A", "host": "127.1.1.10"}]},
             {"name": "shops", "server-names": "shop.example", "servers": [{"name": "B", "host": "127.1.1.11"}]}])
-        for name, answer in {"one.example": b"one", "shop.example": b"two", "other.example": b""}.items():
-            pipe = client(bed, authority, name)
-            assert pipe.read() == (answer, "whole")
-            pipe.plain.close()
-        refused = [line for line in lines(bed, 3) if line["end"] == "PR"]
-        assert [(line["why"], line["name"]) for line in refused] == [("no-pool", "other.example")]
+        for version in ("1.2", "1.3"):
+            for name, answer in {"one.example": b"one", "shop.example": b"two"}.items():
+                pipe = client(bed, authority, name, version)
+                assert pipe.read() == (answer, "whole")
+                pipe.plain.close()
+            # There is a certificate for it, but no pool: it is told so in the handshake.
+            with pytest.raises(ssl.SSLError, match="(?i)unrecognized.name"):
+                client(bed, authority, "other.example", version)
+        refused = [line for line in lines(bed, 6) if line["end"] == "PR"]
+        assert [(line["why"], line["name"]) for line in refused] == [("no-pool", "other.example")] * 2
+        said = bed.node.err
+        waiting.until(lambda: "no pool is for the name it asked for (once" in said.read_text(), "the line in the log")
+        assert " for other.example)" in said.read_text()
+
+    @pytest.mark.parametrize("version", ["1.2", "1.3"])
+    def test_a_session_of_one_name_does_not_lead_to_the_pool_of_another(self, bed, authority, version):
+        """With TLS 1.2 OpenSSL tells the name of the session in the place of the ClientHello's."""
+        for host, name in {"127.1.1.10": "one", "127.1.1.11": "two"}.items():
+            bed.server(host, 3389, lambda connection, name=name: connection.sendall(name.encode()))
+        certificate = authority.issue("many", "one.example", "two.example", "other.example")
+        self.start(bed, authority, {"certificates": str(certificate)}, servers=[], pools=[
+            {"name": "ones", "server-names": "one.example", "servers": [{"name": "A", "host": "127.1.1.10"}]},
+            {"name": "twos", "server-names": "two.example", "servers": [{"name": "B", "host": "127.1.1.11"}]}])
+        context = authority.client(version=version)
+
+        def ask(name, session=None):
+            with context.wrap_socket(bed.connect(3389), server_hostname=name, session=session) as connection:
+                return connection.recv(100), connection.session_reused, connection.session
+
+        answer, _, session = ask("one.example")
+        assert answer == b"one"
+        assert ask("one.example", session)[:2] == (b"one", True)
+        assert ask("two.example", session)[:2] == (b"two", False)
+        with pytest.raises(ssl.SSLError, match="(?i)unrecognized.name"):
+            ask("other.example", session)
+
+    def test_a_strict_listener_logs_the_name_it_refuses(self, bed, authority):
+        server = bed.server("127.1.1.10", 3389, echo)
+        self.start(bed, authority, {"strict": True})
+        with pytest.raises(ssl.SSLError, match="(?i)unrecognized.name"):
+            client(bed, authority, "other.example")
+        (line,) = lines(bed, 1)
+        assert (line["end"], line["why"], line["name"], server.taken) == ("PR", "no-certificate", "other.example", 0)
 
     def test_the_protocol_within_is_agreed_on_only_where_it_is_named(self, bed, authority):
         bed.server("127.1.1.10", 3389, echo)
@@ -715,3 +753,19 @@ def test_haproxy_ends_and_begins_tls_with_what_is_rendered(bed, authority, tmp_p
                     except OSError:
                         said = None
                     assert (said == (b"in 5 whole", "whole")) == is_let_in, (host, name, said)
+
+
+def test_check_tells_of_names_without_a_certificate_and_of_keys_that_everybody_can_read(authority, tmp_path):
+    certificate = authority.issue("many", "one.example", "*.two.example")
+    (tmp_path / "tickets").write_bytes(os.urandom(80))
+    (tmp_path / "tickets").chmod(0o644)
+    certificate.chmod(0o600)
+    pools = [{"name": "p", "server-names": ["one.example", "a.two.example", "two.example"], "servers": [{"name": "A", "address": "127.1.1.10:1"}]}]
+    listen = {"address": "127.1.1.1:3389", "tls": {"certificates": str(certificate), "ticket-keys": str(tmp_path / "tickets")}}
+    file = tmp_path / "names.yaml"
+    file.write_text(yaml.safe_dump({"geodirector": 1, "network": "n", "relays": [{"name": "R", "listen": listen, "pools": pools}]}))
+    done = subprocess.run([str(binary()), "topology", "check", "--strict", str(file)], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count("warning:") == 2, done.stderr
+    assert "no certificate of relay R at 127.1.1.1:3389 is for two.example, which leads to pool p" in done.stderr
+    assert f"everybody on this machine can read the secret in {tmp_path}/tickets" in done.stderr

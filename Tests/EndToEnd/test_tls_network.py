@@ -71,6 +71,23 @@ def test_only_those_in_front_may_ask_a_monitor_and_what_it_says_reaches_the_offi
     said = waiting.until(lambda: (text := (network.folder / "SD1.err").read_text()).count("TLS with clients of the monitor") >= 2 and text,
                          "the lines in the log")
     assert "the certificate's name is not on the list" in said and "plain HTTP on a TLS port" in said
+    host, port = network.specs["SD1"].monitor
+
+    def health(*arguments):
+        done = subprocess.run([str(binary()), "admin", "health", f"{host}:{port}", "--timeout", "10s", *map(str, arguments)], capture_output=True, text=True,
+                              timeout=60)
+        return done.returncode, done.stderr
+
+    trusted, shown = ("--tls", "--ca", certificates / "ca.pem"), ("--certificate", certificates / "OP1.pem")
+    assert health(*trusted, "--name", "SD1", *shown) == (0, "")
+    assert health("--tls", "--no-verify", *shown) == (0, ""), "whoever it is"
+    for arguments, said in (((*trusted, "--name", "SD2", *shown), "hostname mismatch"), (("--tls", "--name", "SD1", *shown), "unable to get"),
+                            ((*trusted, *shown), "mismatch"), ((*trusted, "--name", "SD1"), "certificate"), ((), "monitor"),
+                            (("--tls", "--ca", "/nowhere"), "/nowhere cannot be read")):
+        code, told = health(*arguments)
+        assert code == 1 and (said in told or not arguments), (arguments, told)
+    for arguments in (("--ca", "x"), ("--no-verify",), ("--tls", "--key", "x"), ("--tls", "--ca", "x", "--no-verify")):
+        assert health(*arguments)[0] == 64
     # By their word alone: nobody sends a request.
     network.kill(*network.names("demo-server", "SITE1"))
     waiting.until(lambda: asks("OP1", "SD1") == 503, "the director's word")

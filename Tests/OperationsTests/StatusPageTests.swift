@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Operations
@@ -68,7 +69,29 @@ import Testing
     #expect(status(read(request("GET /else HTTP/1.1", field))) == "404")
     #expect(status(read("\u{1}\u{2}\r\n\r\n")) == "400")
     #expect(read("GET / HTTP/1.1\r\nHost: x\r\n") == .needsMore)
-    #expect(status(read("GET / HTTP/1.1\r\nX: " + String(repeating: "x", count: 9_000))) == "400")
+    #expect(status(read("GET / HTTP/1.1\r\nX: " + String(repeating: "x", count: 9_000))) == "431")
+    #expect(status(read(request("FETCH / HTTP/1.1", field))) == "405")
+    #expect(status(read(request("GET / HTTP/2.0", field))) == "505")
+    guard case .answer(let text) = read(request("FETCH / HTTP/1.1", field)) else {
+      Issue.record("no answer")
+      return
+    }
+    #expect(text.contains("\r\nAllow: GET, HEAD\r\n"))
+  }
+
+  /// RFC 9110 section 9.3.2: the same fields, no content.
+  @Test(arguments: ["/", "/else"])
+  func anAnswerToHEADHasNoBodyWhateverItSays(target: String) throws {
+    for field in ["X: y", "Authorization: \(credentials)"] {
+      let answers = ["GET", "HEAD"].map { read(request("\($0) \(target) HTTP/1.1", field)) }
+      guard case .answer(let whole) = answers[0], case .answer(let head) = answers[1] else {
+        #expect(answers == [.page(asJSON: false, isHead: false), .page(asJSON: false, isHead: true)])
+        continue
+      }
+      let end = try #require(whole.range(of: "\r\n\r\n"))
+      #expect(head == whole[..<end.upperBound])
+      #expect(whole.contains("\r\nContent-Length: \(whole[end.upperBound...].utf8.count)\r\n"))
+    }
   }
 
   @Test func whatOthersWroteIsTextOnThePage() {

@@ -28,6 +28,13 @@ import Testing
     #expect(troubles.take(now: 121 * Self.second).map(\.count) == [1])
   }
 
+  @Test func theLastNameIsToldAndCannotForgeALine() {
+    let troubles = Troubles()
+    _ = troubles.note(.listener(0), "no certificate", name: "a.example")
+    _ = troubles.note(.listener(0), "no certificate", name: "b\n evil\u{1B}é")
+    #expect(troubles.take(now: Self.second).map(\.lastName) == ["b??evil???"])
+  }
+
   @Test func kindsAreBounded() {
     let troubles = Troubles()
     for number in 0..<Troubles.kindsMax * 3 { _ = troubles.note(.listener(0), "reason \(number)") }

@@ -122,6 +122,26 @@ private let network = """
     #expect(text.contains("    fd00::12  # B\n"))
   }
 
+  @Test func aMonitorWithTLSIsAskedByIt() throws {
+    let tls = "{certificates: a.pem, require: client-certificate, client-ca: ca.pem}"
+    let secure = network.replacing(
+      "monitor: \"10.0.0.11:8081\"",
+      with: "monitor: {address: \"10.0.0.11:8081\", tls: \(tls)}\n        "
+        + "upstream: {tls: {ca: pki/ca.pem, certificate: \"/keys/{node}.pem\"}}")
+    let topology = try loaded(secure)
+    let script = KeepalivedConfiguration.HealthScript(directory: "/etc/geodirector")
+    let text = try #require(KeepalivedConfiguration(topology, node: "A", script: script)).text
+    #expect(
+      text.contains(
+        "script \"/usr/local/bin/geodirector admin health 10.0.0.11:8081 --tls --name A --ca /etc/geodirector/pki/ca.pem --certificate /keys/A.pem\""
+      ), "\(text)")
+    let other = try #require(KeepalivedConfiguration(topology, node: "B", script: script)).text
+    #expect(other.contains("admin health 10.0.0.12:8081\""))
+    let (_, diagnostics) = TopologyLoader.load(
+      text: secure.replacing(", certificate: \"/keys/{node}.pem\"", with: ""), file: "network.yaml")
+    #expect("\(diagnostics)".contains("and keepalived, which asks it, has none to show"), "\(diagnostics)")
+  }
+
   @Test func aNodeThatSharesNothingHasNone() throws {
     #expect(KeepalivedConfiguration(try loaded(network), node: "D") == nil)
   }

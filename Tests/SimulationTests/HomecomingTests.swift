@@ -27,6 +27,20 @@ struct HomecomingTests {
     #expect(report.total.counts.moves > report.total.counts.usersMoved)
   }
 
+  /// Home is back at 240 s of 600.
+  @Test func `With a delay users are led home when home has been back for as long, and not before`() throws {
+    let stay = try report(.session).total.counts
+    let late = try report(.after(.seconds(400))).total.counts
+    #expect(late.moves == stay.moves && late.usersMoved == stay.usersMoved)
+    let led = try report(.after(.seconds(60)))
+    #expect(led.total.counts.moves > stay.moves)
+    #expect(violations(led, .noMoveBack) == 0 && violations(led, .noNeedlessMove) == 0)
+    let later = try report(.after(.seconds(250)))
+    #expect(later.total.counts.moves > stay.moves)
+    // Fewer are still there to be led.
+    #expect(later.total.counts.moves <= led.total.counts.moves)
+  }
+
   @Test func `Where the file keeps sessions, the same moves violate`() throws {
     let report = try report(.session, without: .immediateFailback)
     #expect(violations(report, .noMoveBack) + violations(report, .noNeedlessMove) > 0)

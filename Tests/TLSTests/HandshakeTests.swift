@@ -32,7 +32,36 @@ import Topology
     let stranger = exchange(try workshop.client("other.example"), server)
     #expect(stranger.handshake.client == Self.failed)
     #expect(stranger.clientFailure?.contains("unrecognized name") == true)
+    #expect(stranger.serverFailure == "no certificate is for the name it asked for")
+    #expect(stranger.refusal == .notCertified)
     #expect(exchange(try workshop.client("shop.example"), server).handshake == .done)
+  }
+
+  /// RFC 6066 section 3.
+  @Test(arguments: TLSVersion.allCases)
+  func whoAsksForWhatIsNotServedIsToldSo(version: TLSVersion) throws {
+    let workshop = try Workshop()
+    let server = try workshop.server([workshop.issue("1.pem", hosts: ["*.example"])]) {
+      $0.served = ["shop.example", "*.mail.example"]
+    }
+    func attempt(_ name: String) throws -> Outcome {
+      exchange(
+        try workshop.client(name) {
+          $0.verifies = false
+          $0.minimum = version
+        }, server)
+    }
+    for name in ["shop.example", "SHOP.example", "a.mail.example", "b.a.mail.example"] {
+      #expect(try attempt(name).handshake == .done, "\(name)")
+    }
+    // An address is asked for without a name.
+    for name in ["other.example", "mail.example", "xmail.example", "a.shop.example", "127.0.0.1"] {
+      let outcome = try attempt(name)
+      #expect(outcome.handshake == Handshake(client: Self.failed, server: Self.failed), "\(name)")
+      #expect(outcome.clientFailure?.contains("unrecognized name") == true, "\(outcome.clientFailure ?? "nothing")")
+      #expect(outcome.refusal == .notServed)
+      #expect(outcome.serverName == (name == "127.0.0.1" ? nil : name))
+    }
   }
 
   @Test func aServerIsBelievedByItsNameOnly() throws {

@@ -65,6 +65,47 @@ struct InteroperabilityTests {
     #expect(done.failure != nil)
   }
 
+  /// What counts is what this ClientHello says, not what the resumed session was made for (RFC 6066 section 3).
+  @Test(arguments: ["-tls1_2", "-tls1_3"])
+  func aTicketOfOneNameIsGoodForThatNameOnly(version: String) throws {
+    let workshop = try Workshop()
+    let certificates = try ["a.example", "b.example"].map { try workshop.issue("\($0).pem", hosts: [$0]) }
+    let server = try workshop.server(certificates)
+    let file = workshop.folder + "session"
+    #expect(try !serve(server, [version, "-servername", "a.example", "-sess_out", file]).isResumed)
+    let same = try serve(server, [version, "-servername", "A.example", "-sess_in", file])
+    #expect(same.isResumed, "\(same.said)")
+    #expect(same.name == "A.example")
+    for name in ["b.example", "other.example", nil] {
+      let asked = name.map { ["-servername", $0] } ?? ["-noservername"]
+      let other = try serve(server, [version, "-sess_in", file] + asked)
+      #expect(other.result == 0)
+      #expect(!other.isResumed, "\(name ?? "no name")")
+      #expect(other.name == name)
+      #expect(other.said.contains("subject=CN = \(name == "b.example" ? "b" : "a").example"), "\(other.said)")
+    }
+    var plan = server.plan
+    plan.isStrict = true
+    let strict = try ListenerTLS(plan, tickets: server.tickets, now: workshop.now, clock: .zero)
+    #expect(try serve(strict, [version, "-servername", "a.example", "-sess_in", file]).isResumed)
+    for asked in [["-servername", "other.example"], ["-noservername"]] {
+      let refused = try serve(strict, [version, "-sess_in", file] + asked)
+      #expect(refused.result == TLSFacts.protocolFailure)
+      #expect(refused.said.contains("unrecognized name"), "\(refused.said)")
+    }
+  }
+
+  /// A client whose key share does not fit is asked for another ClientHello.
+  @Test func theNameOfASecondClientHelloCountsOnce() throws {
+    let workshop = try Workshop()
+    let certificates = try ["a.example", "b.example"].map { try workshop.issue("\($0).pem", hosts: [$0]) }
+    let server = try workshop.server(certificates) { $0.isStrict = true }
+    let done = try serve(server, ["-tls1_3", "-servername", "b.example", "-groups", "X448:P-256"])
+    #expect(done.result == 0)
+    #expect(done.name == "b.example")
+    #expect(done.said.contains("subject=CN = b.example"), "\(done.said)")
+  }
+
   @Test func itsClientResumesASession() throws {
     let workshop = try Workshop()
     let server = try workshop.server([workshop.issue("1.pem", hosts: ["a.example"])])

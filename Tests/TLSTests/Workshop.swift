@@ -151,6 +151,7 @@ struct Outcome {
   var clientFailure: String?
   var serverFailure: String?
   var answer: String?
+  var refusal: NameRefusal?
 }
 
 /// One connection from its handshake to its end, with a request and an answer; tickets reach the client with the answer.
@@ -170,6 +171,7 @@ func exchange(_ client: ServerTLS, _ server: ListenerTLS) -> Outcome {
   outcome.isResumed = near.facts.isResumed
   outcome.version = near.facts.version.map { "\($0)" }
   outcome.serverName = far.facts.serverName
+  outcome.refusal = far.facts.nameRefusal
   outcome.peerSeenByClient = near.facts.peerName
   outcome.peerSeenByServer = far.facts.peerName
   outcome.clientFailure = near.facts.failure

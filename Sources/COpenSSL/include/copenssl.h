@@ -50,7 +50,7 @@ int co_credential_key_kind(co_credential *credential);
 // Contexts
 
 /// A server's context. `minimum` is 2 or 3, of TLS 1.2 and 1.3. `keys` may be null: no session is resumed then. 32 bytes of
-/// `scope` bind tickets to what they were made for.
+/// `scope` bind tickets to what they were made for, beside the name that was asked for.
 co_context *co_server_new(int minimum, co_ticket_keys *keys, const uint8_t *scope, int64_t sessionSeconds);
 /// A client's context.
 co_context *co_client_new(int minimum, int verify);
@@ -72,7 +72,10 @@ void co_context_staple(co_context *context, const uint8_t *bytes, size_t count);
 void co_server_protocols(co_context *context, const uint8_t *list, size_t count);
 /// Server: connections for a name are served by another context. Earlier names win.
 void co_server_add_name(co_context *root, const char *name, co_context *context);
-/// To be called when all names were added. Strict: connections without a known name are refused.
+/// Server: adds a name, lower case, that connections may ask for, "*.example.com" for every name below. Others, and those without a name,
+/// are refused by the alert unrecognized_name (RFC 6066 section 3). None added: none is.
+void co_server_serve(co_context *root, const char *name);
+/// To be called when all names were added. Strict: connections that name no certificate's name are refused by that alert.
 void co_server_seal(co_context *root, int strict);
 
 // Ticket keys
@@ -140,8 +143,15 @@ int co_is_established(cr_transport *connection);
 int co_version(cr_transport *connection);
 /// The suite's name as OpenSSL has it; null before the handshake.
 const char *co_cipher(cr_transport *connection);
-/// The name the client asked for; null: none.
+/// The name that the client's ClientHello asked for, also where a session is resumed; null: none.
 const char *co_server_name(cr_transport *connection);
+/// A server refused the name that the ClientHello asked for, or that it asked for none.
+enum {
+  CO_NAME_ACCEPTED = 0,
+  CO_NAME_NOT_SERVED,      // it is none of those that are served
+  CO_NAME_NOT_CERTIFIED,   // no certificate is for it
+};
+int co_name_refusal(cr_transport *connection);
 /// The protocol agreed on: its length, 0 for none.
 int co_protocol(cr_transport *connection, char *out, size_t size);
 int co_is_resumed(cr_transport *connection);

@@ -7,6 +7,9 @@ import Synchronization
 /// Who may be served by any of several servers waits for all of them at once, in a line of the tier, of the cookie value or of the
 /// whole pool: the first slot that one of them gives is the first one's in line. Only who belongs to one server waits for that one.
 ///
+/// Who waits for a server that goes, and is sent to another one, waits there as one who came when it first began to wait: ahead of all
+/// who came later, also of those who have waited there all the time.
+///
 /// A slot that becomes free is granted here to the first, whichever worker that is at: it is never free while somebody waits
 /// for it, so no newcomer of any worker can take it. `LoadTable` counts those who wait beside the slots, and a newcomer looks at
 /// that count; this table is touched only while somebody waits, and then behind one lock.
@@ -95,7 +98,11 @@ struct SlotQueues: @unchecked Sendable {
         number = Int32(places.count)
         places.append(place)
       }
-      link(number, into: list(of: place.line))
+      let list = list(of: place.line)
+      // Who comes from another line stands before those who began to wait later: as a rule there are none.
+      var after = lists[list].tail
+      while after >= 0 && places[Int(after)].arrival > place.arrival { after = places[Int(after)].previous }
+      link(number, into: list, after: after)
       return number
     }
 
@@ -105,13 +112,14 @@ struct SlotQueues: @unchecked Sendable {
       firstFree = number
     }
 
-    mutating func link(_ number: Int32, into list: Int) {
-      let last = lists[list].tail
+    /// - Parameter other: whom it stands behind; -1: it is the first.
+    mutating func link(_ number: Int32, into list: Int, after other: Int32) {
+      let next = other >= 0 ? places[Int(other)].next : lists[list].head
       places[Int(number)].list = Int32(list)
-      places[Int(number)].previous = last
-      places[Int(number)].next = -1
-      if last >= 0 { places[Int(last)].next = number } else { lists[list].head = number }
-      lists[list].tail = number
+      places[Int(number)].previous = other
+      places[Int(number)].next = next
+      if other >= 0 { places[Int(other)].next = number } else { lists[list].head = number }
+      if next >= 0 { places[Int(next)].previous = number } else { lists[list].tail = number }
       lists[list].count += 1
     }
 
@@ -162,7 +170,8 @@ struct SlotQueues: @unchecked Sendable {
         let place = places[Int(number)]
         unlink(number)
         places[Int(number)].granted = offer.server
-        link(number, into: grants(to: place.worker))
+        let granted = grants(to: place.worker)
+        link(number, into: granted, after: lists[granted].tail)
         loads.count(place.line, -1)
         marks |= 1 << UInt64(place.worker)
       }
@@ -188,16 +197,22 @@ struct SlotQueues: @unchecked Sendable {
 
   /// Queues a request; nil: as many wait in the line already as may. Slots that were given back before it was counted are not
   /// looked for: the caller dispatches each server of the line that may have one.
-  func join(_ line: Line, worker: Int32, waiter: Int32, max: Int32, _ loads: LoadTable) -> Int32? {
+  /// - Parameter arrival: as which it waits on, when it has waited before (`arrival(of:)`); 0: it begins to wait.
+  func join(_ line: Line, worker: Int32, waiter: Int32, max: Int32, arrival: UInt64 = 0, _ loads: LoadTable) -> Int32? {
     room.pointee.withLock { room in
       guard room.lists[room.list(of: line)].count < max else { return nil }
-      room.arrivals += 1
-      let number = room.add(Place(line: line, worker: worker, waiter: waiter, arrival: room.arrivals))
+      if arrival == 0 { room.arrivals += 1 }
+      let place = Place(
+        line: line, worker: worker, waiter: waiter, arrival: arrival == 0 ? room.arrivals : arrival)
+      let number = room.add(place)
       // Counted first, then looked for a slot: whoever gives one back looks at the count afterwards, so one of both sees the other.
       loads.count(line, 1)
       return number
     }
   }
+
+  /// When a place's request began to wait, as a number in the order of all who did.
+  func arrival(of place: Int32) -> UInt64 { room.pointee.withLock { $0.places[Int(place)].arrival } }
 
   /// After a slot was given back while somebody waits: the workers, by bit, that have to be told.
   func dispatch(_ offer: Offer, _ loads: LoadTable) -> UInt64 {

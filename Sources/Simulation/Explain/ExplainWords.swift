@@ -11,9 +11,16 @@ struct ExplainWords {
   private var isPrefix: Bool { application.cookie?.mode == .prefix }
   private var servers: [ServerPlan] { application.pool.servers }
 
+  /// What a relay goes by: the name that the connection's TLS asks for, where a pool is chosen by it.
+  func pool(asked: String?) -> String {
+    guard plan.applications.contains(where: { !$0.hosts.isEmpty }) else { return "a connection, whatever is in it" }
+    let name = asked.map { "asks for \($0)" } ?? "asks for no name"
+    return application.hosts.isEmpty
+      ? name + ", which no pool is for: the servers for all others" : name + ": pool \(application.name)"
+  }
+
   /// What the node reads in the cookie.
   func binding(_ reading: CookieReading) -> String {
-    if isRelay { return "a connection, whatever is in it" }
     guard let cookie = application.cookie else { return "no cookie is looked at" }
     guard let value = reading.value else { return "no cookie \(cookie.name): a new user" }
     let text = "\(cookie.name)=\(value)"

@@ -13,6 +13,10 @@ public struct Explainer: Sendable {
     public var method = "GET"
     /// The host asked for; nil: that of the first application.
     public var host: String?
+    /// The port of the entry that is asked; nil: that of its first listener. Its monitor's answers whether it serves.
+    public var port: UInt16?
+    /// At a relay: the name that the connection's TLS asks for (SNI); nil: none.
+    public var serverName: String?
     /// The field `Cookie`.
     public var cookie = ""
     /// The user's address, for algorithms that hash it; nil: 192.0.2.1.
@@ -32,6 +36,9 @@ public struct Explainer: Sendable {
   let faults: NetworkFaults
   let request: Request
   private let settled: SettledHealth
+  /// The port of the entry that is asked; nil: it has none.
+  let listenPort: UInt16?
+  private let asksMonitor: Bool
   /// Nobody has tried what is believed down for a while; else somebody just did, in vain.
   private var trialsAreDue = true
 
@@ -39,7 +46,10 @@ public struct Explainer: Sendable {
   ///
   /// - Throws: `PlanError` when the entry is no proxy node.
   public init(_ topology: Topology, _ faults: NetworkFaults, _ request: Request) throws(PlanError) {
-    _ = try topology.plan(for: request.entry)
+    let plan = try topology.plan(for: request.entry)
+    let ports = plan.listeners.compactMap(\.address.port)
+    listenPort = request.port ?? ports.first
+    asksMonitor = request.port.map { $0 == plan.monitor?.port && !ports.contains($0) } ?? false
     self.topology = topology
     self.faults = faults
     self.request = request
@@ -48,16 +58,23 @@ public struct Explainer: Sendable {
 
   /// The whole way of the request: one that makes every trial that is due, and for comparison one that makes none.
   public func explain() throws(PlanError) -> Explanation {
+    if asksMonitor { return try askMonitor() }
     let answer = try visit(request.entry, CookieJar(request.cookie), peer: request.client)
     let result = outcome(answer)
     var calm = self
     calm.trialsAreDue = false
     let others = outcome(try calm.visit(request.entry, CookieJar(request.cookie), peer: request.client))
-    return Explanation(
-      network: topology.name, entry: request.entry, method: request.method, host: request.host,
-      cookie: request.cookie, down: faults.downAsGiven, cuts: faults.cuts.map(\.text), isFresh: request.isFresh,
-      geography: request.geography,
-      visit: answer.visit, result: result, others: others == result ? nil : others)
+    return explanation(answer.visit, result, others: others == result ? nil : others)
+  }
+
+  func explanation(
+    _ visit: Explanation.Visit, _ result: Explanation.Outcome, others: Explanation.Outcome? = nil
+  ) -> Explanation {
+    Explanation(
+      network: topology.name, entry: request.entry, port: request.port, serverName: request.serverName,
+      method: request.method, host: request.host, cookie: request.cookie, down: faults.downAsGiven,
+      cuts: faults.cuts.map(\.text), isFresh: request.isFresh, geography: request.geography, visit: visit,
+      result: result, others: others)
   }
 
   // MARK: One node
@@ -80,7 +97,14 @@ public struct Explainer: Sendable {
     var visit = Explanation.Visit(
       node: name, role: plan.role.rawValue, site: plan.site, application: nil, cookie: jar.text,
       binding: "", attempts: [], status: 421, error: nil, setCookies: [], notes: [])
-    guard let index = plan.applications.firstIndex(where: { matches($0.hosts) }) else {
+    if plan.role == .relay, plan.application(forServerName: request.serverName) == nil {
+      return refusal(of: plan, visit)
+    }
+    let isRelay = plan.role == .relay
+    let chosen =
+      isRelay
+      ? plan.application(forServerName: request.serverName) : plan.applications.firstIndex { matches($0.hosts) }
+    guard let index = chosen else {
       visit.binding = "no application here takes the host"
       return Answer(visit: visit, failure: nil, server: nil, path: [name], setCookies: [])
     }
@@ -93,7 +117,7 @@ public struct Explainer: Sendable {
       application: application, shared: shared, timeScale: plan.timeScale, workers: 1, seed: StableHash.hash(name))
     let reading = CookieReading(jar, application.cookie, pool, seconds: request.seconds)
     let words = ExplainWords(plan: plan, application: application)
-    visit.binding = words.binding(reading)
+    visit.binding = isRelay ? words.pool(asked: request.serverName) : words.binding(reading)
     var way = Way(application: application, jar: jar, reading: reading, visit: visit, now: SettledHealth.now)
     let key = SelectionKey(
       clientHash: peer.map { StableHash.hash(high: $0.high, low: $0.low) } ?? StableHash.hash(high: 0, low: 1),
@@ -158,7 +182,8 @@ public struct Explainer: Sendable {
   ) throws(PlanError) -> Exchange.Action {
     let server = way.application.pool.servers[index]
     let last = way.visit.attempts.count - 1
-    switch faults.reach(server.name, from: plan.site ?? plan.name, to: server.site) {
+    let reach = faults.reach(server.name, from: plan.site ?? plan.name, to: server.site)
+    switch reach == .connected && !topology.passes(address(of: server), faults) ? .refused : reach {
     case .silent:
       let timeout = way.application.timeouts.connect
       way.now += timeout.nanosecondsClamped
@@ -192,8 +217,10 @@ public struct Explainer: Sendable {
   private func connect(
     _ server: ServerPlan, _ exchange: inout Exchange, _ pool: inout Pool, _ way: inout Way
   ) -> Exchange.Action {
-    let port = server.address.port == 0 ? ", at the port that the client used" : ""
-    way.visit.attempts[way.visit.attempts.count - 1].outcome = "connected to \(server.address.serviceText)\(port)"
+    let address = address(of: server)
+    let port = server.address.port == 0 ? ", the port that the client used" : ""
+    let element = topology.listener(at: address).map { $0 == server.name ? "" : ", where \($0) listens" } ?? ""
+    way.visit.attempts[way.visit.attempts.count - 1].outcome = "connected to \(address)\(port)\(element)"
     return exchange.responseHead(.none, pool: &pool, now: way.now)
   }
 
@@ -250,6 +277,34 @@ public struct Explainer: Sendable {
     return hosts.contains { name in
       name.hasPrefix("*.") ? host.hasSuffix(name.dropFirst()) && host.count >= name.count : host == name
     }
+  }
+
+  /// Where a server is reached: a relay's at the port that the client used, unless it has its own.
+  private func address(of server: ServerPlan) -> Address {
+    guard server.address.port == 0, let listenPort else { return server.address }
+    return server.address.with(port: listenPort)
+  }
+
+  /// What the entry's monitor answers.
+  private func askMonitor() throws(PlanError) -> Explanation {
+    let plan = try topology.plan(for: request.entry)
+    let isGood = request.isFresh || settled.monitorIsGood(of: plan.name)
+    var visit = Explanation.Visit(
+      node: plan.name, role: plan.role.rawValue, site: plan.site, application: nil, cookie: "",
+      binding: "its monitor is asked whether it serves", attempts: [], status: isGood ? 200 : 503, error: nil,
+      setCookies: [], notes: [])
+    visit.notes.append(isGood ? "somebody it can pass on to lives" : "nobody it can pass on to lives")
+    let answer = Answer(visit: visit, failure: nil, server: nil, path: [plan.name], setCookies: [])
+    return explanation(visit, outcome(answer))
+  }
+
+  /// A relay has no pool for the name that is asked for.
+  private func refusal(of plan: NodePlan, _ visit: Explanation.Visit) -> Answer {
+    var visit = visit
+    visit.binding = (request.serverName.map { "asks for \($0)" } ?? "asks for no name") + ", and no pool is for that"
+    visit.status = 0
+    visit.error = "the TLS alert unrecognized_name"
+    return Answer(visit: visit, failure: nil, server: nil, path: [plan.name], setCookies: [])
   }
 
   /// The address that the next tier sees as its client: this node's.

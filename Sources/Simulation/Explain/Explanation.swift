@@ -4,6 +4,10 @@ public struct Explanation: Sendable, Equatable, Encodable {
   public var network: String
   /// The node the user asked.
   public var entry: String
+  /// The port of it that was asked; nil: that of its first listener.
+  public var port: UInt16?
+  /// What the connection's TLS asks for at a relay; nil: nothing.
+  public var serverName: String?
   /// The method.
   public var method: String
   /// The host asked for; nil: none.
@@ -50,7 +54,7 @@ public struct Explanation: Sendable, Equatable, Encodable {
     public var role: String
     /// Its site; nil for an office.
     public var site: String?
-    /// The application it found by the host; nil: none takes the host.
+    /// The application it found by the host, or a relay's pool by the name that TLS asks for; nil: none is for it.
     public var application: String?
     /// The field `Cookie` as it came; empty: none.
     public var cookie: String
@@ -58,11 +62,11 @@ public struct Explanation: Sendable, Equatable, Encodable {
     public var binding: String
     /// Attempts in order; the last one may have been answered.
     public var attempts: [Attempt]
-    /// The status it answered; 0: a relay answers nothing itself.
+    /// The status it answered; 0: a relay answers nothing itself, but for its monitor.
     public var status: Int
     /// The address of another site that the user was sent on to; nil: not sent on.
     public var redirect: String?
-    /// The error type of RFC 9209 when the answer is its own; nil: it passed an answer on.
+    /// The error type of RFC 9209 when the answer is its own, or a relay's alert; nil: it passed an answer on.
     public var error: String?
     /// The field values of `Set-Cookie` that it added or changed.
     public var setCookies: [String]

@@ -19,9 +19,9 @@ public struct ExplanationText {
   private mutating func head() {
     let host = explanation.host.map { " for \($0)" } ?? ""
     let isRelay = explanation.visit.role == NodeRole.relay.rawValue
-    lines.append(
-      "\(isRelay ? "A connection" : explanation.method + host) at \(explanation.entry) in network \(explanation.network)"
-    )
+    let what = isRelay ? "A connection\(explanation.serverName.map { " for \($0)" } ?? "")" : explanation.method + host
+    let port = explanation.port.map { " port \($0)" } ?? ""
+    lines.append("\(what) at \(explanation.entry)\(port) in network \(explanation.network)")
     if !isRelay { lines.append("  cookie  \(explanation.cookie.isEmpty ? "none" : explanation.cookie)") }
     if let geography = explanation.geography {
       let client = geography.client.map { " for \($0)" } ?? ""
@@ -85,7 +85,7 @@ public struct ExplanationText {
   }
 
   private mutating func add(_ result: Explanation.Outcome) {
-    if explanation.visit.role == NodeRole.relay.rawValue {
+    if explanation.visit.role == NodeRole.relay.rawValue, result.status == 0 {
       lines.append("ends at   \(result.server ?? "nobody: closed without a byte")")
       lines.append("path      \(result.path.joined(separator: " > "))")
       if result.waitedMilliseconds > 0 {

@@ -22,7 +22,7 @@ public struct NetworkFaults: Sendable, Equatable {
     public var text: String { "\(from)\(oneWay ? ">" : ":")\(to)" }
   }
 
-  /// Offices, directors, balancers and servers that do not run.
+  /// Offices, directors, balancers, servers and relays that do not run.
   public private(set) var down: [String] = []
   /// The names that were given for them: a site's stands for everything at it.
   public private(set) var downAsGiven: [String] = []
@@ -36,15 +36,16 @@ public struct NetworkFaults: Sendable, Equatable {
   ///
   /// - Throws: a text with the nearest spelling, when nothing has the name.
   public mutating func takeDown(_ name: String, in topology: Topology) throws(TextError) {
-    let relayed = topology.relays.flatMap(\.servers)
+    let relayed = topology.relays.flatMap(\.everyServer)
     var names = topology.elements(named: name)
+    if topology.relay(named: name) != nil { names.append(name) }
     // What is down is down for relays, too, whatever they call it.
     for server in relayed
     where server.name == name || names.contains(where: { topology.stands($0, at: server.address) }) {
       names.append(server.name)
     }
     if names.isEmpty {
-      let known = topology.elementNames + relayed.map(\.name)
+      let known = topology.elementNames + topology.relays.map(\.name) + relayed.map(\.name)
       throw TextError(
         "no element is named \"\(name)\"",
         mend: nearestSpelling(of: name, among: known).map { "did you mean \"\($0)\"?" })
@@ -64,10 +65,10 @@ public struct NetworkFaults: Sendable, Equatable {
     }
     if let relay = topology.relays.first(where: { ends.contains($0.name) }) {
       let other = ends[0] == relay.name ? ends[1] : ends[0]
-      guard relay.servers.contains(where: { $0.name == other }) else {
+      guard relay.everyServer.contains(where: { $0.name == other }) else {
         throw TextError(
           "relay \"\(relay.name)\" has no server \"\(other)\"",
-          mend: spellingMend(of: other, among: relay.servers.map(\.name), noun: "its servers"))
+          mend: spellingMend(of: other, among: relay.everyServer.map(\.name), noun: "its servers"))
       }
       let cut = Cut(from: ends[0], to: ends[1], oneWay: oneWay)
       if !cuts.contains(cut) { cuts.append(cut) }
@@ -114,6 +115,36 @@ public struct NetworkFaults: Sendable, Equatable {
 }
 
 extension Topology {
+  /// Whether connections to an address go through: always, unless a relay listens there, which must run and have a server that does.
+  func passes(_ address: Address, _ faults: NetworkFaults) -> Bool {
+    let relays = relays.filter { relay in relay.listen.contains { $0.address.value == address } }
+    return relays.allSatisfy { relay in
+      !faults.down.contains(relay.name)
+        && relay.everyServer.contains { faults.reach($0.name, from: relay.name, to: relay.name) == .connected }
+    }
+  }
+
+  /// What listens at an address, for people; nil: nothing that this file tells of.
+  func listener(at address: Address) -> String? {
+    if let relay = relays.first(where: { $0.listen.contains { $0.address.value == address } }) {
+      return "relay \(relay.name)"
+    }
+    var places: [(name: String, listen: [Listen], monitor: Located<Address>?)] = []
+    for node in sites.flatMap({ $0.directors + $0.balancers }) { places.append((node.name, node.listen, node.monitor)) }
+    for office in offices { places.append((office.name, office.listen, office.monitor)) }
+    for relay in relays { places.append((relay.name, [], relay.monitor)) }
+    for (name, listen, monitor) in places {
+      if listen.contains(where: { $0.address.value == address }) { return name }
+      if monitor?.value == address { return "the monitor of \(name)" }
+    }
+    for server in servers {
+      if server.admissionAddress == address { return "the admission port of \(server.name)" }
+      let services = [server.base].compactMap { $0 } + server.ports.compactMap { server.base?.with(port: $0.port) }
+      if services.contains(address) { return server.name }
+    }
+    return nil
+  }
+
   /// Whether an element is what a relay's server is reached at: its address, or its machine where the client's port counts.
   fileprivate func stands(_ element: String, at address: Located<Address>?) -> Bool {
     guard let address = address?.value else { return false }

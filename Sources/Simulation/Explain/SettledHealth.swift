@@ -38,7 +38,7 @@ struct SettledHealth {
     let reach = faults.reach(server.name, from: place, to: server.site)
     for (which, check) in [(HealthCheck.liveness, server.liveness), (.admission, server.admission)] {
       guard let check else { continue }
-      guard reach == .connected, passes(check, server, application) else {
+      guard reach == .connected, topology.passes(check.address, faults), passes(check, server, application) else {
         for _ in 0..<max(1, check.fall) { _ = health.record(which, success: false, now: Self.now) }
         continue
       }
@@ -49,6 +49,11 @@ struct SettledHealth {
       }
     }
     return health
+  }
+
+  /// What the monitor of a node answers: whether anybody is alive behind it, in any of its applications.
+  func monitorIsGood(of node: String) -> Bool {
+    plans[node]?.applications.contains { statement(of: node, $0.name).alive } ?? false
   }
 
   /// Whether a check that is answered is passed: a request to a node without a monitor fails when it has nobody behind it.

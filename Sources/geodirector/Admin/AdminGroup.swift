@@ -170,28 +170,3 @@ struct AdminMaintain: AsyncParsableCommand {
   @OptionGroup var order: AdminOrderOptions
   func run() async throws { try await order.give { AdminOrder(.maintenance, target: $0) } }
 }
-
-/// `geodirector admin health ADDRESS`
-struct AdminHealth: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "health",
-    abstract: "Ask a node's monitor once: exit 0 when it serves its own users, 1 when not.",
-    discussion: "Example:\n  geodirector admin health 127.1.1.1:8081")
-  @Argument(help: "The monitor's address.") var address: String
-  @Option(help: "How long it may take.") var timeout = "1s"
-
-  func run() async throws {
-    try await DeployFailure.reported {
-      let parsed: (Address, Duration)
-      do throws(TextError) {
-        parsed = (try Address(parsing: address), try Duration(parsing: timeout))
-      } catch {
-        throw DeployFailure.usage(error.message)
-      }
-      switch MonitorProbe.ask(parsed.0, within: Int32(min(60_000, max(1, parsed.1.inMilliseconds)))) {
-      case .well: break
-      case .notWell(let why): throw DeployFailure.runtime("\(address): \(why)")
-      }
-    }
-  }
-}

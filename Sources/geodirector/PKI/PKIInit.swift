@@ -102,7 +102,7 @@ struct PKISubject: Equatable {
       for name in relay.pools.flatMap(\.serverNames) where !subjects[subjects.count - 1].hosts.contains(name.value) {
         subjects[subjects.count - 1].hosts.append(name.value)
       }
-      for server in relay.servers + relay.pools.flatMap(\.servers)
+      for server in relay.everyServer
       where server.tls?.value.isOn == true && !subjects.contains(where: { $0.name == server.name }) {
         subjects.append(subject(server.name, [], [server.address?.value]))
       }

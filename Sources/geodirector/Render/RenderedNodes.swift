@@ -107,7 +107,8 @@ struct RenderKeepalived: ParsableCommand {
   }
 
   func run() throws {
-    let script = KeepalivedConfiguration.HealthScript(command: "\(program) admin health", user: scriptUser)
+    let script = KeepalivedConfiguration.HealthScript(
+      command: "\(program) admin health", user: scriptUser, directory: FileManager.default.currentDirectoryPath)
     try target.write(
       { topology, plan in
         KeepalivedConfiguration(topology, node: plan.name, script: script).map { ("\(plan.name).conf", $0.text) }

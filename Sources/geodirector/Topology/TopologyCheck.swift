@@ -30,7 +30,9 @@ struct TopologyCheck: ParsableCommand {
       print("\(path): \(count(errors, "error")), \(count(warnings, "warning"))")
       throw ExitCode.configuration
     }
-    warnings += warnOfDates(topology)
+    let doubts = doubtsAboutFiles(topology)
+    for doubt in doubts { FileHandle.standardError.write(Data("warning: \(doubt)\n".utf8)) }
+    warnings += doubts.count
     let directors = topology.nodes.count { $0.role == .siteDirector }
     let balancers = topology.nodes.count { $0.role == .siteBalancer }
     print(
@@ -41,20 +43,45 @@ struct TopologyCheck: ParsableCommand {
     if strict, warnings > 0 { throw ExitCode(1) }
   }
 
-  /// Certificates that are here to be read, and are not good, or not for long: how many.
-  private func warnOfDates(_ topology: Topology) -> Int {
+  /// What is doubtful about files that are here to be read: certificates that are not good, or not for long, or not for the names that they
+  /// are to serve; secrets that everybody can read.
+  private func doubtsAboutFiles(_ topology: Topology) -> [String] {
+    let now = Int64(time(nil))
     var plans: [CertificatePlan] = []
-    func add(_ found: [CertificatePlan]) { for plan in found where !plans.contains(plan) { plans.append(plan) } }
+    var secrets: [String] = []
+    var names: [String] = []
     for node in topology.nodes {
       guard let plan = try? topology.plan(for: node.name) else { continue }
-      for tls in plan.listeners.map(\.tls) + [plan.monitorTLS] { add(tls?.certificates ?? []) }
+      for tls in plan.listeners.map(\.tls) + [plan.monitorTLS] {
+        plans += tls?.certificates ?? []
+        secrets += [tls?.ticketKeyPath].compactMap { $0 }
+      }
       for server in plan.applications.flatMap(\.pool.servers) {
-        add([server.tls, server.liveness?.tls, server.admission?.tls].compactMap { $0?.certificate })
+        plans += [server.tls, server.liveness?.tls, server.admission?.tls].compactMap { $0?.certificate }
+      }
+      secrets += plan.applications.compactMap { $0.cookie?.signing?.keyPath }
+      if case .file(let path)? = plan.statusPage?.password { secrets.append(path) }
+      if plan.role == .relay { names += doubtsAboutNames(plan, now) }
+    }
+    let files = CertificateValidity.warnings(unique(plans), now: now)
+    return (files + CertificateValidity.warnings(secrets: unique(secrets))).map(\.description) + names
+  }
+
+  /// Names that lead to a pool of a relay which ends TLS, and are in no certificate that it shows.
+  private func doubtsAboutNames(_ plan: NodePlan, _ now: Int64) -> [String] {
+    plan.listeners.flatMap { listener -> [String] in
+      guard let tls = listener.tls else { return [] }
+      return plan.applications.flatMap { pool in
+        CertificateValidity.uncovered(pool.hosts, by: tls.certificates, now: now).map { name in
+          "no certificate of relay \(plan.name) at \(listener.address) is for \(name), which leads to pool \(pool.name): clients that check "
+            + "names refuse it; add one to \"certificates:\""
+        }
       }
     }
-    let warnings = CertificateValidity.warnings(plans, now: Int64(time(nil)))
-    for warning in warnings { FileHandle.standardError.write(Data("warning: \(warning)\n".utf8)) }
-    return warnings.count
+  }
+
+  private func unique<Element: Equatable>(_ all: [Element]) -> [Element] {
+    all.reduce(into: []) { found, one in if !found.contains(one) { found.append(one) } }
   }
 
   private func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }

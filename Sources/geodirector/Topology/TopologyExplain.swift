@@ -26,10 +26,15 @@ struct TopologyExplain: ParsableCommand {
         geodirector topology explain public.yaml --at ENTRY --client 81.2.69.160
         geodirector topology explain redirecting.yaml --at SD1 --client 81.2.69.160
         geodirector topology explain topologies/tcp-relays.yaml --at syslog --down syslog-prod-site
+        geodirector topology explain topologies/tcp-relays.yaml --at desktops --port 1494
+        geodirector topology explain topologies/tls-relays.yaml --at front --server-name shop.example
       """)
 
   @OptionGroup var topology: TopologyFileArgument
   @Option(help: "The office or director (or balancer, or relay) that the user asks.") var at: String
+  @Option(help: "The port of it that is asked, or that of its monitor. Default: that of its first listener.")
+  var port: UInt16?
+  @Option(help: "At a relay: the name that the connection's TLS asks for (SNI).") var serverName: String?
   @Option(help: "The host asked for. Default: that of the first application.") var host: String?
   @Option(help: "The request's field Cookie.") var cookie = ""
   @Option(help: "The method.") var method = "GET"
@@ -39,7 +44,7 @@ struct TopologyExplain: ParsableCommand {
   var client: String?
   @Option(
     help: ArgumentHelp(
-      "What is down: elements, sites with everything at them, or servers of relays, with commas between.",
+      "What is down: elements, sites with everything at them, relays or their servers, with commas between.",
       valueName: "name,..."))
   var down: [String] = []
   @Option(
@@ -64,6 +69,9 @@ struct TopologyExplain: ParsableCommand {
       var request = Explainer.Request(entry: at)
       request.method = method.uppercased()
       request.host = host
+      request.port = port
+      request.serverName = serverName
+      try checkEntry(topology)
       request.cookie = cookie
       request.client = try client.map(Network.init(parsingAddress:))
       request.geography = try geography(topology, request.client)
@@ -80,6 +88,19 @@ struct TopologyExplain: ParsableCommand {
       throw ValidationError("\(error)")
     }
     print(format == .json ? try explanation.json() : ExplanationText(explanation).text)
+  }
+
+  /// Refuses what the entry does not have.
+  private func checkEntry(_ topology: Topology) throws {
+    let plan = try topology.plan(for: at)
+    if serverName != nil, plan.role != .relay {
+      throw TextError("--server-name is for relays, and \"\(at)\" is none", mend: "use --host")
+    }
+    guard let port else { return }
+    let ports = plan.listeners.compactMap(\.address.port) + [plan.monitor?.port].compactMap { $0 }
+    guard !ports.contains(port) else { return }
+    throw TextError(
+      "\"\(at)\" does not listen on port \(port)", mend: "its ports: " + ports.map(String.init).joined(separator: ", "))
   }
 
   /// The client's order of sites at a node that goes by it; nil at any other.

@@ -59,10 +59,22 @@ extension Control {
     tellingEnds = nil
     let text = "\(shared.plan.name) goes on in this process: \(why)"
     logger.error("\(text)")
+    takeBack()
     endReload(.refused(text))
     let held = heldSignals
     heldSignals = []
     for signal in held { take(signal) }
+  }
+
+  /// What the other process may have taken already is this one's again.
+  private mutating func takeBack() {
+    do throws(NodeError) {
+      try shared.process.pidFile.withLock { (file) throws(NodeError) in try file?.write() }
+      try generation.takeCommandsAgain()
+    } catch {
+      logger.error("\(shared.plan.name): \(error.description)")
+    }
+    tellHeld()
   }
 
   /// The other process serves: this one finishes what it has, and ends.
@@ -76,6 +88,10 @@ extension Control {
     notifier?.replaced(by: taken.process, "\(name) serves")
     logger.notice("\(name) is served by process \(taken.process) from here on: this one finishes what it has")
     isHandedOver = true
+    endChecks()
+    notices?.retire()
+    notices = nil
+    heldNotices = []
     generation.admin?.leave()
     generation.page?.retire(socketGoesOn: false)
     if let monitorDescriptor {

@@ -130,6 +130,11 @@ extension Control {
     shared.process.connections.limit = next.plan.limits.connectionsMax
     retire(before)
     settleLimits()
+    do throws(NodeError) {
+      try next.takeCommands()
+    } catch {
+      logger.error("\(next.plan.name): \(error.description)")
+    }
     next.line.open()
     takeMonitor(of: next, before)
     if next.lock != before.lock { _ = cr_close(before.lock) }

@@ -1,9 +1,10 @@
 internal import CReactor
 internal import Glibc
 internal import Operations
+internal import Synchronization
 internal import Topology
 
-/// Starts another process of the program and hands the sockets over to it. On the thread that prepares changes.
+/// Starts another process of the program and hands the sockets over to it (`HandOverLine`). On the thread that prepares changes.
 struct HandOver {
   /// The program and its words: those of this process.
   let command: [String]
@@ -53,6 +54,7 @@ struct HandOver {
       return try speak(line, process, state)
     } catch {
       // Whatever it is doing: its sockets are those that this process goes on with.
+      line.send(.withdrawn)
       kill(process, SIGKILL)
       var status: Int32 = 0
       _ = cr_reap(process, &status)
@@ -73,6 +75,9 @@ struct HandOver {
     var entries = generation.allSockets.map { ("socket \($0.address)", $0.descriptor) }
     if generation.lock >= 0 { entries.append(("lock \(generation.lockName)", generation.lock)) }
     if let admin = generation.admin { entries.append(("admin \(admin.listener.path)", admin.listener.descriptor)) }
+    if let pid = generation.shared.process.pidFile.withLock({ $0 }) {
+      entries.append(("pid \(pid.path)", pid.descriptor))
+    }
     if let log { entries.append(("log \(log.path)", log.descriptor)) }
     while !entries.isEmpty {
       let part = entries.prefix(HandOverLine.descriptorsMax)
@@ -87,6 +92,9 @@ struct HandOver {
     defer { if file >= 0 { _ = cr_close(file) } }
     line.send(.state, "", file >= 0 ? [file] : [])
     let ready = try expect(.ready, line, Self.readyMilliseconds)
+    // From here on it may write the pid file, take commands and check; its death is still noticed.
+    line.send(.yours)
+    try expect(.taken, line, Self.readyMilliseconds)
     return Taken(process: process, unused: ready.text.split(separator: "\n").map(String.init))
   }
 
@@ -94,7 +102,12 @@ struct HandOver {
   private func expect(_ kind: HandOverLine.Kind, _ line: HandOverLine, _ milliseconds: Int32) throws(NodeError)
     -> HandOverLine.Message
   {
-    let message = try line.receive(milliseconds: milliseconds)
+    let message: HandOverLine.Message
+    do throws(HandOverLine.Failure) {
+      message = try line.receive(milliseconds: milliseconds)
+    } catch {
+      throw NodeError(kind: .system, description: error.description)
+    }
     if message.kind == kind { return message }
     throw NodeError(kind: .system, description: message.kind == .failed ? message.text : "it spoke another language")
   }

@@ -60,6 +60,12 @@ public struct AdminListener: Sendable {
   /// Whether the path leads to this socket.
   public var isInPlace: Bool { isOwn(path) }
 
+  /// Whether the path leads to another socket, or to none. False where this process may not look.
+  public var isDisplaced: Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 ? status.st_ino != inode : errno == ENOENT
+  }
+
   private func isOwn(_ name: String) -> Bool {
     var status = stat()
     return lstat(name, &status) == 0 && status.st_ino == inode

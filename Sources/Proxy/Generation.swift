@@ -30,6 +30,8 @@ final class Generation: @unchecked Sendable {
   private var hasOwnAdmin = false
   private var hasOwnPage = false
   private var hasInheritedAdmin = false
+  /// The path of commands leads to the plan's own socket.
+  private var takesCommands = false
   private var hasOwnLock = false
 
   /// Reads what the plan needs of files and names; nothing is bound yet.
@@ -106,6 +108,7 @@ final class Generation: @unchecked Sendable {
           self.admin = AdminThread(listener, mode: admin.mode, shared.process)
           hasOwnAdmin = true
           hasInheritedAdmin = adminListener != nil
+          takesCommands = listener.isInPlace
         } catch {
           throw NodeError(kind: .system, description: error.description)
         }
@@ -179,9 +182,10 @@ final class Generation: @unchecked Sendable {
 
   /// Commands are taken at the path from now on, whoever took them there before.
   func takeCommands() throws(NodeError) {
-    guard hasOwnAdmin, let admin else { return }
+    guard hasOwnAdmin, !takesCommands, let admin else { return }
     do throws(AdminError) {
       try admin.listener.takePlace()
+      takesCommands = true
     } catch {
       throw NodeError(kind: .system, description: error.description)
     }
@@ -189,7 +193,8 @@ final class Generation: @unchecked Sendable {
 
   /// The same after another process had its own socket there, which has ended: with a new socket, as that one took the path away.
   func takeCommandsAgain() throws(NodeError) {
-    guard let before = admin, !before.listener.isInPlace else { return }
+    // Behind chroot the path is out of sight, and nobody takes over from such a node.
+    guard let before = admin, plan.chroot == nil, before.listener.isDisplaced else { return }
     do throws(AdminError) {
       let listener = try AdminListener(path: before.listener.path, mode: before.mode)
       do throws(AdminError) {

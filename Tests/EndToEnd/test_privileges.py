@@ -165,6 +165,8 @@ class TestChroot:
             shutil.chown(path, USER)
         single = node(self.secure(certificate), user=USER, chroot=str(cage), pidfile=str(tmp_path / "pid"))
         process = single.nodes["geodirector"].process
+        # It listens a moment before.
+        single.wait_log("N serves")
         assert os.path.realpath(f"/proc/{process.pid}/root") == str(cage)
         assert all(os.path.realpath(task / "root") == str(cage) for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir())
         secure = (single.address[0], 8443)

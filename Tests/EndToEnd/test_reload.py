@@ -452,21 +452,19 @@ def test_connections_of_the_former_plan_count_against_a_changed_bound_of_their_s
 
 def test_a_reload_that_takes_long_delays_no_other_command(reloaded):
     node = reloaded()
-    file = node.folder / "topology.yaml"
-    text = file.read_text()
-    file.unlink()
     # It is read when somebody writes it.
+    file = node.folder / "password"
     os.mkfifo(file)
+    node.entry["status-page"] = {"listen": f"{node.address[0]}:8082", "user": "operator", "password": f"file:{file}"}
+    node.write()
     answers = []
     asks = threading.Thread(target=lambda: answers.append(node.admin("reload")))
     asks.start()
     waiting.until(lambda: any("wait_for_partner" in channel for channel in node.waits()), "the node reading the file")
     assert "ok" in node.admin("drain A") and node.status()["phase"] == "running" and not answers
-    file.write_text(text)
+    file.write_text("secret\n")
     asks.join(30)
-    assert answers[0].startswith("ok\n"), answers
-    file.unlink()
-    node.write()
+    assert answers[0].startswith("ok\n") and get((node.address[0], 8082)).status == 401, answers
 
 
 @pytest.mark.threads

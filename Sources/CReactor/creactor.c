@@ -371,9 +371,14 @@ void cr_local_time(int64_t seconds, int out[6]) {
   out[5] = parts.tm_sec;
 }
 
-int cr_thread_start(void *(*body)(void *), void *argument, const char *name) {
+int cr_thread_start(void *(*body)(void *), void *argument, const char *name, size_t stack) {
   pthread_t thread;
-  int error = pthread_create(&thread, NULL, body, argument);
+  pthread_attr_t attributes;
+  int error = pthread_attr_init(&attributes);
+  if (error) return -error;
+  if (stack > 0) error = pthread_attr_setstacksize(&attributes, stack);
+  if (!error) error = pthread_create(&thread, &attributes, body, argument);
+  pthread_attr_destroy(&attributes);
   if (error) return -error;
   pthread_setname_np(thread, name);
   pthread_detach(thread);
@@ -540,7 +545,16 @@ void cr_give_back_code(void) {
 
 extern char **environ;
 
-int cr_run(char *const *words, char *const *variables, const void *input, size_t count, int seconds) {
+// Whether a variable is of one of these names.
+static int is_named(const char *variable, char *const *names) {
+  for (; *names; names++) {
+    size_t length = strlen(*names);
+    if (strncmp(variable, *names, length) == 0 && variable[length] == '=') return 1;
+  }
+  return 0;
+}
+
+int cr_run(char *const *words, char *const *variables, char *const *hidden, const void *input, size_t count, int seconds) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return -errno;
   // What fits into a pipe never waits for who reads it.
@@ -562,7 +576,9 @@ int cr_run(char *const *words, char *const *variables, const void *input, size_t
   }
   // The first of a name counts.
   memcpy(all, variables, added * sizeof *all);
-  memcpy(all + added, environ, (inherited + 1) * sizeof *all);
+  for (size_t position = 0; position < inherited; position++)
+    if (!is_named(environ[position], hidden)) all[added++] = environ[position];
+  all[added] = NULL;
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
@@ -714,6 +730,17 @@ int cr_spawn(const char *program, char *const *words, const char *variable, int 
   posix_spawnattr_destroy(&attributes);
   free(all);
   return error ? -error : (int)pid;
+}
+
+// Not declared without _GNU_SOURCE, nor by C libraries of old systems.
+enum { set_description_lock = 37 };
+
+int cr_lock_file(int fd) {
+  struct flock lock;
+  memset(&lock, 0, sizeof lock);
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return RESULT(fcntl(fd, set_description_lock, &lock));
 }
 
 int cr_adopt_orphans(void) { return RESULT(prctl(PR_SET_CHILD_SUBREAPER, 1)); }

@@ -9,8 +9,9 @@ public struct AdminListener: Sendable {
   public let descriptor: Int32
   private let inode: UInt
 
-  /// Listens at a path. The socket is made beside it and put in its place when it has its permissions: nobody can connect
-  /// before, and what an ended process left there is replaced.
+  /// Listens beside a path, with `.new` behind it. What an ended process left at the path is replaced at once; a socket that somebody
+  /// listens at stays until `takePlace`, so that a start that fails takes nobody's commands away. The place is taken by renaming: nobody
+  /// can connect before the socket has its permissions.
   /// Its folder is made if it is not there. In one that everybody may write to, as /tmp, nobody but its owner may remove what is there.
   /// - Throws: `AdminError` when the folder is not writable, or is somebody else's, or what is at the path, or where it is made (with
   ///   `.new` behind it), is no socket.
@@ -28,7 +29,7 @@ public struct AdminListener: Sendable {
     let bound = UnixSocket.withAddress(temporary) { bind(descriptor, $0, $1) == 0 ? 0 : errno }
     var error = bound ?? ENAMETOOLONG
     if error == 0, chmod(temporary, mode_t(mode)) != 0 || listen(descriptor, 16) != 0 { error = errno }
-    if error == 0, stat(temporary, &status) != 0 || rename(temporary, path) != 0 { error = errno }
+    if error == 0, stat(temporary, &status) != 0 { error = errno }
     guard error == 0 else {
       close(descriptor)
       unlink(temporary)
@@ -37,6 +38,56 @@ public struct AdminListener: Sendable {
     self.path = path
     self.descriptor = descriptor
     inode = status.st_ino
+    guard !Self.isServed(path) else { return }
+    do throws(AdminError) {
+      try takePlace()
+    } catch {
+      remove()
+      throw error
+    }
+  }
+
+  /// Whether somebody listens at a path.
+  private static func isServed(_ path: String) -> Bool {
+    let probe = UnixSocket.make()
+    guard probe >= 0 else { return false }
+    defer { close(probe) }
+    let code = UnixSocket.withAddress(path) { connect(probe, $0, $1) == 0 ? 0 : errno }
+    // Who does not let us in, or has a full queue, is there nevertheless.
+    return code != nil && code != ENOENT && code != ECONNREFUSED && code != ENOTDIR
+  }
+
+  /// Whether the path leads to this socket.
+  public var isInPlace: Bool { isOwn(path) }
+
+  /// Whether the path leads to another socket, or to none. False where this process may not look.
+  public var isDisplaced: Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 ? status.st_ino != inode : errno == ENOENT
+  }
+
+  private func isOwn(_ name: String) -> Bool {
+    var status = stat()
+    return lstat(name, &status) == 0 && status.st_ino == inode
+  }
+
+  /// The path leads to this socket from now on, whoever listened there before. Nothing if it does already.
+  /// - Throws: `AdminError` when the folder is not writable any more, or another process has put its own socket where this one was made.
+  public func takePlace() throws(AdminError) {
+    if isInPlace { return }
+    let temporary = path + AdminPlan.unfinishedSuffix
+    guard isOwn(temporary) else {
+      throw AdminError(
+        "no commands can be taken at \(path): another process begins to take them there: stop one of the two")
+    }
+    guard rename(temporary, path) == 0 else {
+      throw AdminError("no commands can be taken at \(path): \(UnixSocket.text(of: errno))")
+    }
+  }
+
+  /// Makes the socket a user's and a group's, so that their process can take it away.
+  public func give(to user: UInt32, _ group: UInt32) {
+    for name in [path, path + AdminPlan.unfinishedSuffix] where isOwn(name) { _ = chown(name, user, group) }
   }
 
   /// Makes the folders above a path that are not there, and looks who else may put something into the last one.
@@ -62,12 +113,11 @@ public struct AdminListener: Sendable {
     }
   }
 
-  /// Takes over a socket that listens at a path already, from another process; nil: it is at the path no more, or its permissions
-  /// cannot be set.
+  /// Takes over a socket that listens at a path already, from another process; nil: it is at the path no more, or has other permissions.
   public init?(path: String, mode: UInt16, adopting descriptor: Int32) {
     var status = stat()
     guard lstat(path, &status) == 0, status.st_mode & mode_t(S_IFMT) == mode_t(S_IFSOCK) else { return nil }
-    guard status.st_mode & 0o777 == mode_t(mode) || chmod(path, mode_t(mode)) == 0 else { return nil }
+    guard status.st_mode & 0o777 == mode_t(mode) else { return nil }
     self.path = path
     self.descriptor = descriptor
     inode = status.st_ino
@@ -75,8 +125,7 @@ public struct AdminListener: Sendable {
 
   /// Closes it, and removes the path unless another process has put its own there.
   public func remove() {
-    var status = stat()
-    if lstat(path, &status) == 0, status.st_ino == inode { unlink(path) }
+    for name in [path, path + AdminPlan.unfinishedSuffix] where isOwn(name) { unlink(name) }
     close(descriptor)
   }
 }

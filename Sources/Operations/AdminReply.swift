@@ -34,3 +34,19 @@ public enum AdminReply: Sendable, Equatable {
     return .failure(AdminError(String(first.dropFirst("error: ".count))))
   }
 }
+
+/// An answer that is not there yet.
+public protocol PendingReply: AnyObject, Sendable {
+  /// Readable once it has come.
+  var descriptor: Int32 { get }
+  /// What it is; nil: it has not come.
+  func take() -> AdminReply?
+}
+
+/// What comes of a command.
+public enum AdminAnswer {
+  /// It is carried out.
+  case now(AdminReply)
+  /// It is being carried out; after so many milliseconds nobody waits for it any more.
+  case later(any PendingReply, milliseconds: Int32)
+}

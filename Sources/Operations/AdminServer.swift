@@ -21,17 +21,22 @@ public struct AdminServer {
     var socket: ClientSocket
     /// Nothing more is read; it closes when its answers have been taken.
     var isLeaving = false
+    /// What it waits for: its further commands are carried out afterwards.
+    var pending: (any PendingReply)?
+    /// Until when, at the latest.
+    var answerEndsAt: Int64 = 0
   }
 
   private let listener: AdminListener
-  private let perform: (AdminCommand) -> AdminReply
+  private let perform: (AdminCommand) -> AdminAnswer
   private var clients: [Client] = []
   /// Nothing is accepted before.
   private var acceptsAt: Int64 = 0
 
   /// A server of a socket.
-  /// - Parameter perform: carries a command out; called on the thread that runs the server, one command at a time.
-  public init(_ listener: AdminListener, perform: @escaping (AdminCommand) -> AdminReply) {
+  /// - Parameter perform: carries a command out, or begins to; called on the thread that runs the server, one command at a time. One that
+  ///   takes long is answered `later`: other clients are served meanwhile.
+  public init(_ listener: AdminListener, perform: @escaping (AdminCommand) -> AdminAnswer) {
     self.listener = listener
     self.perform = perform
   }
@@ -54,8 +59,13 @@ public struct AdminServer {
       let accepts = rest == 0 && leavesAt == nil
       var entries = [pollfd(fd: accepts ? listener.descriptor : -1, events: Int16(POLLIN), revents: 0)]
       for client in clients {
-        let events = (client.isLeaving ? 0 : POLLIN) | (client.socket.output.isEmpty ? 0 : POLLOUT)
-        entries.append(pollfd(fd: client.socket.descriptor, events: Int16(events), revents: 0))
+      let reads = !client.isLeaving && client.pending == nil
+      let events = (reads ? POLLIN : 0) | (client.socket.output.isEmpty ? 0 : POLLOUT)
+      entries.append(pollfd(fd: client.socket.descriptor, events: Int16(events), revents: 0))
+      }
+      // Behind the clients, in their order: answers to come.
+      for client in clients {
+        entries.append(pollfd(fd: client.pending?.descriptor ?? -1, events: Int16(POLLIN), revents: 0))
       }
       _ = poll(&entries, nfds_t(entries.count), leavesAt != nil ? 100 : rest > 0 ? Int32(rest) : 1_000)
       let now = ClientSocket.now()
@@ -76,7 +86,10 @@ public struct AdminServer {
       var leaving: Int?
       if clients.count >= Self.clientsMax {
         let settled = now + Self.idleMilliseconds - Self.settledMilliseconds
-        leaving = clients.indices.min { clients[$0].socket.endsAt < clients[$1].socket.endsAt }
+        // Who waits for an answer keeps its place.
+        leaving = clients.indices.filter { clients[$0].pending == nil }.min {
+          clients[$0].socket.endsAt < clients[$1].socket.endsAt
+        }
         guard let leaving, clients[leaving].socket.endsAt <= settled else {
           acceptsAt = now + Self.restMilliseconds
           return
@@ -100,7 +113,16 @@ public struct AdminServer {
 
   /// Reads, answers and writes what can be. False: the connection is over.
   private mutating func serve(_ index: Int, ready: Int16, now: Int64) -> Bool {
-    if ready & Int16(POLLIN | POLLHUP | POLLERR) != 0, !clients[index].isLeaving {
+    if let pending = clients[index].pending {
+      // Nobody is there any more to whom it could be told.
+      if ready & Int16(POLLHUP | POLLERR) != 0 { return false }
+      let reply = pending.take()
+      if reply == nil, now < clients[index].answerEndsAt { return true }
+      clients[index].pending = nil
+      clients[index].socket.endsAt = now + Self.idleMilliseconds
+      send(index, reply ?? .refused("the node does not answer"))
+      answerLines(index)
+    } else if ready & Int16(POLLIN | POLLHUP | POLLERR) != 0, !clients[index].isLeaving {
       switch clients[index].socket.receive() {
       case .bytes:
         clients[index].socket.endsAt = now + Self.idleMilliseconds
@@ -110,13 +132,17 @@ public struct AdminServer {
       case .failure: return false
       }
     }
-    guard clients[index].socket.send(moved: { $0.endsAt = now + Self.idleMilliseconds }) else { return false }
+    let waits = clients[index].pending != nil
+    guard clients[index].socket.send(moved: { if !waits { $0.endsAt = now + Self.idleMilliseconds } }) else {
+      return false
+    }
+    if waits { return true }
     if clients[index].isLeaving && clients[index].socket.output.isEmpty { return false }
     return now < clients[index].socket.endsAt
   }
 
   private mutating func answerLines(_ index: Int) {
-    while let end = clients[index].socket.input.firstIndex(of: UInt8(ascii: "\n")) {
+    while clients[index].pending == nil, let end = clients[index].socket.input.firstIndex(of: UInt8(ascii: "\n")) {
       var line = clients[index].socket.input[..<end]
       if line.last == UInt8(ascii: "\r") { line.removeLast() }
       let text = String(decoding: line, as: UTF8.self)
@@ -126,7 +152,7 @@ public struct AdminServer {
       if clients[index].socket.output.count > Self.outputBytesMax { clients[index].isLeaving = true }
       if clients[index].isLeaving { return }
     }
-    if clients[index].socket.input.count > AdminCommand.lineBytesMax {
+    if clients[index].pending == nil, clients[index].socket.input.count > AdminCommand.lineBytesMax {
       // What follows cannot be told from the rest of this line.
       send(index, .refused("the line is longer than \(AdminCommand.lineBytesMax) bytes"))
       clients[index].socket.input = []
@@ -136,7 +162,12 @@ public struct AdminServer {
 
   private mutating func answer(_ index: Int, to line: String) {
     do throws(AdminError) {
-      send(index, perform(try AdminCommand(parsing: line)))
+      switch perform(try AdminCommand(parsing: line)) {
+      case .now(let reply): send(index, reply)
+      case .later(let reply, let milliseconds):
+        clients[index].pending = reply
+        clients[index].answerEndsAt = ClientSocket.now() + Int64(milliseconds)
+      }
     } catch {
       send(index, .refused(error.description))
     }

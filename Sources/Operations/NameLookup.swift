@@ -35,17 +35,13 @@ enum NameLookup {
   static func answer(within milliseconds: Int32, _ ask: @escaping @Sendable () -> Result) -> Result {
     let question = Question(ask)
     guard question.event >= 0 else { return .silence }
-    let unmanaged = Unmanaged.passRetained(question)
-    let status = cr_thread_start(
-      { argument in
-        let question = Unmanaged<Question>.fromOpaque(argument!).takeRetainedValue()
+    do throws(ThreadFailure) {
+      try ServiceThread.start("lookup") {
         let result = question.ask()
         question.answer.withLock { $0 = result }
         cr_eventfd_wake(question.event)
-        return nil
-      }, unmanaged.toOpaque(), "lookup")
-    guard status >= 0 else {
-      unmanaged.release()
+      }
+    } catch {
       return .silence
     }
     _ = UnixSocket.wait(question.event, for: POLLIN, milliseconds: milliseconds)

@@ -1,4 +1,6 @@
 internal import CReactor
+internal import Logging
+internal import Operations
 internal import Synchronization
 
 /// Lines of all workers on their way to a descriptor: a worker fills memory of its own and hands it over; one thread
@@ -30,13 +32,11 @@ final class AccessLog: Sendable {
     self.descriptor = descriptor
     wakeDescriptor = cr_blocking_eventfd()
     guard wakeDescriptor >= 0 else { return nil }
-    let unmanaged = Unmanaged.passRetained(self)
-    let started = cr_thread_start(
-      { argument in
-        Unmanaged<AccessLog>.fromOpaque(argument!).takeRetainedValue().write()
-        return nil
-      }, unmanaged.toOpaque(), "access-log")
-    if started < 0 { unmanaged.release() }
+    do throws(ThreadFailure) {
+      try ServiceThread.start("access-log", stackBytes: ServiceThread.smallStack) { self.write() }
+    } catch {
+      Logger(label: "geodirector").error("the access log is not written: \(error)")
+    }
   }
 
   deinit {

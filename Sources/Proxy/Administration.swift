@@ -8,7 +8,7 @@ internal import Topology
 /// Commands on their way to the control thread, and the answers back. Workers have no part in it.
 final class AdminMailbox: Sendable {
   /// A command and the place where its answer is awaited.
-  final class Ticket: Sendable {
+  final class Ticket: PendingReply {
     let command: AdminCommand
     private let reply = Mutex<AdminReply?>(nil)
     private let event = cr_eventfd()
@@ -21,6 +21,12 @@ final class AdminMailbox: Sendable {
       self.reply.withLock { $0 = reply }
       if event >= 0 { cr_eventfd_wake(event) }
     }
+
+    /// Readable when the answer has come.
+    var descriptor: Int32 { event }
+
+    /// What it is; nil: it has not come.
+    func take() -> AdminReply? { reply.withLock { $0 } }
 
     /// On the thread that asked; nil: no answer in time.
     func await(milliseconds: Int32) -> AdminReply? {
@@ -63,16 +69,9 @@ final class AdminThread: Sendable {
     self.process = process
   }
 
-  /// Starts it. False: no thread could be had.
-  func start() -> Bool {
-    let unmanaged = Unmanaged.passRetained(self)
-    let status = cr_thread_start(
-      { argument in
-        Unmanaged<AdminThread>.fromOpaque(argument!).takeRetainedValue().run()
-        return nil
-      }, unmanaged.toOpaque(), "admin")
-    if status < 0 { unmanaged.release() }
-    return status >= 0
+  /// Starts it.
+  func start() throws(ThreadFailure) {
+    try ServiceThread.start("admin", stackBytes: ServiceThread.smallStack) { self.run() }
   }
 
   /// Another socket is served in its place: the thread ends within a second or so, and the socket with it.
@@ -93,13 +92,13 @@ final class AdminThread: Sendable {
   private func run() {
     cr_thread_yield_to_others(10)
     var server = AdminServer(listener) { [self] command in
-      if command == .help { return .done(AdminCommand.summary) }
-      if isHandingOver { return .refused("another process of the node takes over: ask again") }
+      if command == .help { return .now(.done(AdminCommand.summary)) }
+      if isHandingOver { return .now(.refused("another process of the node takes over: ask again")) }
       let ticket = AdminMailbox.Ticket(command)
       process.administration.post(ticket)
       process.controlWaker.wake()
       let limit = command == .reload ? Self.reloadMilliseconds : Self.answerMilliseconds
-      return ticket.await(milliseconds: limit) ?? .refused("the node does not answer")
+      return .later(ticket, milliseconds: limit)
     }
     server.run { !isRetired.load(ordering: .acquiring) }
     if hasLeft.load(ordering: .acquiring) { _ = cr_close(listener.descriptor) } else { listener.remove() }

@@ -1,4 +1,5 @@
 internal import CReactor
+internal import Glibc
 internal import Logging
 internal import Operations
 internal import Synchronization
@@ -85,17 +86,10 @@ final class ChangeThread: Sendable {
     self.logger = logger
   }
 
-  /// Starts it. False: no thread could be had.
-  func start() -> Bool {
-    guard process.changes.works else { return false }
-    let unmanaged = Unmanaged.passRetained(self)
-    let status = cr_thread_start(
-      { argument in
-        Unmanaged<ChangeThread>.fromOpaque(argument!).takeRetainedValue().run()
-        return nil
-      }, unmanaged.toOpaque(), "changes")
-    if status < 0 { unmanaged.release() }
-    return status >= 0
+  /// Starts it.
+  func start() throws(ThreadFailure) {
+    guard process.changes.works else { throw ThreadFailure(name: "changes", code: -EMFILE) }
+    try ServiceThread.start("changes") { self.run() }
   }
 
   private func run() {
@@ -113,10 +107,10 @@ final class ChangeThread: Sendable {
           process.changes.answer(reload(before))
           process.controlWaker.wake()
         case .begin(let generation):
-          if !generation.startBeside(readsAgain: true) {
-            logger.error(
-              "\(generation.plan.name): no thread could be started for commands or the status page: raise the limit on threads"
-            )
+          do throws(ThreadFailure) {
+            try generation.startBeside(readsAgain: true)
+          } catch {
+            logger.error("\(generation.plan.name): \(error)")
           }
         case .end(let generation): generation.abandon()
         }

@@ -1,6 +1,7 @@
 internal import CReactor
 internal import Glibc
 internal import Logging
+internal import Operations
 internal import Routing
 internal import Synchronization
 internal import Topology
@@ -25,6 +26,8 @@ final class ChangeNotices: Sendable {
 
   private let plan: NotifyPlan
   private let variables: [String]
+  /// Variables of the node's own that the command does not get: secrets, and what is between the node and its service manager.
+  private let hidden: [String]
   private let logger: Logger
   private let node: String
   private let waiting = Mutex(Waiting())
@@ -37,10 +40,17 @@ final class ChangeNotices: Sendable {
     self.plan = notify
     self.logger = logger
     node = plan.name
+    hidden = plan.secretVariables + ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", HandOverLine.variable]
     variables = ["GEODIRECTOR_NODE=\(plan.name)", "GEODIRECTOR_NETWORK=\(plan.network)"]
     bell = cr_blocking_eventfd()
-    guard bell >= 0, start() else {
-      logger.error("\(plan.name): nobody can be notified: no thread could be started")
+    guard bell >= 0 else {
+      logger.error("\(plan.name): nobody can be notified: no descriptor is left")
+      return nil
+    }
+    do throws(ThreadFailure) {
+      try ServiceThread.start("notices", stackBytes: ServiceThread.smallStack) { self.serve() }
+    } catch {
+      logger.error("\(plan.name): nobody can be notified: \(error)")
       return nil
     }
   }
@@ -57,23 +67,14 @@ final class ChangeNotices: Sendable {
   }
 
   /// Whether a plan tells the same command in the same way.
-  func serves(_ plan: NodePlan) -> Bool { plan.notify == self.plan && plan.name == node }
+  func serves(_ plan: NodePlan) -> Bool {
+    plan.notify == self.plan && plan.name == node && plan.secretVariables.allSatisfy(hidden.contains)
+  }
 
   /// Others tell from now on: the thread ends when what waits has been told.
   func retire() {
     isRetired.store(true, ordering: .releasing)
     cr_eventfd_wake(bell)
-  }
-
-  private func start() -> Bool {
-    let unmanaged = Unmanaged.passRetained(self)
-    let status = cr_thread_start(
-      { argument in
-        Unmanaged<ChangeNotices>.fromOpaque(argument!).takeRetainedValue().serve()
-        return nil
-      }, unmanaged.toOpaque(), "notices")
-    if status < 0 { unmanaged.release() }
-    return status >= 0
   }
 
   private func serve() {
@@ -102,12 +103,14 @@ final class ChangeNotices: Sendable {
       variables + ["GEODIRECTOR_CHANGES=\(changes.lines.count)", "GEODIRECTOR_DROPPED=\(changes.dropped)"]
     var words = plan.command.map { strdup($0) } + [nil]
     var variables = own.map { strdup($0) } + [nil]
+    var hidden = self.hidden.map { strdup($0) } + [nil]
     defer {
+      for name in hidden { free(name) }
       for word in words { free(word) }
       for variable in variables { free(variable) }
     }
     let status = Array(input.utf8).withUnsafeBytes { bytes in
-      cr_run(&words, &variables, bytes.baseAddress, bytes.count, Self.secondsMax)
+      cr_run(&words, &variables, &hidden, bytes.baseAddress, bytes.count, Self.secondsMax)
     }
     if status == 0 { return }
     let why =

@@ -67,8 +67,30 @@ extension Control {
         case .unreachable: "down"
         case .declaredDead: "declared-down"
         }
-      notices?.post(server: name, state: state, cause: cause)
+      tell(server: name, state: state, cause: cause)
     }
+  }
+
+  /// Another process of the node may have been told what is known here, and tells what changes from then on; or one may have been started
+  /// while this one does not listen.
+  private var mayBeToldByOthers: Bool { hasToldState || isHandedOver || pause != .listening }
+
+  /// Tells of a change, unless another process may: then when it is sure that none does, and only how it is in the end.
+  private mutating func tell(server: String, state: String, cause: String) {
+    guard mayBeToldByOthers else {
+      notices?.post(server: server, state: state, cause: cause)
+      return
+    }
+    if isHandedOver || notices == nil { return }
+    heldNotices.removeAll { $0.server == server }
+    heldNotices.append((server, state, cause))
+  }
+
+  /// This process alone is the node again.
+  mutating func tellHeld() {
+    if mayBeToldByOthers { return }
+    for held in heldNotices { notices?.post(server: held.server, state: held.state, cause: held.cause) }
+    heldNotices = []
   }
 
   func publish(_ application: Int, _ server: Int) {

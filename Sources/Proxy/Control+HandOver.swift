@@ -56,23 +56,42 @@ extension Control {
     tellingEnds = nil
     let text = "\(shared.plan.name) goes on in this process: \(why)"
     logger.error("\(text)")
+    takeBack()
     endReload(.refused(text))
     let held = heldSignals
     heldSignals = []
     for signal in held { take(signal) }
   }
 
+  /// What the other process may have taken already is this one's again.
+  private mutating func takeBack() {
+    do throws(NodeError) {
+      try shared.process.pidFile.withLock { (file) throws(NodeError) in try file?.write() }
+      try generation.takeCommandsAgain()
+    } catch {
+      logger.error("\(shared.plan.name): \(error.description)")
+    }
+    tellHeld()
+  }
+
   /// The other process serves: this one finishes what it has, and ends.
   mutating func leaveTo(_ taken: HandOver.Taken) {
     let name = shared.plan.name
+    let text = "\(name) is served by process \(taken.process) from here on: this one finishes what it has"
+    for ticket in tickets { ticket.answer(isStopping ? .refused("\(name) stops") : .done(text)) }
+    tickets = []
     guard !isStopping else {
       // A stop is for the node, whoever serves it.
       kill(taken.process, SIGTERM)
       return
     }
     notifier?.replaced(by: taken.process, "\(name) serves")
-    logger.notice("\(name) is served by process \(taken.process) from here on: this one finishes what it has")
+    logger.notice("\(text)")
     isHandedOver = true
+    endChecks()
+    notices?.retire()
+    notices = nil
+    heldNotices = []
     generation.admin?.leave()
     generation.page?.retire(socketGoesOn: false)
     if let monitorDescriptor {
@@ -93,7 +112,7 @@ extension Control {
     generation.retireWatchers()
     // A stop is for the node, whoever serves it.
     for signal in heldSignals { kill(taken.process, signal) }
-    if heldSignals.contains(where: { $0 != SIGUSR1 }) {
+    if heldSignals.contains(where: { $0 != SIGUSR1 && $0 != SIGHUP }) {
       shutdownEnds = now + shared.plan.shutdown.nanosecondsClamped
     }
     heldSignals = []

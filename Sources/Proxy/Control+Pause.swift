@@ -58,6 +58,7 @@ extension Control {
     case .muting:
       for socket in generation.sockets { _ = cr_listener_unmute(socket.descriptor) }
       pause = .listening
+      tellHeld()
       logger.notice("\(name) listens again")
     case .leaving, .paused: pause = .resuming(next: now)
     }
@@ -126,6 +127,13 @@ extension Control {
     pause = .listening
     shared.pause(false)
     listenForMonitor()
+    do throws(NodeError) {
+      // Another process may have taken the path meanwhile.
+      try generation.takeCommandsAgain()
+    } catch {
+      logger.error("\(shared.plan.name): \(error.description)")
+    }
+    tellHeld()
     logger.notice("\(shared.plan.name) listens again")
     notifier?.status("\(shared.plan.name) serves")
   }

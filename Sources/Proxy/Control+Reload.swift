@@ -50,6 +50,8 @@ extension Control {
     }
     tickets = waitingTickets
     waitingTickets = []
+    // Only another process can read the topology there.
+    if shared.plan.chroot != nil { return handOver() }
     isPreparing = true
     notifier?.reloading()
     shared.process.changes.ask(.reload(from: generation))
@@ -73,10 +75,7 @@ extension Control {
         shared.take(digest: digest)
         shared.geography?.reload()
         shared.secrets?.reload()
-        let text =
-          shared.plan.chroot == nil
-          ? "\(name): the topology was read again: nothing of it has changed for this node"
-          : "\(name): certificates, keys and places are read again; the topology is not, behind chroot: that needs a restart"
+        let text = "\(name): the topology was read again: nothing of it has changed for this node"
         logger.notice("\(text)")
         endReload(.done(text))
       case .refused(let why):
@@ -130,6 +129,11 @@ extension Control {
     shared.process.connections.limit = next.plan.limits.connectionsMax
     retire(before)
     settleLimits()
+    do throws(NodeError) {
+      try next.takeCommands()
+    } catch {
+      logger.error("\(next.plan.name): \(error.description)")
+    }
     next.line.open()
     takeMonitor(of: next, before)
     if next.lock != before.lock { _ = cr_close(before.lock) }

@@ -16,6 +16,9 @@ extension Control {
       // Two processes have the same sockets for a moment: to stop one of them would silence the other.
       if hasToldState, [SIGTERM, SIGINT, SIGUSR1].contains(signal) {
         heldSignals.append(signal)
+      } else if isHandingOver && signal == SIGHUP {
+        // The other process may have read the topology before it was what it is now.
+        if !heldSignals.contains(signal) { heldSignals.append(signal) }
       } else {
         take(signal)
       }

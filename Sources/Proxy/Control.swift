@@ -25,10 +25,10 @@ struct Control: ~Copyable {
   var isHandingOver = false
   /// It was told everything, and may serve at any moment.
   var hasToldState = false
-  /// Signals that stop the node, kept until it is sure which process that is.
+  /// Signals that stop the node or have it read the topology, kept until it is sure which process that is.
   var heldSignals: [Int32] = []
-  /// Servers' places are reduced by what requests of former plans held at the last look.
-  var placesAreReduced = false
+  /// When the places that plans share are looked at next.
+  var limitsDue: Int64 = 0
   /// Who wants to know what comes of the reload under way, and of the next.
   var tickets: [AdminMailbox.Ticket] = []
   var waitingTickets: [AdminMailbox.Ticket] = []
@@ -69,6 +69,8 @@ struct Control: ~Copyable {
 
   /// Nil: nobody is told of changes.
   var notices: ChangeNotices?
+  /// What is told when it is sure that no other process of the node tells it.
+  var heldNotices: [(server: String, state: String, cause: String)] = []
   var strainLog: StrainLog
   let signals: Int32
   let notifier: ServiceNotifier?

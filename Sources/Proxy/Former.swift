@@ -57,17 +57,26 @@ struct Former {
   /// Where a server of the plan in use stands in this one.
   func past(_ application: Int, _ server: Int) -> ServerPlace? { pastPlaces[application][server] }
 
-  /// Requests of this plan at a server of the plan in use.
-  func inFlight(_ application: Int, _ server: Int) -> Int32 {
-    guard let place = past(application, server) else { return 0 }
+  /// Where a server of the plan in use is counted in this one, with the requests of both; nil: nowhere.
+  fileprivate func table(_ application: Int, _ server: Int, of shared: NodeShared) -> (loads: LoadTable, server: Int32)?
+  {
+    guard let place = past(application, server) else { return nil }
+    let loads = generation.shared.applications[place.application].loads
+    let number = Int32(place.server)
+    return loads.counts(number, as: Int32(server), of: shared.applications[application].loads) ? (loads, number) : nil
+  }
+
+  /// Requests of this plan at a server of the plan in use which are not counted there: it has another address.
+  func inFlightElsewhere(_ application: Int, _ server: Int, of shared: NodeShared) -> Int32 {
+    guard let place = past(application, server), table(application, server, of: shared) == nil else { return 0 }
     return generation.shared.applications[place.application].loads.inFlight(Int32(place.server))
   }
 }
 
 /// Those who serve former plans.
 extension Control {
-  /// Between two looks at what former plans hold of servers with a bound, in nanoseconds.
-  private static let limitsInterval: Int64 = 50_000_000
+  /// Between two looks at servers with a bound that plans share, in nanoseconds.
+  private static let limitsInterval: Int64 = 25_000_000
 
   /// The plan was replaced: its workers end when their connections have ended.
   mutating func retire(_ before: Generation) {
@@ -88,7 +97,7 @@ extension Control {
       if pending != nil || tellingEnds != nil || former.contains(where: { $0.mutedUntil > 0 }) || pause.isMoving {
         return 10
       }
-      if placesAreReduced || hasBoundsBefore { return Int32(Self.limitsInterval / 1_000_000) }
+      if sharesBounds { return Int32(Self.limitsInterval / 1_000_000) }
       return 1_000
     }
   }
@@ -115,38 +124,52 @@ extension Control {
       let known = former.map(\.generation.shared)
       shared.former.withLock { $0 = known }
     }
-    if placesAreReduced || hasBoundsBefore || !ended.isEmpty { settleLimits() }
+    if !ended.isEmpty || (sharesBounds && now >= limitsDue) { settleLimits() }
   }
 
-  /// Whether requests of former plans hold places at servers that have a bound.
-  private var hasBoundsBefore: Bool {
-    mutating get {
-      if former.isEmpty { return false }
-      for (application, planned) in shared.plan.applications.enumerated() {
-        for (server, entry) in planned.pool.servers.enumerated() where entry.maxConnections > 0 {
-          if inFlightBefore(application, server) > 0 { return true }
-        }
-      }
-      return false
-    }
+  /// Whether former plans and the one in use share servers with a bound.
+  private var sharesBounds: Bool {
+    !former.isEmpty
+      && shared.plan.applications.contains { $0.pool.servers.contains { $0.maxConnections > 0 } }
   }
 
-  /// What former plans hold of a server's places is not free: one place is left to the plan in use in any case, so that connections
-  /// which last for hours shut nobody out.
+  /// A server's places are those of all plans: each counts the requests of the others. Who waits by a former plan came first: as many places
+  /// as they are, are left to them by the plans after it. Each plan's marks of full servers are put right, as the others' requests change
+  /// them; and workers with somebody who waits are woken to look, as nobody of another plan tells them of a place given back.
   mutating func settleLimits() {
-    placesAreReduced = false
+    var hasWaiting: [Bool] = Array(repeating: false, count: former.count + 1)
     for (application, planned) in shared.plan.applications.enumerated() {
-      for (server, entry) in planned.pool.servers.enumerated() where entry.maxConnections > 0 {
-        let before = inFlightBefore(application, server)
-        if before > 0 { placesAreReduced = true }
-        let free = entry.maxConnections - before
-        shared.applications[application].loads.setLimit(Int32(server), Int32(clamping: max(1, free)))
+      let own = shared.applications[application].loads
+      for (server, entry) in planned.pool.servers.enumerated() {
+        let places = Int32(clamping: entry.maxConnections)
+        var ahead: Int32 = 0
+        func settle(_ loads: LoadTable, _ server: Int32, _ position: Int) {
+          let left = places > ahead ? places - ahead : LoadTable.closed
+          loads.setLimit(server, places == 0 ? 0 : left)
+          let waiting = loads.waiting(server) + loads.waitingForSeveral
+          if waiting > 0 { hasWaiting[position] = true }
+          ahead += waiting
+        }
+        for position in former.indices {
+          guard let (loads, number) = former[position].table(application, server, of: shared) else { continue }
+          settle(loads, number, position)
+        }
+        settle(own, Int32(server), former.count)
       }
+      own.settle()
     }
+    for (position, entry) in former.enumerated() {
+      for application in entry.generation.shared.applications { application.loads.settle() }
+      if hasWaiting[position] { entry.generation.shared.wakeWorkers() }
+    }
+    if hasWaiting[former.count] && !former.isEmpty { shared.wakeWorkers() }
+    // Of many servers and many plans this takes its time: it is a small part of the control thread's.
+    let taken = cr_monotonic() - now
+    limitsDue = now + max(Self.limitsInterval, 20 * max(0, taken))
   }
 
-  /// Requests of former plans at a server.
+  /// Requests of former plans at a server that are not counted with those of the plan in use.
   func inFlightBefore(_ application: Int, _ server: Int) -> Int {
-    former.reduce(0) { $0 + Int($1.inFlight(application, server)) }
+    former.reduce(0) { $0 + Int($1.inFlightElsewhere(application, server, of: shared)) }
   }
 }

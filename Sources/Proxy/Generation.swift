@@ -30,6 +30,8 @@ final class Generation: @unchecked Sendable {
   private var hasOwnAdmin = false
   private var hasOwnPage = false
   private var hasInheritedAdmin = false
+  /// The path of commands leads to the plan's own socket.
+  private var takesCommands = false
   private var hasOwnLock = false
 
   /// Reads what the plan needs of files and names; nothing is bound yet.
@@ -106,6 +108,7 @@ final class Generation: @unchecked Sendable {
           self.admin = AdminThread(listener, mode: admin.mode, shared.process)
           hasOwnAdmin = true
           hasInheritedAdmin = adminListener != nil
+          takesCommands = listener.isInPlace
         } catch {
           throw NodeError(kind: .system, description: error.description)
         }
@@ -143,11 +146,12 @@ final class Generation: @unchecked Sendable {
         shared: shared, index: index, workers: workers, applications: applications, listeners: listeners, log: log,
         slots: slots, line: line)
       shared.working.wrappingAdd(1, ordering: .releasing)
-      guard start.launch() >= 0 else {
+      do throws(ThreadFailure) {
+        try start.launch()
+      } catch {
         shared.working.wrappingSubtract(1, ordering: .releasing)
         line.giveUp()
-        throw NodeError(
-          kind: .system, description: "no thread could be started for worker \(index): raise the limit on threads")
+        throw NodeError(kind: .system, description: error.description)
       }
     }
     guard line.awaitAll() else {
@@ -158,17 +162,58 @@ final class Generation: @unchecked Sendable {
 
   /// Starts what watches files and names, and who takes commands.
   /// - Parameter readsAgain: files are read at once, changed or not.
-  func startBeside(readsAgain: Bool) -> Bool {
+  /// - Throws: when there is no thread for commands or the status page; all else is started nevertheless.
+  func startBeside(readsAgain: Bool) throws(ThreadFailure) {
     let shared = self.shared
-    let isServed =
-      (admin.map { !hasOwnAdmin || $0.start() } ?? true) && (page.map { !hasOwnPage || $0.start() } ?? true)
+    var failure: ThreadFailure?
+    do throws(ThreadFailure) {
+      if hasOwnAdmin { try admin?.start() }
+      if hasOwnPage { try page?.start() }
+    } catch {
+      failure = error
+    }
     resolver?.start()
     if readsAgain { shared.geography?.reload() }
     shared.geography?.start { shared.wakeWorkers() }
     if readsAgain { shared.secrets?.reload() }
     shared.secrets?.start()
-    return isServed
+    if let failure { throw failure }
   }
+
+  /// Commands are taken at the path from now on, whoever took them there before.
+  func takeCommands() throws(NodeError) {
+    guard hasOwnAdmin, !takesCommands, let admin else { return }
+    do throws(AdminError) {
+      try admin.listener.takePlace()
+      takesCommands = true
+    } catch {
+      throw NodeError(kind: .system, description: error.description)
+    }
+  }
+
+  /// The same after another process had its own socket there, which has ended: with a new socket, as that one took the path away.
+  func takeCommandsAgain() throws(NodeError) {
+    // Behind chroot the path is out of sight, and nobody takes over from such a node.
+    guard let before = admin, plan.chroot == nil, before.listener.isDisplaced else { return }
+    do throws(AdminError) {
+      let listener = try AdminListener(path: before.listener.path, mode: before.mode)
+      do throws(AdminError) {
+        try listener.takePlace()
+        let next = AdminThread(listener, mode: before.mode, shared.process)
+        do throws(ThreadFailure) { try next.start() } catch { throw AdminError(error.description) }
+        before.retire()
+        admin = next
+      } catch {
+        listener.remove()
+        throw error
+      }
+    } catch {
+      throw NodeError(kind: .system, description: error.description)
+    }
+  }
+
+  /// What would stand at the path of commands after the process's end is taken away.
+  func removeCommands() { if hasOwnAdmin && !hasInheritedAdmin { admin?.listener.remove() } }
 
   /// The plan does not come into use: its workers end, and what was opened for it is closed.
   func abandon() {
@@ -176,7 +221,7 @@ final class Generation: @unchecked Sendable {
     while shared.working.load(ordering: .acquiring) > 0 { cr_pause(1) }
     closeReactors()
     for socket in opened { _ = cr_close(socket.descriptor) }
-    if hasOwnAdmin && !hasInheritedAdmin { admin?.listener.remove() }
+    removeCommands()
     if hasOwnLock { _ = cr_close(lock) }
   }
 

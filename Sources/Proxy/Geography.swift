@@ -2,6 +2,7 @@ internal import CReactor
 internal import Geo
 internal import GeoDatabase
 internal import Logging
+internal import Operations
 internal import Reactor
 internal import Routing
 internal import Synchronization
@@ -126,27 +127,10 @@ final class Geography: Sendable {
   /// - Parameter tell: called when there is something new: who sleeps holds the database before it, which is large.
   func start(tell: @escaping @Sendable () -> Void) {
     guard path != nil else { return }
-    let unmanaged = Unmanaged.passRetained(Watch(geography: self, tell: tell))
-    let status = cr_thread_start(
-      { argument in
-        let watch = Unmanaged<Watch>.fromOpaque(argument!).takeRetainedValue()
-        watch.geography.watch(tell: watch.tell)
-        return nil
-      }, unmanaged.toOpaque(), "geography")
-    if status < 0 {
-      unmanaged.release()
-      logger.error("\(plan.name): no thread could be started to watch \(path ?? "-"): changes of it are not seen")
-    }
-  }
-
-  /// What the thread is started with.
-  private final class Watch: Sendable {
-    let geography: Geography
-    let tell: @Sendable () -> Void
-
-    init(geography: Geography, tell: @escaping @Sendable () -> Void) {
-      self.geography = geography
-      self.tell = tell
+    do throws(ThreadFailure) {
+      try ServiceThread.start("geography") { self.watch(tell: tell) }
+    } catch {
+      logger.error("\(plan.name): changes of \(path ?? "-") are not seen: \(error)")
     }
   }
 

@@ -1,9 +1,10 @@
 internal import CReactor
 internal import Glibc
 internal import Operations
+internal import Synchronization
 internal import Topology
 
-/// Starts another process of the program and hands the sockets over to it. On the thread that prepares changes.
+/// Starts another process of the program and hands the sockets over to it (`HandOverLine`). On the thread that prepares changes.
 struct HandOver {
   /// The program and its words: those of this process.
   let command: [String]
@@ -49,13 +50,15 @@ struct HandOver {
     let process = spawn(program, ends[1])
     _ = cr_close(ends[1])
     guard process > 0 else {
-      throw NodeError(
-        kind: .system, description: "\(program) cannot be started: \(String(cString: cr_error_text(process)))")
+      let isAlone = keeper >= 0 && (process == -EPIPE || process == -ECONNRESET || process == 0)
+      let why = isAlone ? "its keeper has ended: restart the node" : String(cString: cr_error_text(process))
+      throw NodeError(kind: .system, description: "\(program) cannot be started: \(why)")
     }
     do throws(NodeError) {
       return try speak(line, process, state)
     } catch {
       // Whatever it is doing: its sockets are those that this process goes on with.
+      line.send(.withdrawn)
       let status = end(process)
       let ending = status == 128 + SIGKILL ? "" : "; it ended with \(status)"
       throw NodeError(
@@ -87,6 +90,9 @@ struct HandOver {
     var entries = generation.allSockets.map { ("socket \($0.address)", $0.descriptor) }
     if generation.lock >= 0 { entries.append(("lock \(generation.lockName)", generation.lock)) }
     if let admin = generation.admin { entries.append(("admin \(admin.listener.path)", admin.listener.descriptor)) }
+    if let pid = generation.shared.process.pidFile.withLock({ $0 }) {
+      entries.append(("pid \(pid.path)", pid.descriptor))
+    }
     if let log { entries.append(("log \(log.path)", log.descriptor)) }
     while !entries.isEmpty {
       let part = entries.prefix(HandOverLine.descriptorsMax)
@@ -101,6 +107,9 @@ struct HandOver {
     defer { if file >= 0 { _ = cr_close(file) } }
     line.send(.state, "", file >= 0 ? [file] : [])
     let ready = try expect(.ready, line, Self.readyMilliseconds)
+    // From here on it may write the pid file, take commands and check; its death is still noticed.
+    line.send(.yours)
+    try expect(.taken, line, Self.readyMilliseconds)
     return Taken(process: process, unused: ready.text.split(separator: "\n").map(String.init))
   }
 
@@ -108,7 +117,12 @@ struct HandOver {
   private func expect(_ kind: HandOverLine.Kind, _ line: HandOverLine, _ milliseconds: Int32) throws(NodeError)
     -> HandOverLine.Message
   {
-    let message = try line.receive(milliseconds: milliseconds)
+    let message: HandOverLine.Message
+    do throws(HandOverLine.Failure) {
+      message = try line.receive(milliseconds: milliseconds)
+    } catch {
+      throw NodeError(kind: .system, description: error.description)
+    }
     if message.kind == kind { return message }
     throw NodeError(kind: .system, description: message.kind == .failed ? message.text : "it spoke another language")
   }

@@ -9,12 +9,16 @@ internal import Topology
 /// old                                   new
 /// header, sockets, end of sockets  -->  reads the topology, binds what is new, starts its workers
 ///                                  <--  prepared
-/// state                            -->  goes on from there, serves
-///                                  <--  ready, and what it does not use
-/// finishes what it has, ends
+/// state                            -->  goes on from there, serves beside the old one
+/// checks nobody from here on       <--  ready, and what it does not use
+/// yours                            -->  writes the pid file, takes commands, checks
+///                                  <--  taken
+/// leaves its listeners, finishes what it has, ends
 /// ```
 ///
-/// Either side ends it all by closing the line before `ready`. A message is a letter and text; its descriptors stand for its lines.
+/// Until `taken` the old one keeps all it has, and goes on as before when the new one closes the line or says nothing in time: it says
+/// `withdrawn` and kills that then. If the line closes without that word, the old one has died: the new one goes on alone once it was
+/// given all sockets. A message is a letter and text; its descriptors stand for its lines.
 struct HandOverLine {
   /// What a message is.
   enum Kind: UInt8 {
@@ -24,7 +28,27 @@ struct HandOverLine {
     case prepared = 0x50
     case state = 0x4D
     case ready = 0x52
+    case yours = 0x59
+    case taken = 0x54
+    case withdrawn = 0x57
     case failed = 0x46
+  }
+
+  /// Why there is no message.
+  enum Failure: Error, CustomStringConvertible {
+    case gone
+    case silent(milliseconds: Int32)
+    case foreign
+    case system(Int32)
+
+    var description: String {
+      switch self {
+      case .gone: "it has gone"
+      case .silent(let milliseconds): "it said nothing for \(milliseconds / 1_000) s"
+      case .foreign: "it spoke another language"
+      case .system(let code): "\(SystemError(code: code))"
+      }
+    }
   }
 
   struct Message {
@@ -33,8 +57,8 @@ struct HandOverLine {
     var descriptors: [Int32]
   }
 
-  /// The form of the messages. A program that does not know it takes nothing over.
-  static let version = "geodirector-hand-over 1"
+  /// The form of the messages, with its number. A program that does not know it takes nothing over.
+  static let version = "geodirector-hand-over 2"
   /// The environment's variable with the number of the line's descriptor.
   static let variable = "GEODIRECTOR_HANDOVER"
   /// That number, in the new process.
@@ -53,7 +77,7 @@ struct HandOverLine {
   }
 
   /// The next message; why there is none.
-  func receive(milliseconds: Int32) throws(NodeError) -> Message {
+  func receive(milliseconds: Int32) throws(Failure) -> Message {
     var bytes = [UInt8](repeating: 0, count: Self.bytesMax)
     var descriptors = [Int32](repeating: -1, count: Int(CR_DESCRIPTORS_MAX))
     var count: Int32 = 0
@@ -61,14 +85,12 @@ struct HandOverLine {
     let received = Array(descriptors.prefix(Int(count)))
     guard status > 0, let kind = Kind(rawValue: bytes[0]) else {
       for descriptor in received { _ = cr_close(descriptor) }
-      let why =
-        switch status {
-        case 0, -ECONNRESET: "it has gone"
-        case -ETIMEDOUT: "it said nothing for \(milliseconds / 1_000) s"
-        case 1...: "it spoke another language"
-        default: "\(SystemError(code: status))"
-        }
-      throw NodeError(kind: .system, description: why)
+      switch status {
+      case 0, -ECONNRESET: throw .gone
+      case -ETIMEDOUT: throw .silent(milliseconds: milliseconds)
+      case 1...: throw .foreign
+      default: throw .system(status)
+      }
     }
     let text = String(decoding: bytes[1..<Int(status)], as: UTF8.self)
     return Message(kind: kind, text: text, descriptors: received)
@@ -81,8 +103,10 @@ struct HandOverLine {
 final class Inheritance {
   private let line: HandOverLine
   private(set) var sockets: [NodeSocket] = []
-  /// Descriptors by what they are of: `lock NAME`, `admin PATH`, `log PATH`.
+  /// Descriptors by what they are of: `lock NAME`, `admin PATH`, `log PATH`, `pid PATH`.
   private var others: [String: Int32] = [:]
+  /// The process before has died meanwhile: what it had is this one's.
+  private(set) var isAlone = false
   private static let milliseconds: Int32 = 10_000
 
   /// What was handed over; nil: nothing was.
@@ -98,9 +122,16 @@ final class Inheritance {
     self.line = line
     let header = try Self.next(line)
     guard header.kind == .header, header.text == HandOverLine.version else {
-      line.send(.failed, "it does not know this form of hand-over (\(header.text.prefix(40)))")
+      let given = String(header.text.prefix(40))
+      line.send(
+        .failed,
+        "its program takes over in the form \"\(HandOverLine.version)\", this one hands over in \"\(given)\": restart the node instead"
+      )
       throw NodeError(
-        kind: .system, description: "the process before hands over in a form that this program does not know")
+        kind: .system,
+        description:
+          "the process before hands over in the form \"\(given)\", this program takes over in \"\(HandOverLine.version)\": restart the node instead"
+      )
     }
     while case let message = try Self.next(line), message.kind == .sockets {
       for (entry, descriptor) in zip(message.text.split(separator: "\n"), message.descriptors) {
@@ -114,11 +145,31 @@ final class Inheritance {
   }
 
   private static func next(_ line: HandOverLine) throws(NodeError) -> HandOverLine.Message {
-    do throws(NodeError) {
+    do throws(HandOverLine.Failure) {
       return try line.receive(milliseconds: milliseconds)
     } catch {
       throw NodeError(kind: .system, description: "nothing was handed over by the process before: \(error.description)")
     }
+  }
+
+  /// The next message, once all sockets are there; nil: the process before has died.
+  private func message(_ kind: HandOverLine.Kind) throws(NodeError) -> HandOverLine.Message? {
+    if isAlone { return nil }
+    let message: HandOverLine.Message
+    do throws(HandOverLine.Failure) {
+      message = try line.receive(milliseconds: Self.milliseconds)
+    } catch {
+      if case .gone = error {
+        isAlone = true
+        return nil
+      }
+      throw NodeError(kind: .system, description: "the process before does not hand over: \(error.description)")
+    }
+    guard message.kind == kind else {
+      for descriptor in message.descriptors { _ = cr_close(descriptor) }
+      throw NodeError(kind: .system, description: "the process before goes on by itself")
+    }
+    return message
   }
 
   /// What stands for this, to be used; nil: it was not handed over.
@@ -127,9 +178,8 @@ final class Inheritance {
   /// Everything is prepared: what the process before knows. Nil: it told nothing that can be read, for this reason.
   func awaitState() throws(NodeError) -> Result<HandOverState, NodeError> {
     line.send(.prepared)
-    let message = try Self.next(line)
-    guard message.kind == .state else {
-      throw NodeError(kind: .system, description: "the process before goes on by itself")
+    guard let message = try message(.state) else {
+      return .failure(NodeError(kind: .system, description: "it has died"))
     }
     guard let file = message.descriptors.first else {
       return .failure(NodeError(kind: .system, description: "it told nothing"))
@@ -150,12 +200,19 @@ final class Inheritance {
     return HandOverState.read(Array(bytes.prefix(count)))
   }
 
-  /// The node serves. What it does not use is closed here, and told.
-  func ready(using used: [NodeSocket]) {
+  /// The node serves: returns when all else is its own, too. What it does not use is closed here, and told.
+  func awaitTurn(using used: [NodeSocket]) throws(NodeError) {
     let unused = sockets.filter { socket in !used.contains { $0.descriptor == socket.descriptor } }
     for socket in unused { _ = cr_close(socket.descriptor) }
     for descriptor in others.values { _ = cr_close(descriptor) }
+    others = [:]
     line.send(.ready, unused.map { "\($0.address)" }.joined(separator: "\n"))
+    _ = try message(.yours)
+  }
+
+  /// Everything is done by this process: the one before may leave.
+  func taken() {
+    if !isAlone && !line.send(.taken) { isAlone = true }
     line.close()
   }
 

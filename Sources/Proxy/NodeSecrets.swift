@@ -205,15 +205,10 @@ final class NodeSecrets: Sendable {
 
   /// Watches the files from now on.
   func start() {
-    let unmanaged = Unmanaged.passRetained(self)
-    let status = cr_thread_start(
-      { argument in
-        Unmanaged<NodeSecrets>.fromOpaque(argument!).takeRetainedValue().watch()
-        return nil
-      }, unmanaged.toOpaque(), "certificates")
-    if status < 0 {
-      unmanaged.release()
-      logger.error("\(plan.name): no thread could be started to watch certificates: changes of them are not seen")
+    do throws(ThreadFailure) {
+      try ServiceThread.start("certificates") { self.watch() }
+    } catch {
+      logger.error("\(plan.name): changes of certificates are not seen: \(error)")
     }
   }
 

@@ -26,6 +26,8 @@ final class ProcessShared: Sendable {
   let connections = ConnectionCount()
   /// Changes on their way to and from the thread that prepares them.
   let changes = ChangeDesk()
+  /// The file that tells the process's id; nil: there is none.
+  let pidFile = Mutex<PidFile?>(nil)
   /// The node stops: those who look at it are told so, whatever plan their connection is served by.
   let isStopping = Atomic<Bool>(false)
 }
@@ -107,19 +109,22 @@ final class NodeShared: Sendable {
           before.plan.listeners.firstIndex { $0.address == listener.address }.map { (before.listenerConnections, $0) }
         }
       })
-    let isSameBound =
-      before?.plan.limits.connectionsPerSourceMax == plan.limits.connectionsPerSourceMax
-      && before?.plan.limits.sourcesExempt == plan.limits.sourcesExempt
-    sources =
-      isSameBound
-      ? before?.sources
-      : SourceTable(limit: plan.limits.connectionsPerSourceMax, exempt: plan.limits.sourcesExempt)
+    sources = SourceTable(
+      limit: plan.limits.connectionsPerSourceMax, exempt: plan.limits.sourcesExempt, continuing: before?.sources)
     reactorDescriptors = Mutex(Array(repeating: [], count: workers))
     keptListeners = Mutex(Array(repeating: false, count: plan.listeners.count))
     memories = Mutex(Array(repeating: nil, count: workers))
     strains = StrainBoard(listeners: plan.listeners.count)
     workerWakers = Mutex(Array(repeating: nil, count: workers))
-    applications = plan.applications.map { PoolShared(plan: $0.pool, workers: workers) }
+    applications = plan.applications.map { application in
+      let known = before.flatMap { before in
+        before.plan.applications.firstIndex { $0.name == application.name }.map {
+          (shared: before.applications[$0], plan: before.plan.applications[$0].pool)
+        }
+      }
+      // A reload may always come, and then there are workers of two plans.
+      return PoolShared(plan: application.pool, workers: max(2, workers), counting: known)
+    }
     addresses = AddressBook(plan: plan, continuing: before)
     usage = (0..<workers).map { _ in WorkerUsage() }
     learned = plan.applications.map { application in
@@ -375,15 +380,16 @@ final class ListenerCounts: @unchecked Sendable {
     limits[listener] > 0 && counts[listener].pointee.load(ordering: .relaxed) >= limits[listener]
   }
 
-  /// Counts a connection; false: the listener is at its bound, nothing was counted. Unbounded listeners are not counted.
+  /// Counts a connection; false: the listener is at its bound, nothing was counted. Those without a bound are counted, too: another plan
+  /// may set one.
   func open(_ listener: Int) -> Bool {
-    guard limits[listener] > 0 else { return true }
-    if counts[listener].pointee.wrappingAdd(1, ordering: .relaxed).newValue <= limits[listener] { return true }
+    let count = counts[listener].pointee.wrappingAdd(1, ordering: .relaxed).newValue
+    if limits[listener] <= 0 || count <= limits[listener] { return true }
     close(listener)
     return false
   }
 
   func close(_ listener: Int) {
-    if limits[listener] > 0 { counts[listener].pointee.wrappingSubtract(1, ordering: .relaxed) }
+    counts[listener].pointee.wrappingSubtract(1, ordering: .relaxed)
   }
 }

@@ -1,71 +1,94 @@
+internal import CReactor
 internal import Glibc
 
 /// The file that tells the id of a node's process, for scripts and service managers.
 ///
-/// A process that has written it holds a lock on it (flock(2)), which ends with the process however that ends: a file left over by one
-/// that was killed is replaced, one that a living process holds is not. It is written beside its place and moved there, so that who reads
-/// it finds an id, the old or the new one.
-///
-/// For the process that takes over from another while both live: make one with `takingOverFrom` its id. The older one leaves the file
-/// alone at its end then, since it is not its own any more.
+/// A process that has it holds a lock on it, of its open file description (fcntl(2), F_OFD_SETLK), which ends with the process however that
+/// ends: a file left over by one that was killed is taken, one that a living process holds is not. A process that takes over from another
+/// is given the descriptor, and the lock with it, so that nobody comes between them; whose id stands in the file has it.
 public final class PidFile: Sendable {
   /// Where it is.
   public let path: String
-  private let descriptor: Int32
+  /// The open file, with its lock.
+  let descriptor: Int32
+  /// Others that have the place between it was opened and locked, at most.
+  private static let attemptsMax = 100
 
-  /// Writes the file for this process, and holds it from now on.
+  /// Locks the file for this process, and makes it if it is not there. It is written by `write`.
   ///
-  /// - Parameter predecessor: the id of the process that may hold it; nil: none may.
   /// - Throws: `NodeError` of the kind `alreadyRunning` when a living process holds it, `system` when it cannot be written.
-  public init(_ path: String, takingOverFrom predecessor: Int32? = nil) throws(NodeError) {
+  public init(_ path: String) throws(NodeError) {
     self.path = path
-    if let holder = Self.holder(of: path), holder != predecessor {
-      throw NodeError(
-        kind: .alreadyRunning,
-        description:
-          "\(path) is held by process \(holder), which lives: stop it, or give this node another \"pidfile:\"")
-    }
-    let temporary = "\(path).\(getpid())"
-    unlink(temporary)
-    let descriptor = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-    var isWritten = descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) == 0
-    let text = Array("\(getpid())\n".utf8)
-    isWritten = isWritten && write(descriptor, text, text.count) == text.count && rename(temporary, path) == 0
-    guard isWritten else {
-      let reason = String(cString: strerror(errno))
-      if descriptor >= 0 {
-        unlink(temporary)
+    for _ in 0..<Self.attemptsMax {
+      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0o644)
+      guard descriptor >= 0 else { throw Self.unwritable(path, String(cString: strerror(errno))) }
+      var own = stat()
+      var there = stat()
+      guard fstat(descriptor, &own) == 0, own.st_mode & mode_t(S_IFMT) == mode_t(S_IFREG) else {
         close(descriptor)
+        throw Self.unwritable(path, "it is no file")
       }
-      throw NodeError(
-        kind: .system, description: "the pid file \(path) cannot be written: \(reason); name a writable place")
+      let status = cr_lock_file(descriptor)
+      guard status == 0 else {
+        let holder = Self.id(in: descriptor)
+        close(descriptor)
+        guard status == -EAGAIN || status == -EACCES else {
+          throw Self.unwritable(path, String(cString: cr_error_text(status)))
+        }
+        throw NodeError(
+          kind: .alreadyRunning,
+          description:
+            "\(path) is held by process \(holder.map { "\($0)" } ?? "(without an id)"), which lives: stop it, or give this node another \"pidfile:\""
+        )
+      }
+      // Its holder before may have taken it away meanwhile: then the lock is on nobody's file.
+      if lstat(path, &there) == 0, own.st_dev == there.st_dev, own.st_ino == there.st_ino {
+        self.descriptor = descriptor
+        return
+      }
+      close(descriptor)
     }
+    throw Self.unwritable(path, "others take it away again and again")
+  }
+
+  /// Goes on with a file that the process before has opened and locked.
+  init(_ path: String, adopting descriptor: Int32) {
+    self.path = path
     self.descriptor = descriptor
+  }
+
+  private static func unwritable(_ path: String, _ reason: String) -> NodeError {
+    NodeError(kind: .system, description: "the pid file \(path) cannot be written: \(reason); name a writable place")
+  }
+
+  /// Writes this process's id: who reads it finds an id, the old or the new one.
+  public func write() throws(NodeError) {
+    let text = Array("\(getpid())\n".utf8)
+    guard pwrite(descriptor, text, text.count, 0) == text.count, ftruncate(descriptor, off_t(text.count)) == 0 else {
+      throw Self.unwritable(path, String(cString: strerror(errno)))
+    }
   }
 
   /// Takes the file away at a clean end, unless another process has taken it over. Where privileges that were given up are missing for
   /// that, or the place is outside of the root directory, it is emptied instead.
   public func remove() {
+    defer { close(descriptor) }
     var own = stat()
     var there = stat()
     guard fstat(descriptor, &own) == 0 else { return }
+    // Nothing stands in one that was made for this process and never written.
+    if let id = Self.id(in: descriptor), id != getpid() { return }
     let isSeen = lstat(path, &there) == 0
-    // Taken over: another file stands there. Out of sight: it may be ours still.
+    // Replaced by somebody. Out of sight: it may be ours still.
     if isSeen && (own.st_dev != there.st_dev || own.st_ino != there.st_ino) { return }
     if !isSeen || unlink(path) != 0 { _ = ftruncate(descriptor, 0) }
-    close(descriptor)
   }
 
-  /// The living process that holds the file of a path; nil: none.
-  public static func holder(of path: String) -> Int32? {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    if flock(descriptor, LOCK_SH | LOCK_NB) == 0 { return nil }
-    guard errno == EWOULDBLOCK else { return nil }
+  /// The id that stands in an open file; nil: none.
+  private static func id(in descriptor: Int32) -> Int32? {
     var bytes = [UInt8](repeating: 0, count: 32)
     let count = pread(descriptor, &bytes, bytes.count, 0)
     let digits = bytes.prefix(max(0, count)).prefix { $0 >= 0x30 && $0 <= 0x39 }
-    return Int32(String(decoding: digits, as: UTF8.self)) ?? 0
+    return Int32(String(decoding: digits, as: UTF8.self))
   }
 }

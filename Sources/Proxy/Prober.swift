@@ -35,6 +35,10 @@ struct Probe {
 extension Control {
   mutating func probeExpired(_ index: Int) {
     if probes[index].phase == .waiting {
+      // Another process checks.
+      if isHandedOver { return }
+      // One is about to, and goes on from what it was told.
+      if hasToldState { return wheel.arm(index, at: now + Self.soon) }
       begin(index)
     } else {
       let what = probes[index].phase == .securing ? "no end of the TLS handshake" : "no answer"
@@ -266,6 +270,17 @@ extension Control {
   }
 
   // MARK: The end of a check
+
+  /// Another process checks from now on.
+  mutating func endChecks() {
+    for index in probes.indices where probes[index].phase != .waiting {
+      if probes[index].socket != .none { reactor.close(probes[index].socket, reset: true) }
+      probes[index].socket = .none
+      probes[index].memory?.deallocate()
+      probes[index].memory = nil
+      probes[index].phase = .waiting
+    }
+  }
 
   private mutating func finish(_ index: Int, statement: HealthStatement) {
     let probe = probes[index]

@@ -30,11 +30,67 @@ public enum ProxyNode {
     _ plan: NodePlan, _ options: NodeOptions, _ logger: Logger, _ inheritance: Inheritance?
   ) throws(NodeError) {
     let (plan, options) = try Confinement.prepared(plan, options)
-    let account = try Privileges.account(of: plan)
     let process = ProcessShared()
     process.connections.limit = plan.limits.connectionsMax
     // Names first: nobody can connect yet, and a signal ends the process while a name server is silent.
     let generation = try Generation(plan: plan, process: process, options: options, before: nil, logger: logger)
+    defer { process.pidFile.withLock { $0?.remove() } }
+    var log: AccessLog?
+    var control: Control
+    do throws(NodeError) {
+      control = try prepare(generation, options, &log, logger, inheritance)
+    } catch {
+      // Whoever has the node now keeps what it has.
+      generation.abandon()
+      throw error
+    }
+    let beside = ChangeThread(process: process, options: options, log: log, logger: logger)
+    if let inheritance {
+      // Beside the process before, which leaves when all is done here.
+      generation.line.open()
+      do throws(NodeError) {
+        try inheritance.awaitTurn(using: generation.allSockets)
+        try takeCharge(of: generation, beside)
+      } catch {
+        generation.removeCommands()
+        throw error
+      }
+      inheritance.taken()
+    } else {
+      do throws(NodeError) {
+        try takeCharge(of: generation, beside)
+      } catch {
+        generation.abandon()
+        throw error
+      }
+      generation.line.open()
+    }
+    defer { control.removeAdmin() }
+    logger.info(
+      "\(plan.name) serves",
+      metadata: [
+        "role": "\(plan.role.rawValue)", "workers": "\(generation.workers)",
+        "addresses": "\(plan.listeners.map { "\($0.address)" }.joined(separator: " "))",
+      ])
+    if let inheritance, inheritance.isAlone {
+      logger.warning("\(plan.name): the process before died while it handed over: this one goes on alone")
+    }
+    // Of a process that takes over, the one before tells.
+    if inheritance?.isAlone ?? true { control.notifier?.ready("\(plan.name) serves") }
+    // Of what reading the topology needed, little is needed again: serving uses a small part of the program and its libraries.
+    cr_give_back_code()
+    control.run()
+    log?.close()
+    logger.info("\(plan.name) has stopped")
+  }
+
+  /// Everything that can fail and that is seen by nobody; then privileges are given up, and the workers wait.
+  private static func prepare(
+    _ generation: Generation, _ options: NodeOptions, _ log: inout AccessLog?, _ logger: Logger,
+    _ inheritance: Inheritance?
+  ) throws(NodeError) -> Control {
+    let plan = generation.plan
+    let account = try Privileges.account(of: plan)
     try generation.takeLock(inherited: inheritance?.take("lock \(generation.lockName)"))
     // From the first moment somebody can connect, a signal has to stop the node in order.
     let watched: [Int32] = [SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP, SIGTTOU, SIGTTIN]
@@ -42,25 +98,22 @@ public enum ProxyNode {
     guard signals >= 0 else {
       throw NodeError(kind: .system, description: "signals cannot be watched: \(SystemError(code: signals))")
     }
+    // Its socket may be out of reach later.
     let notifier = ServiceNotifier()
-    do throws(NodeError) {
-      let known = plan.admin.flatMap { admin in
-        inheritance?.take("admin \(admin.socketPath)").flatMap {
-          AdminListener(path: admin.socketPath, mode: admin.mode, adopting: $0)
-        }
-      }
-      try generation.openSockets(there: inheritance?.sockets ?? [], adminListener: known)
-    } catch {
-      generation.abandon()
-      throw error
+    try generation.openSockets(
+      there: inheritance?.sockets ?? [], adminListener: inheritance.flatMap { commands(of: plan, from: $0) })
+    log = try openLog(options.accessLog, inheritance)
+    if let path = plan.pidPath {
+      let file =
+        if let known = inheritance?.take("pid \(path)") { PidFile(path, adopting: known) } else { try PidFile(path) }
+      generation.shared.process.pidFile.withLock { $0 = file }
     }
-    let log = try openLog(options.accessLog, inheritance)
-    // Who takes over from another process writes it when that is sure.
-    var pidFile: PidFile?
-    if inheritance == nil, let path = plan.pidPath { pidFile = try PidFile(path) }
-    defer { pidFile?.remove() }
-    // The socket of commands is taken away at the end by who the process is then.
-    if let account, let path = plan.admin?.socketPath { _ = chown(path, account.user, account.group) }
+    if let account, let listener = generation.admin?.listener {
+      // The socket of commands is taken away at the end by who the process is then.
+      listener.give(to: account.user, account.group)
+    }
+    // Its place may be out of reach later.
+    if inheritance == nil, account != nil || plan.chroot != nil { try generation.takeCommands() }
     try Confinement.enter(plan)
     if let account {
       try Privileges.become(account)
@@ -72,44 +125,30 @@ public enum ProxyNode {
     } catch {
       throw NodeError(kind: .system, description: "the control thread could not start: \(error)")
     }
-    do throws(NodeError) {
-      try generation.startWorkers(log: log)
-      try goOn(&control, inheritance, plan, logger)
+    try generation.startWorkers(log: log)
+    try goOn(&control, inheritance, plan, logger)
+    return control
+  }
+
+  /// The socket of commands that was handed over; nil: none that is good for the plan.
+  private static func commands(of plan: NodePlan, from inheritance: Inheritance) -> AdminListener? {
+    guard let admin = plan.admin, let descriptor = inheritance.take("admin \(admin.socketPath)") else { return nil }
+    if let known = AdminListener(path: admin.socketPath, mode: admin.mode, adopting: descriptor) { return known }
+    _ = cr_close(descriptor)
+    return nil
+  }
+
+  /// The node is this process's: its id is told, and it takes commands.
+  private static func takeCharge(of generation: Generation, _ changes: ChangeThread) throws(NodeError) {
+    try generation.takeCommands()
+    try generation.shared.process.pidFile.withLock { (file) throws(NodeError) in try file?.write() }
+    do throws(ThreadFailure) {
+      try generation.startBeside(readsAgain: false)
+      // It starts threads of full priority: so it is there before the control thread lowers its own.
+      try changes.start()
     } catch {
-      generation.abandon()
-      throw error
+      throw NodeError(kind: .system, description: error.description)
     }
-    if inheritance != nil, let path = plan.pidPath {
-      do throws(NodeError) {
-        pidFile = try PidFile(path, takingOverFrom: getppid())
-      } catch {
-        logger.error("\(plan.name): \(error.description)")
-      }
-    }
-    defer { control.removeAdmin() }
-    guard generation.startBeside(readsAgain: false) else {
-      throw NodeError(
-        kind: .system,
-        description: "no thread could be started for commands or the status page: raise the limit on threads")
-    }
-    // It starts threads of full priority: so it is there before this one lowers its own.
-    guard ChangeThread(process: process, options: options, log: log, logger: logger).start() else {
-      throw NodeError(kind: .system, description: "no thread could be started for changes: raise the limit on threads")
-    }
-    generation.line.open()
-    logger.info(
-      "\(plan.name) serves",
-      metadata: [
-        "role": "\(plan.role.rawValue)", "workers": "\(generation.workers)",
-        "addresses": "\(plan.listeners.map { "\($0.address)" }.joined(separator: " "))",
-      ])
-    if inheritance == nil { notifier?.ready("\(plan.name) serves") }
-    // Of what reading the topology needed, little is needed again: serving uses a small part of the program and its libraries.
-    cr_give_back_code()
-    inheritance?.ready(using: generation.allSockets)
-    control.run()
-    log?.close()
-    logger.info("\(plan.name) has stopped")
   }
 
   /// Goes on from what the process before knows, if there is one.

@@ -1,5 +1,6 @@
 internal import CReactor
 internal import Logging
+internal import Operations
 internal import Reactor
 internal import Routing
 internal import Synchronization
@@ -42,13 +43,11 @@ final class Resolver: Sendable {
 
   /// Looks them up again and again, from now on.
   func start() {
-    let unmanaged = Unmanaged.passRetained(self)
-    let status = cr_thread_start(
-      { argument in
-        Unmanaged<Resolver>.fromOpaque(argument!).takeRetainedValue().run()
-        return nil
-      }, unmanaged.toOpaque(), "resolver")
-    if status < 0 { unmanaged.release() }
+    do throws(ThreadFailure) {
+      try ServiceThread.start("resolver") { self.run() }
+    } catch {
+      logger.error("\(plan.name): names of servers are not looked up again: \(error)")
+    }
   }
 
   /// Another plan is in use: the thread ends.

@@ -9,13 +9,18 @@ final class SourceTable: Sendable {
   private struct Source: Hashable {
     var high, low: UInt64
   }
-  private let counts = Mutex<[Source: Int]>([:])
+  /// One for the tables of all plans: connections of a former plan count on.
+  private final class Counts: Sendable {
+    let bySource = Mutex<[Source: Int]>([:])
+  }
+  private let counts: Counts
   private let limit: Int
   private let exempt: [Network]
 
-  /// Nil: there is no bound.
-  init?(limit: Int, exempt: [Network]) {
+  /// Nil: there is no bound. `before`: the table of the plan before; what it counts is counted here, too.
+  init?(limit: Int, exempt: [Network], continuing before: SourceTable? = nil) {
     guard limit > 0 else { return nil }
+    counts = before?.counts ?? Counts()
     self.limit = limit
     self.exempt = exempt
   }
@@ -31,7 +36,7 @@ final class SourceTable: Sendable {
   /// Counts a connection; false: its source is at the bound, nothing was counted.
   func open(_ high: UInt64, _ low: UInt64) -> Bool {
     guard let source = source(high, low) else { return true }
-    return counts.withLock { counts in
+    return counts.bySource.withLock { counts in
       let count = counts[source, default: 0]
       guard count < limit else { return false }
       counts[source] = count + 1
@@ -42,7 +47,7 @@ final class SourceTable: Sendable {
   /// A connection that `open` counted has ended.
   func close(_ high: UInt64, _ low: UInt64) {
     guard let source = source(high, low) else { return }
-    counts.withLock { counts in
+    counts.bySource.withLock { counts in
       guard let count = counts[source] else { return }
       counts[source] = count > 1 ? count - 1 : nil
     }

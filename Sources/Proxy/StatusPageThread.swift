@@ -68,16 +68,9 @@ final class StatusPageThread: Sendable {
     return text
   }
 
-  /// Starts it. False: no thread could be had.
-  func start() -> Bool {
-    let unmanaged = Unmanaged.passRetained(self)
-    let status = cr_thread_start(
-      { argument in
-        Unmanaged<StatusPageThread>.fromOpaque(argument!).takeRetainedValue().run()
-        return nil
-      }, unmanaged.toOpaque(), "status-page")
-    if status < 0 { unmanaged.release() }
-    return status >= 0
+  /// Starts it.
+  func start() throws(ThreadFailure) {
+    try ServiceThread.start("status-page", stackBytes: ServiceThread.smallStack) { self.run() }
   }
 
   /// Another page is served in its place, or none: the thread ends within a second or so, and the socket with it unless that `goesOn`.

@@ -1,6 +1,7 @@
 internal import CReactor
 internal import Glibc
 internal import Logging
+internal import Operations
 internal import Reactor
 internal import Synchronization
 
@@ -79,15 +80,8 @@ final class WorkerStart: @unchecked Sendable {
     self.line = line
   }
 
-  func launch() -> Int32 {
-    let unmanaged = Unmanaged.passRetained(self)
-    let status = cr_thread_start(
-      { argument in
-        Unmanaged<WorkerStart>.fromOpaque(argument!).takeRetainedValue().run()
-        return nil
-      }, unmanaged.toOpaque(), "worker-\(index)")
-    if status < 0 { unmanaged.release() }
-    return status
+  func launch() throws(ThreadFailure) {
+    try ServiceThread.start("worker-\(index)") { self.run() }
   }
 
   private func run() {

@@ -54,9 +54,12 @@ extension NodeShared {
     // Those that serve former plans still, too.
     let all = [self] + former.withLock { $0 }
     func sum(_ part: (WorkerUsage) -> Int) -> Int { all.reduce(0) { $1.usage.reduce($0) { $0 + part($1) } } }
-    let inFlight = all.flatMap(\.applications).reduce(0) { total, pool in
-      (0..<pool.loads.serverCount).reduce(total) { $0 + Int(pool.loads.inFlight(Int32($1))) }
+    // What several plans count together is counted once.
+    var tables: [LoadTable] = []
+    for table in all.flatMap(\.applications).map(\.loads) where !tables.contains(where: { $0.hasTotal(of: table) }) {
+      tables.append(table)
     }
+    let inFlight = tables.reduce(0) { $0 + Int($1.totalInFlight) }
     return "clients \(sum { $0.clients.load(ordering: .relaxed) })\n"
       + "counted-connections \(connections.count)\n"
       + "server-connections \(sum { $0.upstreams.load(ordering: .relaxed) })\n"

@@ -71,9 +71,10 @@ extension Pool {
     freed |= shared.queues.dispatch(offer, shared.loads)
   }
 
-  /// Who waits for several servers is given slots of those that have come back meanwhile. To be called now and then while
-  /// somebody waits.
+  /// Who waits for several servers is given slots of those that have come back meanwhile, and everybody those that were given back by
+  /// requests of another plan, or are more than before. To be called now and then while somebody waits.
   public mutating func offerSlotsToLines() {
+    for server in 0..<Int32(serverCount) where shared.loads.waiting(server) > 0 { offerSlots(of: server) }
     guard shared.loads.waitingForSeveral > 0 else { return }
     for word in 0..<(serverCount + 63) / 64 {
       var bits = shared.loads.slotBits(word: word)

@@ -17,11 +17,25 @@ public struct PoolShared: @unchecked Sendable {
   /// A server with a bound on its requests may start slowly.
   private let hasSlowStarts: Bool
 
-  /// Shared state of a pool, everything believed up. `workers`: how many threads will use it.
-  public init(plan: PoolPlan, workers: Int) {
+  /// Shared state of a pool, everything believed up. `workers`: how many threads will use it. `before`: that of a plan before, whose requests
+  /// are counted on: at servers of the same name and address. Several threads use it then, and have used the other.
+  public init(plan: PoolPlan, workers: Int, counting before: (shared: PoolShared, plan: PoolPlan)? = nil) {
     health = HealthBoard.allocate(
       plan.servers.map { HealthSnapshot(ServerHealth(plan: $0), now: 0, jitterSeed: 0) })
-    loads = LoadTable.allocate(limits: plan.servers.map { Int32(clamping: $0.maxConnections) }, isShared: workers > 1)
+    var numbers: [String: Int] = [:]
+    for (index, server) in (before?.plan.servers ?? []).enumerated() where numbers[server.name] == nil {
+      numbers[server.name] = index
+    }
+    let known = before.map { before in
+      (
+        table: before.shared.loads,
+        servers: plan.servers.map { server in
+          numbers[server.name].flatMap { before.plan.servers[$0].address == server.address ? $0 : nil }
+        }
+      )
+    }
+    loads = LoadTable.allocate(
+      limits: plan.servers.map { Int32(clamping: $0.maxConnections) }, isShared: workers > 1, counting: known)
     queues = SlotQueues.allocate(serverCount: plan.servers.count)
     trials = TrialBoard(count: plan.servers.count)
     hints = HintBoard(siteCount: Set(plan.servers.map(\.site)).count)

@@ -34,6 +34,14 @@ public struct StatusPagePlan: Sendable, Equatable {
   }
 }
 
+extension NodePlan {
+  /// Variables of the environment that hold secrets of the node: programs that it starts have no part in them.
+  public var secretVariables: [String] {
+    guard case .environment(let name)? = statusPage?.password else { return [] }
+    return [name]
+  }
+}
+
 /// A status page as the defaults of a tier or a node say; nil: as the layer below says.
 public struct StatusPageSettings: Sendable, Equatable {
   /// Where it is served. Nil: the node has none.

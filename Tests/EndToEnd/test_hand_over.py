@@ -2,17 +2,19 @@
 
 import base64
 import contextlib
-import glob
 import os
-import pathlib
 import re
 import signal
 import stat
+import subprocess
 import threading
 
 import pytest
 
 from harness import sanitizer, waiting
+from harness.geodirector import binary
+from harness.hand_over import (END, FAILED, FORM, HEADER, PREPARED, READY, STAGES, STATE, VARIABLE, WITHDRAWN, YOURS, Line, played,
+                               restored)
 from harness.raw import RawConnection, get
 from harness.reloaded import REFUSED, HandedOver, Load
 from harness.tcp import echo
@@ -251,32 +253,168 @@ def test_the_pid_file_and_the_status_page_go_over_too(node, tmp_path):
     waiting.until(lambda: not (tmp_path / "N.pid").exists(), "the end of the pid file")
 
 
+def held(node, message: bytes):
+    """A hand-over begins, and one of its messages is kept back until the returned function is called."""
+    played(node, f"holds {message.decode()}")
+    os.kill(node.current, signal.SIGUSR2)
+    waiting.until((node.folder / "held").exists, "the message")
+    return (node.folder / "go").touch
+
+
+def takes_over(node):
+    waiting.until(lambda: node.said("is served by process"), "the new process in its place")
+    node.current = int(re.findall(r"is served by process (\d+)", node.node.err.read_text())[-1])
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_stop_while_the_new_process_is_about_to_serve_stops_the_node_and_silences_nobody(node, stop):
     node = node()
     node.data["defaults"][node.role]["grace"] = "1s"
-    # It waits there when it knows everything, until somebody opens the other end.
-    pipe = node.folder / "pipe"
-    os.mkfifo(pipe)
-    node.entry["pidfile"] = str(pipe)
     node.write()
     first = node.current
-    os.kill(first, signal.SIGUSR2)
-    waiting.until(lambda: waits_for_a_writer(first), "the new process at its pid file")
+    go_on = held(node, READY)
     os.kill(first, stop)
-    # Both have the sockets, and the one that serves goes on until the other does.
+    # Both have the sockets, and each serves until it is sure who is the node.
     for _ in range(20):
         assert node.asked() in "AB"
-    os.close(os.open(pipe, os.O_WRONLY))
-    waiting.until(lambda: node.said("is served by process"), "the new process in its place")
-    node.current = int(re.findall(r"is served by process (\d+)", node.node.err.read_text())[-1])
+    go_on()
+    takes_over(node)
     node.wait_gone(first)
     node.wait_gone(node.current)
-    assert not os.path.exists(node.folder / "N.sock") and not pipe.exists()
+    assert not os.path.exists(node.folder / "N.sock")
 
 
-def waits_for_a_writer(process: int) -> bool:
-    """A child of the process is in the middle of opening a pipe."""
-    children = [pathlib.Path(path).read_text().split() for path in glob.glob(f"/proc/{process}/task/*/children")]
-    channels = [path for child in sum(children, []) for path in glob.glob(f"/proc/{child}/task/*/wchan")]
-    return any(pathlib.Path(path).read_text() == "wait_for_partner" for path in channels)
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_node_goes_on_whenever_the_new_process_dies(node, stage, tmp_path):
+    node = HandedOver(tmp_path)
+    node.entry["pidfile"] = str(tmp_path / "{node}.pid")
+    with node:
+        node.run()
+        played(node, f"dies {stage}")
+        with RawConnection(node.address) as kept, Load(node.address, 4) as load:
+            kept.send(ASK)
+            assert kept.answer().status == 200
+            node.hand_over(GOES_ON)
+            answers = load.answers
+            waiting.until(lambda: load.answers > answers + 20, "answers afterwards")
+            kept.send(ASK)
+            answer = kept.answer()
+            assert answer.status == 200 and answer.first("Connection") is None
+        assert not load.failures, load.failures[:5]
+        assert "did not take over: it has gone" in node.node.tail()
+        assert int((tmp_path / "N.pid").read_text()) == node.current
+        assert "ok" in node.admin("drain A") and new_users(node) == {"B"} and node.counts()["redirects"] == 0
+        node.origins["B"].stop()
+        waiting.until(lambda: node.server("B")["health"] == "down", "a check that failed")
+        # And another hand-over comes off.
+        restored(node)
+        node.origins["B"].start()
+        first = node.hand_over()
+        node.wait_gone(first)
+        assert int((tmp_path / "N.pid").read_text()) == node.current
+
+
+@pytest.mark.parametrize("message", [PREPARED, STATE, READY, YOURS], ids=["prepared", "state", "ready", "yours"])
+def test_the_new_process_goes_on_when_the_old_one_dies(node, message):
+    node = node()
+    go_on = held(node, message)
+    first = node.current
+    said = node.said("N serves")
+    os.kill(first, signal.SIGKILL)
+    go_on()
+    waiting.until(lambda: node.said("N serves") > said, "the new process serving")
+    # When it has been given the node it has no more to do with the old one.
+    assert message == YOURS or "died while it handed over" in node.node.tail()
+    status = node.status()
+    assert status["phase"] == "running" and new_users(node) == {"A", "B"}
+    # The one that holds the lock of the name is the process itself.
+    node.node.process.wait(20)
+    node.current = node.listener()
+    node.site["servers"].pop()
+    node.reload()
+    assert new_users(node) == {"A"}
+
+
+def test_another_form_of_the_hand_over_is_refused_by_name_in_both_logs(node):
+    node = node()
+    refusal = "its program takes over in the form \"geodirector-hand-over 9\": restart the node instead"
+    played(node, f"foreign {refusal}")
+    node.hand_over(GOES_ON)
+    assert refusal in node.node.tail() and new_users(node) == {"A", "B"}
+    # And the other way round: one that is given another form.
+    mine, given = Line.pair()
+    new = subprocess.Popen(node.node.command[:1] + node.node.command[1:], pass_fds=[given.end.fileno()], stderr=subprocess.PIPE,
+                           executable=str(binary()), text=True, env=os.environ | {VARIABLE: str(given.end.fileno())})
+    given.close()
+    mine.send(HEADER, "geodirector-hand-over 1")
+    kind, text, _ = mine.receive()
+    said = new.communicate(timeout=30)[1]
+    assert (kind, new.returncode) == (FAILED, 1)
+    for name in ("geodirector-hand-over 1", FORM, "restart the node instead"):
+        assert name in text and name in said, (text, said)
+    assert new_users(node) == {"A", "B"}
+
+
+def test_a_new_process_that_is_told_to_leave_leaves(node):
+    node = node()
+    mine, given = Line.pair()
+    # Beside the node, and at an address of its own.
+    node.entry["listen"] = f"{node.range.map('127.0.1.4')}:8080"
+    node.entry["monitor"] = f"{node.range.map('127.0.1.4')}:8081"
+    node.write()
+    new = subprocess.Popen(node.node.command, pass_fds=[given.end.fileno()], stderr=subprocess.PIPE, executable=str(binary()),
+                           text=True, env=os.environ | {VARIABLE: str(given.end.fileno())})
+    given.close()
+    mine.send(HEADER, FORM)
+    mine.send(END)
+    assert mine.receive()[0] == PREPARED
+    mine.send(WITHDRAWN)
+    assert "the process before goes on by itself" in new.communicate(timeout=30)[1] and new.returncode == 1
+    # Its commands were never taken away.
+    assert "ok" in node.admin("drain A") and not (node.folder / "N.sock.new").exists()
+
+
+@pytest.mark.threads
+def test_one_process_checks_and_tells_while_two_live(node, tmp_path):
+    single = HandedOver(tmp_path, names=("A", "B", "C"))
+    told = tmp_path / "told"
+    script = tmp_path / "tell"
+    script.write_text(f"#!/bin/sh\ncat >> {told}\n")
+    script.chmod(0o700)
+    single.data["notify"] = {"command": [str(script)], "interval": "100ms"}
+    with single:
+        node = single.run()
+
+        def serve(exchange):
+            if exchange.request.first("Upgrade"):
+                exchange.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+                echo(exchange.socket)
+                return exchange.close()
+            return exchange.answer(headers=[("X-Origin", exchange.origin.name)])
+
+        for origin in node.origins.values():
+            origin.handler = serve
+        with RawConnection(node.address, 30) as tunnel:
+            tunnel.send("GET /tunnel HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+            assert b"101" in tunnel._until(b"\r\n\r\n")
+            # Who stops cuts the tunnel.
+            one, other = (name for name, origin in node.origins.items() if not origin.received)
+            # Between what the new process is told and its beginning nobody tells.
+            go_on = held(node, READY)
+            node.origins[one].stop()
+            go_on()
+            first = node.current
+            takes_over(node)
+            waiting.until(lambda: node.said(f"{one} is down"), "one seen to be down")
+            node.origins[one].start()
+            waiting.until(lambda: node.said(f"{one} is up"), "it seen to be up")
+            node.origins[other].stop()
+            waiting.until(lambda: node.said(f"{other} is down"), "the other seen to be down")
+            waiting.until(lambda: told.exists() and f"N {other} down" in told.read_text(), "it told to be down")
+            tunnel.send(b"ping")
+            assert tunnel.exactly(4) == b"ping"
+            lines = [" ".join(line.split()[:3]) for line in told.read_text().splitlines()]
+            assert lines == [f"N {one} down", f"N {one} up", f"N {other} down"], lines
+            assert [node.said(f"{what}: ") for what in (f"{one} is down", f"{one} is up", f"{other} is down")] == [1, 1, 1]
+        os.kill(node.current, signal.SIGTERM)
+        node.wait_gone(first)

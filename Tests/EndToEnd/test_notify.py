@@ -13,7 +13,7 @@ from harness.topology import NodeSpec
 from test_relay import Bed
 
 
-def run(bed, command, **notify):
+def run(bed, command, relay=None, **notify):
     """A relay R with the servers A and B that tells a script."""
     servers = [bed.server(f"127.1.1.1{number}", 3389) for number in (1, 2)]
     script = bed.folder / "tell"
@@ -24,7 +24,8 @@ def run(bed, command, **notify):
         "geodirector": 1, "network": "net", "admin": {"socket": f"{bed.folder}/{{node}}.sock"},
         "notify": {"command": [str(script), "operations"]} | notify,
         "relays": [{"name": "R", "listen": "127.1.1.1:3389", "check": {"interval": "100ms", "fall": 1, "rise": 1},
-                    "servers": [{"name": "A", "host": "127.1.1.11"}, {"name": "B", "host": "127.1.1.12"}]}]}, bed.range)))
+                    "servers": [{"name": "A", "host": "127.1.1.11"}, {"name": "B", "host": "127.1.1.12"}]} | (relay or {})]},
+        bed.range)))
     spec = NodeSpec("R", "relay", None, bed.at("127.1.1.1", 3389), None)
     bed.node = Node(spec, [str(binary()), "deploy", "relay", "R", "--topology", str(file), "--workers", "1"], bed.folder)
     bed.node.start()
@@ -91,3 +92,18 @@ def test_a_command_has_the_usual_signals_and_no_files_of_the_node(tmp_path):
         assert int(blocked.split()[1], 16) == 0 and not int(ignored.split()[1], 16) & 1 << 12
         # Standard input, output, error, the list itself and perhaps the script.
         assert int(files) <= 5
+
+
+def test_a_command_gets_no_secret_of_the_node_and_nothing_of_its_service_manager(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAGE_PASSWORD", "hush")
+    monkeypatch.setenv("PAGE_PASSWORD_HINT", "known")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+    with Bed(tmp_path) as bed:
+        told = tmp_path / "told"
+        page = {"status-page": {"listen": "127.1.1.1:8099", "user": "operator", "password": "env:PAGE_PASSWORD"}}
+        first, _ = run(bed, f"env > {told}.new; mv {told}.new {told}", relay=page, interval="100ms")
+        first.stop()
+        waiting.until(told.exists, "the environment of the command")
+        names = {line.partition("=")[0] for line in told.read_text().splitlines()}
+        assert {"PATH", "GEODIRECTOR_NODE", "PAGE_PASSWORD_HINT"} <= names
+        assert not names & {"PAGE_PASSWORD", "NOTIFY_SOCKET", "GEODIRECTOR_HANDOVER"}

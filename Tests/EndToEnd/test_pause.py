@@ -156,3 +156,101 @@ def test_a_reload_while_paused_is_refused_by_name(node):
     node.hang_up("is not reloaded: it has stopped listening; SIGTTIN first")
     resume(node)
     assert get(node.address).status == 200
+
+
+def test_a_new_process_that_fails_takes_no_commands_away_and_one_that_served_gives_them_back(node):
+    pause(node)
+    good = (node.folder / "topology.yaml").read_text()
+    # It gets as far as its last address, when it has all others.
+    with socket.create_server((node.range.map("127.0.1.5"), 8080)) as taken:
+        node.entry["listen"] = [node.entry["listen"], "{}:{}".format(*taken.getsockname())]
+        node.write()
+        failing = other(node).start()
+        assert failing.wait_exit() == 1
+    assert '"phase":"paused"' in node.admin("status json") and not (node.folder / "N.sock.new").exists()
+    node.write(good)
+    new = other(node).start()
+    new.wait_ready()
+    waiting.until(lambda: '"phase":"running"' in node.admin("status json"), "the new process taking commands")
+    assert "ok" in node.admin("drain A")
+    new.send(signal.SIGTERM)
+    assert new.wait_exit() == 0
+    resume(node)
+    # What was ordered of the other process was of that one.
+    assert node.status()["phase"] == "running" and node.server("A")["state"] == "ready"
+    assert get(node.address).status == 200 and get((node.address[0], 8081)).status == 200
+
+
+def test_what_changes_while_nobody_listens_is_told_when_the_node_listens_again(tmp_path, request):
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    told, script = tmp_path / "told", tmp_path / "tell"
+    script.write_text(f"#!/bin/sh\ncat >> {told}\n")
+    script.chmod(0o700)
+    with Reloaded(tmp_path) as node:
+        node.data["notify"] = {"command": [str(script)], "interval": "100ms"}
+        node.run()
+        pause(node)
+        # Another process of the node may be there by now, and tell.
+        node.origins["A"].stop()
+        waiting.until(lambda: node.said("A is down"), "A seen to be down")
+        node.origins["A"].start()
+        waiting.until(lambda: node.said("A is up"), "A seen to be up")
+        node.origins["B"].stop()
+        waiting.until(lambda: node.said("B is down"), "B seen to be down")
+        assert not told.exists()
+        resume(node)
+        waiting.until(lambda: told.exists() and "N B down" in told.read_text(), "B told to be down")
+        assert [line.split()[1:3] for line in told.read_text().splitlines()] == [["A", "up"], ["B", "down"]]
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("what", ["pause", "reload", "soft stop", "stop"])
+@pytest.mark.parametrize("served", [True, False], ids=["served", "timed out"])
+def test_who_waits_in_a_queue_is_served_or_refused_in_time_whatever_comes(tmp_path, request, what, served):
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    with Reloaded(tmp_path, names=("A",)) as node:
+        node.site["servers"][0]["max-connections"] = 1
+        node.data["defaults"][node.role] |= {"grace": "1s", "shutdown": "200s"}
+        node.run()
+        answers, release = queued(node)
+        if what == "pause":
+            pause(node)
+        elif what == "reload":
+            node.site["servers"][0]["weight"] = 2
+            node.reload()
+        else:
+            node.node.send(signal.SIGTERM if what == "stop" else signal.SIGUSR1)
+            waiting.until(lambda: node.said("N stops"), "the stop")
+        if served:
+            release.set()
+        waiting.until(lambda: len(answers) >= (4 if served else 3), "answers of those who wait")
+        release.set()
+        waiting.until(lambda: len(answers) == 4, "all answers")
+        assert sorted(answers) == ([200] * 4 if served else [200] + [503] * 3), answers
+        if "stop" in what:
+            assert node.node.wait_exit() == 0
+
+
+def queued(node):
+    """One request that holds the only place of A, and three that wait; their answers, and what lets them go."""
+    release, answers = threading.Event(), []
+
+    def slow(exchange):
+        release.wait(30)
+        exchange.answer(headers=[("X-Origin", exchange.origin.name)])
+
+    node.origins["A"].handler = slow
+
+    def user():
+        with RawConnection(node.address, 30) as connection:
+            connection.send(ASK)
+            answers.append(connection.answer().status)
+
+    threading.Thread(target=user).start()
+    node.origins["A"].wait_received(1)
+    for _ in range(3):
+        threading.Thread(target=user).start()
+    waiting.until(lambda: node.counts()["waiting"] == 3, "three that wait")
+    return answers, release

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from harness import sanitizer, waiting
-from harness.raw import RawConnection, get
+from harness.raw import CutShort, RawConnection, get
 from harness.reloaded import REFUSED, SCALE, Load, Reloaded, resident_kib
 from harness.tcp import TCPServer, echo
 
@@ -351,6 +351,121 @@ def test_places_that_requests_of_the_former_plan_hold_at_a_server_are_not_free(r
     for user in users:
         user.join(30)
     assert len(origin.received) == 7 and max(most) == 4
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_reload_gives_no_server_more_than_its_bound_and_who_waited_before_is_served_first(tmp_path, request, workers):
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    with Reloaded(tmp_path, names=("A",)) as node:
+        node.workers = workers
+        node.site["servers"][0]["max-connections"] = 2
+        node.data["defaults"][node.role]["timeouts"] |= {"queue": "250s", "server": "250s"}
+        node.run()
+        lock, turn = threading.Lock(), threading.Semaphore(0)
+        running, most, order = [], [], []
+
+        def slow(exchange):
+            with lock:
+                running.append(1)
+                most.append(len(running))
+                order.append(exchange.request.line.split()[1])
+            turn.acquire(timeout=30)
+            with lock:
+                running.pop()
+            exchange.answer(headers=[("X-Origin", "A")])
+
+        node.origins["A"].handler = slow
+        statuses = []
+
+        def user(path):
+            statuses.append(get(node.address, path, headers=[("Accept", "*/*")], seconds=30).status)
+
+        users = [threading.Thread(target=user, args=(f"/before/{index}",)) for index in range(6)]
+        for thread in users:
+            thread.start()
+        waiting.until(lambda: len(order) == 2 and node.counts()["waiting"] == 4, "two at the server, four that wait")
+        for weight in (2, 3):
+            node.site["servers"][0]["weight"] = weight
+            node.reload()
+            later = [threading.Thread(target=user, args=(f"/after/{weight}/{index}",)) for index in range(3)]
+            for thread in later:
+                thread.start()
+            users += later
+            waiting.until(lambda: node.counts()["waiting"] == 4 + 3 * (weight - 1), "more that wait")
+        assert len(order) == 2 and node.server("A")["inFlight"] == 2 and node.counts()["in-flight"] == 2
+        for served in range(3, 13):
+            turn.release()
+            waiting.until(lambda: len(order) == served, f"request {served} at the server")
+        turn.release()
+        turn.release()
+        for thread in users:
+            thread.join(30)
+        assert statuses == [200] * 12 and max(most) == 2, (statuses, most)
+        assert [path.split("/")[1:-1] for path in order] == [["before"]] * 6 + [["after", "2"]] * 3 + [["after", "3"]] * 3, order
+        waiting.until(lambda: node.counts()["in-flight"] == 0, "no request left")
+
+
+def test_connections_of_the_former_plan_count_against_a_bound_that_a_listener_or_the_sources_get_or_change(reloaded):
+    node = reloaded()
+    host = node.range.map("127.0.1.1")
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(RawConnection(node.address, 30)) for _ in range(2)]
+        for connection in held:
+            # Busy, so that it outlives its plan.
+            connection.send("GET / HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nContent-Length: 2\r\n\r\n1")
+        waiting.until(lambda: node.counts()["clients"] == 2, "two connections")
+        node.entry["listen"] = [{"address": f"{host}:8080", "max-connections": 3}]
+        node.reload()
+        assert node.asked() in "AB"
+        node.entry["listen"] = [{"address": f"{host}:8080", "max-connections": 2}]
+        node.reload()
+        waits = stack.enter_context(RawConnection(node.address, 30))
+        waits.send("GET / HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n")
+        with pytest.raises(TimeoutError):
+            waits.socket.settimeout(0.5)
+            waits.answer()
+        waits.socket.settimeout(30)
+        held[0].send("2")
+        assert held[0].answer().status == 200
+        assert waits.answer().status == 200
+
+
+def test_connections_of_the_former_plan_count_against_a_changed_bound_of_their_source(tmp_path, request):
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    with Reloaded(tmp_path, limits={"connections-per-source": 10}) as node:
+        node.run()
+        with RawConnection(node.address, 30) as first, RawConnection(node.address, 30) as second:
+            for connection in (first, second):
+                connection.send("GET / HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nContent-Length: 2\r\n\r\n1")
+            waiting.until(lambda: node.counts()["clients"] == 2, "two connections")
+            node.data["defaults"][node.role]["limits"]["connections-per-source"] = 2
+            node.reload()
+            with pytest.raises((CutShort, ConnectionError)):
+                node.asked()
+            first.send("2")
+            assert first.answer().status == 200
+            waiting.until(lambda: node.counts()["clients"] == 1, "the end of the first one")
+            assert node.asked() in "AB"
+
+
+def test_a_reload_that_takes_long_delays_no_other_command(reloaded):
+    node = reloaded()
+    # It is read when somebody writes it.
+    file = node.folder / "password"
+    os.mkfifo(file)
+    node.entry["status-page"] = {"listen": f"{node.address[0]}:8082", "user": "operator", "password": f"file:{file}"}
+    node.write()
+    answers = []
+    asks = threading.Thread(target=lambda: answers.append(node.admin("reload")))
+    asks.start()
+    waiting.until(lambda: any("wait_for_partner" in channel for channel in node.waits()), "the node reading the file")
+    assert "ok" in node.admin("drain A") and node.status()["phase"] == "running" and not answers
+    file.write_text("secret\n")
+    asks.join(30)
+    assert answers[0].startswith("ok\n") and get((node.address[0], 8082)).status == 401, answers
 
 
 @pytest.mark.threads

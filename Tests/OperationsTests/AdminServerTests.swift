@@ -11,21 +11,25 @@ private final class Served: Sendable {
   private let isRunning = Mutex(true)
   private let hasEnded = DispatchSemaphore(value: 0)
 
-  init(mode: UInt16 = 0o600, perform: @escaping @Sendable (AdminCommand) -> AdminReply) throws {
+  convenience init(mode: UInt16 = 0o600, perform: @escaping @Sendable (AdminCommand) -> AdminReply) throws {
+    try self.init(mode: mode, answering: { .now(perform($0)) })
+  }
+
+  init(mode: UInt16 = 0o600, answering perform: @escaping @Sendable (AdminCommand) -> AdminAnswer) throws {
     path = NSTemporaryDirectory() + "geodirector-\(UUID().uuidString.prefix(12)).sock"
     let listener = try AdminListener(path: path, mode: mode)
     Thread.detachNewThread { [self] in
-      var server = AdminServer(listener, perform: perform)
+      var server = AdminServer(listener) { perform($0) }
       server.run { isRunning.withLock { $0 } }
       listener.remove()
       hasEnded.signal()
     }
   }
 
-  /// Stops the server and waits for its end.
-  func stop() {
+  /// Stops the server and waits for its end: at once, unless its path leads elsewhere.
+  func stop(isInPlace: Bool = true) {
     isRunning.withLock { $0 = false }
-    _ = try? AdminClient(path: path).send(.help)
+    if isInPlace { _ = try? AdminClient(path: path).send(.help) }
     hasEnded.wait()
   }
 
@@ -65,6 +69,22 @@ private final class Served: Sendable {
   }
 }
 
+/// One that comes when a test says so.
+private final class LateReply: PendingReply {
+  let descriptor = cr_eventfd()
+  let hasBegun = DispatchSemaphore(value: 0)
+  private let reply = Mutex<AdminReply?>(nil)
+
+  deinit { close(descriptor) }
+
+  func come(_ reply: AdminReply) {
+    self.reply.withLock { $0 = reply }
+    cr_eventfd_wake(descriptor)
+  }
+
+  func take() -> AdminReply? { reply.withLock { $0 } }
+}
+
 private func somePath() -> String { NSTemporaryDirectory() + "geodirector-\(UUID().uuidString.prefix(12)).sock" }
 
 private func echo(_ command: AdminCommand) -> AdminReply { .done(command.line) }
@@ -97,10 +117,10 @@ private func echo(_ command: AdminCommand) -> AdminReply { .done(command.line) }
 
   @Test func nonsenseOfAnySortLeavesTheServerWell() throws {
     let performed = Mutex<[AdminCommand]>([])
-    let served = try Served { command in
+    let served = try Served(perform: { command in
       performed.withLock { $0.append(command) }
       return .done("done")
-    }
+    })
     defer { served.stop() }
     var random = SplitMix64(seed: 42)
     for _ in 0..<300 {
@@ -120,7 +140,7 @@ private func echo(_ command: AdminCommand) -> AdminReply { .done(command.line) }
 
   @Test func whoNeverReadsAndWhoNeverWritesDelayNobody() throws {
     let large = String(repeating: "x", count: 400_000)
-    let served = try Served { _ in .done(large) }
+    let served = try Served(perform: { _ in .done(large) })
     defer { served.stop() }
     let silent = (0..<5).map { _ in served.connected() }
     let deaf = (0..<5).map { _ in served.connected() }
@@ -139,12 +159,46 @@ private func echo(_ command: AdminCommand) -> AdminReply { .done(command.line) }
     #expect(try AdminClient(path: served.path).send(.status(asJSON: false)) == "status")
   }
 
+  @Test func whoWaitsForALongAnswerDelaysNobodyAndIsAnsweredInOrder() throws {
+    let reply = LateReply()
+    let served = try Served(answering: { command in
+      guard command == .reload else { return .now(echo(command)) }
+      reply.hasBegun.signal()
+      return .later(reply, milliseconds: 60_000)
+    })
+    defer { served.stop() }
+    let answers = Mutex("")
+    let isOver = DispatchSemaphore(value: 0)
+    Thread.detachNewThread {
+      let text = served.exchange(Array("reload\nready A\n".utf8))
+      answers.withLock { $0 = text }
+      isOver.signal()
+    }
+    reply.hasBegun.wait()
+    // As many as there are places for: the one who waits keeps its own.
+    let silent = (0..<20).map { _ in served.connected() }
+    defer { for descriptor in silent { close(descriptor) } }
+    #expect(try AdminClient(path: served.path).send(.status(asJSON: false)) == "status")
+    reply.come(.done("reloaded"))
+    isOver.wait()
+    #expect(answers.withLock { $0 } == "ok\nreloaded\n\nok\nready A\n\n")
+  }
+
+  @Test func anAnswerThatDoesNotComeIsGivenUpAndWhoLeavesIsForgotten() throws {
+    let reply = LateReply()
+    let served = try Served(answering: { $0 == .reload ? .later(reply, milliseconds: 200) : .now(echo($0)) })
+    defer { served.stop() }
+    #expect(served.exchange(Array("reload\n".utf8)) == "error: the node does not answer\n\n")
+    close(served.connected())
+    #expect(try AdminClient(path: served.path).send(.status(asJSON: false)) == "status")
+  }
+
   @Test func aListenerThatAcceptsNothingIsNotAskedWithoutPause() throws {
     let listener = try AdminListener(path: somePath(), mode: 0o600)
     defer { listener.remove() }
     // It stays ready, and each attempt fails: as when descriptors have run out.
     shutdown(listener.descriptor, Int32(SHUT_RDWR))
-    var server = AdminServer(listener, perform: echo)
+    var server = AdminServer(listener) { .now(echo($0)) }
     let ends = ContinuousClock.now + .milliseconds(500)
     var rounds = 0
     server.run {
@@ -196,6 +250,36 @@ private func echo(_ command: AdminCommand) -> AdminReply { .done(command.line) }
     served.stop()
     #expect(stat(served.path, &status) != 0)
     #expect(throws: AdminError.self) { try AdminClient(path: served.path).send(.help) }
+  }
+
+  @Test func aSocketThatIsServedStaysUntilAnotherTakesItsPlace() throws {
+    let served = try Served(perform: echo)
+    var status = stat()
+    // One whose start fails.
+    try AdminListener(path: served.path, mode: 0o600).remove()
+    #expect(lstat(served.path + ".new", &status) != 0)
+    #expect(try AdminClient(path: served.path).send(.status(asJSON: false)) == "status")
+    let next = try AdminListener(path: served.path, mode: 0o600)
+    #expect(!next.isInPlace)
+    #expect(try AdminClient(path: served.path).send(.status(asJSON: false)) == "status")
+    try next.takePlace()
+    #expect(next.isInPlace && lstat(served.path + ".new", &status) != 0)
+    served.stop(isInPlace: false)
+    #expect(next.isInPlace && !next.isDisplaced)
+    next.remove()
+    #expect(lstat(served.path, &status) != 0)
+  }
+
+  @Test func twoThatBeginAtOnceDoNotPassTheOthersSocketOffAsTheirs() throws {
+    let served = try Served(perform: echo)
+    defer { served.stop() }
+    let first = try AdminListener(path: served.path, mode: 0o600)
+    let second = try AdminListener(path: served.path, mode: 0o600)
+    #expect(throws: AdminError.self) { try first.takePlace() }
+    first.remove()
+    try second.takePlace()
+    #expect(second.isInPlace)
+    second.remove()
   }
 
   @Test func whatAnEndedProcessLeftIsReplacedAndAFileIsNot() throws {

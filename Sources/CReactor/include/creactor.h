@@ -119,7 +119,8 @@ int64_t cr_realtime(void);
 /// Local broken-down time of a wall-clock second: year, month, day, hour, minute, second.
 void cr_local_time(int64_t seconds, int out[6]);
 
-int cr_thread_start(void *(*body)(void *), void *argument, const char *name);
+/// Starts a thread that nobody waits for. `stack`: bytes at most; 0: as the system has it. Or -errno.
+int cr_thread_start(void *(*body)(void *), void *argument, const char *name, size_t stack);
 /// Lets others run before the calling thread: batch scheduling in short turns, and a lower priority.
 void cr_thread_yield_to_others(int increment);
 /// Asks for short turns of the processor, and so for an early one after each wait (Linux 6.12; nothing before).
@@ -145,8 +146,9 @@ void cr_give_back_pages(void *start, size_t bytes);
 void cr_give_back_code(void);
 enum { CR_RUN_TIMED_OUT = 1000 };
 /// Runs a program and waits for it: its words and further variables of the environment end with NULL, the input (at most 64 KiB)
-/// is what it reads. Its exit status, 128 and more for a signal, CR_RUN_TIMED_OUT when it was killed after so many seconds, or -errno.
-int cr_run(char *const *words, char *const *variables, const void *input, size_t count, int seconds);
+/// is what it reads. Variables of these names (`hidden`, ends with NULL) it does not get. Its exit status, 128 and more for a signal,
+/// CR_RUN_TIMED_OUT when it was killed after so many seconds, or -errno.
+int cr_run(char *const *words, char *const *variables, char *const *hidden, const void *input, size_t count, int seconds);
 /// Descriptors that one message carries at most.
 enum { CR_DESCRIPTORS_MAX = 200 };
 /// Two ends of a line for messages.
@@ -161,6 +163,8 @@ int cr_memory_file(const void *bytes, size_t count);
 int64_t cr_file_size(int fd);
 /// Starts a program, with one more variable in its environment, and one descriptor under another number: its process, or -errno.
 int cr_spawn(const char *program, char *const *words, const char *variable, int descriptor, int target);
+/// Locks a file for its open file description, until all of its descriptors are closed: -EAGAIN when another one has the lock.
+int cr_lock_file(int fd);
 /// What children of the process leave behind when they end become its children.
 int cr_adopt_orphans(void);
 /// Waits for the end of a child: its exit status, 128 and more for a signal.

@@ -9,18 +9,31 @@ import Synchronization
 /// a slot looks at the count and does the same. As all four are sequentially consistent, no slot stays free beside a queue.
 /// The queues themselves are in `SlotQueues`.
 public struct LoadTable: @unchecked Sendable {
-  /// One cache line a server, so that workers busy with different servers do not slow each other down.
-  private struct Cell: ~Copyable {
+  /// What a server is given, by all tables that count it: of a plan and of those before it that are served still. One cache line, so that
+  /// workers busy with different servers do not slow each other down.
+  private struct Counts: ~Copyable {
     let inFlight = Atomic<Int32>(0)
+    /// Tables that count here: the last one frees it.
+    let tables = Atomic<Int32>(1)
+    /// Slots that were ever taken.
+    let taken = Atomic<UInt64>(0)
+    private let padding = InlineArray<6, UInt64>(repeating: 0)
+  }
+
+  /// What one table has of a server. Workers read it at each request, and it changes seldom.
+  private struct Cell: ~Copyable {
+    let counts: UnsafeMutablePointer<Counts>
     let limit = Atomic<Int32>(0)
     /// Requests in its queue.
     let waiting = Atomic<Int32>(0)
     /// Up to how many requests in flight it takes a request of a user who is new to it.
     let open = Atomic<Int32>(.max)
-    /// Slots that were ever taken.
-    let taken = Atomic<UInt64>(0)
-    private let padding = InlineArray<5, UInt64>(repeating: 0)
+
+    init(_ counts: UnsafeMutablePointer<Counts>) { self.counts = counts }
   }
+
+  /// A limit that no request is within: all slots are for who waits by a plan before.
+  public static let closed: Int32 = -1
 
   /// The header's cell counts the total, and those who wait for several servers at once.
   private let header: UnsafeMutablePointer<Cell>
@@ -40,16 +53,22 @@ public struct LoadTable: @unchecked Sendable {
 
   /// Allocates the counters for servers with these limits of requests at once; 0: unlimited. `isShared`: more than one thread
   /// will reserve and release; one alone is spared the cost of that.
-  public static func allocate(limits: [Int32], isShared: Bool = true) -> LoadTable {
-    let table = LoadTable(serverCount: limits.count, isShared: isShared)
+  ///
+  /// `known`: another table, whose requests count here, too, as those of this one do there; and by server, which it is there, nil: none.
+  public static func allocate(
+    limits: [Int32], isShared: Bool = true, counting known: (table: LoadTable, servers: [Int?])? = nil
+  ) -> LoadTable {
+    precondition(known == nil || isShared, "requests of two tables are counted by several threads")
+    let table = LoadTable(serverCount: limits.count, isShared: isShared, known)
     for (server, limit) in limits.enumerated() {
       precondition(limit >= 0)
       table.cells[server].limit.store(limit, ordering: .relaxed)
     }
+    if known != nil { table.settle() }
     return table
   }
 
-  private init(serverCount: Int, isShared: Bool) {
+  private init(serverCount: Int, isShared: Bool, _ known: (table: LoadTable, servers: [Int?])?) {
     self.serverCount = serverCount
     self.isShared = isShared
     let words = (serverCount + 63) / 64
@@ -59,7 +78,11 @@ public struct LoadTable: @unchecked Sendable {
     let memory = UnsafeMutableRawPointer.allocate(
       byteCount: cellBytes + wordBytes + MemoryLayout<Atomic<UInt64>>.stride * summaries, alignment: 64)
     header = memory.bindMemory(to: Cell.self, capacity: serverCount + 1)
-    for position in 0...serverCount { (header + position).initialize(to: Cell()) }
+    header.initialize(to: Cell(Self.counts(known.map { $0.table.header })))
+    for server in 0..<serverCount {
+      let other = known.flatMap { known in known.servers[server].map { known.table.cells + $0 } }
+      (header + 1 + server).initialize(to: Cell(Self.counts(other)))
+    }
     cells = header + 1
     full = (memory + cellBytes).bindMemory(to: Atomic<UInt64>.self, capacity: words)
     for word in 0..<words { (full + word).initialize(to: Atomic(0)) }
@@ -67,8 +90,35 @@ public struct LoadTable: @unchecked Sendable {
     for summary in 0..<summaries { (fullWords + summary).initialize(to: Atomic(0)) }
   }
 
-  /// Frees the counters. No copy of the handle may be used afterwards.
+  /// Those of another table's cell, counted on, or new ones.
+  private static func counts(_ other: UnsafeMutablePointer<Cell>?) -> UnsafeMutablePointer<Counts> {
+    if let other {
+      other.pointee.counts.pointee.tables.wrappingAdd(1, ordering: .relaxed)
+      return other.pointee.counts
+    }
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: MemoryLayout<Counts>.stride, alignment: 64)
+      .bindMemory(to: Counts.self, capacity: 1)
+    memory.initialize(to: Counts())
+    return memory
+  }
+
+  /// Whether the same requests are counted in both tables' totals.
+  public func hasTotal(of other: LoadTable) -> Bool { header.pointee.counts == other.header.pointee.counts }
+
+  /// Whether a server's requests are counted in another table as that table's.
+  public func counts(_ server: Int32, as otherServer: Int32, of other: LoadTable) -> Bool {
+    cells[checked(server)].counts == other.cells[other.checked(otherServer)].counts
+  }
+
+  /// Frees the counters, but for those that other tables count in, too. No copy of the handle may be used afterwards.
   public func deallocate() {
+    for position in 0...serverCount {
+      let counts = header[position].counts
+      if counts.pointee.tables.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+        counts.deinitialize(count: 1)
+        counts.deallocate()
+      }
+    }
     UnsafeMutableRawPointer(header).deallocate()
   }
 
@@ -83,46 +133,49 @@ public struct LoadTable: @unchecked Sendable {
   @inline(__always)
   public func reserve(_ server: Int32) -> Bool {
     let position = checked(server)
-    var seen = cells[position].inFlight.load(ordering: .relaxed)
+    let counts = cells[position].counts
+    var seen = counts.pointee.inFlight.load(ordering: .relaxed)
     if !isShared { return reserveAlone(position, seen) }
     while true {
       let limit = cells[position].limit.load(ordering: .relaxed)
-      if limit > 0 && seen >= limit {
+      if limit != 0 && seen >= limit {
         // The count may be an old one: look again in full order with `waits` before turning the request away.
-        let now = cells[position].inFlight.load(ordering: .sequentiallyConsistent)
+        let now = counts.pointee.inFlight.load(ordering: .sequentiallyConsistent)
         if now >= limit { return false }
         seen = now
         continue
       }
-      let (exchanged, original) = cells[position].inFlight.weakCompareExchange(
+      let (exchanged, original) = counts.pointee.inFlight.weakCompareExchange(
         expected: seen, desired: seen + 1, successOrdering: .sequentiallyConsistent, failureOrdering: .relaxed)
       if exchanged {
-        if limit > 0 && seen + 1 >= limit { settleFullBit(position) }
+        if limit != 0 && seen + 1 >= limit { settleFullBit(position) }
         break
       }
       seen = original
     }
-    header.pointee.inFlight.wrappingAdd(1, ordering: .relaxed)
-    cells[position].taken.wrappingAdd(1, ordering: .relaxed)
+    header.pointee.counts.pointee.inFlight.wrappingAdd(1, ordering: .relaxed)
+    counts.pointee.taken.wrappingAdd(1, ordering: .relaxed)
     return true
   }
 
   @inline(__always)
   private func reserveAlone(_ position: Int, _ seen: Int32) -> Bool {
     let limit = cells[position].limit.load(ordering: .relaxed)
-    if limit > 0 && seen >= limit { return false }
-    cells[position].inFlight.store(seen + 1, ordering: .relaxed)
-    cells[position].taken.store(cells[position].taken.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
-    header.pointee.inFlight.store(header.pointee.inFlight.load(ordering: .relaxed) + 1, ordering: .relaxed)
-    if limit > 0 && seen + 1 >= limit { settleFullBit(position) }
+    if limit != 0 && seen >= limit { return false }
+    let (counts, total) = (cells[position].counts, header.pointee.counts)
+    counts.pointee.inFlight.store(seen + 1, ordering: .relaxed)
+    counts.pointee.taken.store(counts.pointee.taken.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+    total.pointee.inFlight.store(total.pointee.inFlight.load(ordering: .relaxed) + 1, ordering: .relaxed)
+    if limit != 0 && seen + 1 >= limit { settleFullBit(position) }
     return true
   }
 
   @inline(__always)
   private func releaseAlone(_ position: Int) -> Int32 {
-    let before = cells[position].inFlight.load(ordering: .relaxed)
-    cells[position].inFlight.store(before - 1, ordering: .relaxed)
-    header.pointee.inFlight.store(header.pointee.inFlight.load(ordering: .relaxed) - 1, ordering: .relaxed)
+    let (counts, total) = (cells[position].counts, header.pointee.counts)
+    let before = counts.pointee.inFlight.load(ordering: .relaxed)
+    counts.pointee.inFlight.store(before - 1, ordering: .relaxed)
+    total.pointee.inFlight.store(total.pointee.inFlight.load(ordering: .relaxed) - 1, ordering: .relaxed)
     return before
   }
 
@@ -134,28 +187,28 @@ public struct LoadTable: @unchecked Sendable {
       let before = releaseAlone(position)
       precondition(before > 0, "a slot was released that nobody had reserved")
       let limit = cells[position].limit.load(ordering: .relaxed)
-      if limit > 0 && before >= limit { settleFullBit(position) }
+      if limit != 0 && before >= limit { settleFullBit(position) }
       return
     }
-    let before = cells[position].inFlight.wrappingSubtract(1, ordering: .sequentiallyConsistent).oldValue
+    let before = cells[position].counts.pointee.inFlight.wrappingSubtract(1, ordering: .sequentiallyConsistent).oldValue
     precondition(before > 0, "a slot was released that nobody had reserved")
-    header.pointee.inFlight.wrappingSubtract(1, ordering: .relaxed)
+    header.pointee.counts.pointee.inFlight.wrappingSubtract(1, ordering: .relaxed)
     let limit = cells[position].limit.load(ordering: .relaxed)
-    if limit > 0 && before >= limit { settleFullBit(position) }
+    if limit != 0 && before >= limit { settleFullBit(position) }
   }
 
-  /// Requests that hold a slot of the server now.
+  /// Requests that hold a slot of the server now, those of tables before that are counted here, too.
   @inline(__always)
   public func inFlight(_ server: Int32) -> Int32 {
-    cells[checked(server)].inFlight.load(ordering: .relaxed)
+    cells[checked(server)].counts.pointee.inFlight.load(ordering: .relaxed)
   }
 
   /// Requests that were ever given a slot of the server, repeats counted again.
   public func taken(_ server: Int32) -> UInt64 {
-    cells[checked(server)].taken.load(ordering: .relaxed)
+    cells[checked(server)].counts.pointee.taken.load(ordering: .relaxed)
   }
 
-  /// Requests the server takes at once; 0: unlimited.
+  /// Requests the server takes at once; 0: unlimited; `closed`: none of this table.
   @inline(__always)
   public func limit(_ server: Int32) -> Int32 {
     cells[checked(server)].limit.load(ordering: .relaxed)
@@ -171,12 +224,13 @@ public struct LoadTable: @unchecked Sendable {
   @inline(__always)
   func isOpen(_ server: Int32) -> Bool {
     let position = checked(server)
-    return cells[position].inFlight.load(ordering: .relaxed) < cells[position].open.load(ordering: .relaxed)
+    return cells[position].counts.pointee.inFlight.load(ordering: .relaxed)
+      < cells[position].open.load(ordering: .relaxed)
   }
 
   /// Changes how many requests the server takes at once. Who waits for a slot looks now and then, and finds what has become free.
   public func setLimit(_ server: Int32, _ limit: Int32) {
-    precondition(limit >= 0)
+    precondition(limit >= Self.closed)
     let position = checked(server)
     if cells[position].limit.exchange(limit, ordering: .sequentiallyConsistent) != limit { settleFullBit(position) }
   }
@@ -184,7 +238,7 @@ public struct LoadTable: @unchecked Sendable {
   /// Requests that hold a slot of any server now.
   @inline(__always)
   public var totalInFlight: Int32 {
-    header.pointee.inFlight.load(ordering: .relaxed)
+    header.pointee.counts.pointee.inFlight.load(ordering: .relaxed)
   }
 
   /// Counts a request that waits in a line (1), or no longer does (-1).
@@ -246,7 +300,15 @@ public struct LoadTable: @unchecked Sendable {
   @inline(__always)
   func isFull(_ server: Int32) -> Bool {
     let limit = limit(server)
-    return limit > 0 && (inFlight(server) >= limit || waiting(server) != 0)
+    return limit != 0 && (inFlight(server) >= limit || waiting(server) != 0)
+  }
+
+  /// Sets all marks of full servers to what is counted. To be called now and then while another table counts requests here: it sets its own
+  /// marks only.
+  public func settle() {
+    for position in 0..<serverCount where cells[position].limit.load(ordering: .relaxed) != 0 {
+      settleFullBit(position)
+    }
   }
 
   /// Sets the bit to what the counter says, and again until the counter has not changed sides meanwhile: two workers
@@ -287,7 +349,7 @@ public struct LoadTable: @unchecked Sendable {
 
   private func countedFull(_ position: Int) -> Bool {
     let limit = cells[position].limit.load(ordering: .sequentiallyConsistent)
-    return limit > 0 && cells[position].inFlight.load(ordering: .sequentiallyConsistent) >= limit
+    return limit != 0 && cells[position].counts.pointee.inFlight.load(ordering: .sequentiallyConsistent) >= limit
   }
 
   @inline(__always)

@@ -124,6 +124,14 @@ class Reloaded(Single):
         print("descriptors are not compared: threads share one table under ThreadSanitizer")
         return False
 
+    def waits(self) -> list[str]:
+        """What the threads of the process wait for in the kernel."""
+        found = []
+        for task in pathlib.Path(f"/proc/{self.serving}/task").iterdir():
+            with contextlib.suppress(OSError):
+                found.append((task / "wchan").read_text())
+        return found
+
     def descriptors(self) -> dict[str, list[str]]:
         """By thread, what its descriptors stand for; connections come and go."""
         found = {}
@@ -206,6 +214,18 @@ class HandedOver(Reloaded):
     def serving(self) -> int:
         return self.current
 
+    def listener(self) -> int:
+        """The process that has the node's listening socket now, whoever started it."""
+        host, port = self.address
+        mine = f"{int.from_bytes(socket.inet_aton(host), 'little'):08X}:{port:04X}"
+        inodes = {f"socket:[{line.split()[9]}]" for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+                  if line.split()[1] == mine and line.split()[3] == "0A"}
+        for entry in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
+            with contextlib.suppress(OSError):
+                if os.readlink(entry) in inodes and b"deploy" in (entry.parents[1] / "cmdline").read_bytes():
+                    return int(entry.parents[1].name)
+        raise AssertionError("nobody listens")
+
     def hand_over(self, expected: str = "is served by process"):
         """Has the node hand over to a new process, or fail to; returns the process that served before."""
         before, lines = self.current, self.said(expected)
@@ -234,6 +254,12 @@ class HandedOver(Reloaded):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.current, signal.SIGKILL)
         super().__exit__()
+        # Those that a failed test has lost sight of.
+        mine = os.fsencode(self.folder / "topology.yaml")
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mine in (entry / "cmdline").read_bytes().split(b"\0"):
+                    os.kill(int(entry.name), signal.SIGKILL)
 
 
 def alive(process: int) -> bool:

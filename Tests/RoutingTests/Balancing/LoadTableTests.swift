@@ -40,6 +40,43 @@ struct LoadTableTests {
     #expect(loads.waitingForSeveral == 0)
   }
 
+  @Test func `two tables that count together give no server more than its limit`() {
+    let before = LoadTable.allocate(limits: [2, 1, 0])
+    #expect(before.reserve(0) && before.reserve(0) && before.reserve(2))
+    // The first is the third of the other one, the second is new, the last is its first.
+    let after = LoadTable.allocate(limits: [0, 1, 2], counting: (table: before, servers: [2, nil, 0]))
+    defer { after.deallocate() }
+    #expect(after.inFlight(0) == 1 && after.inFlight(1) == 0 && after.inFlight(2) == 2)
+    #expect(after.isFull(2) && !after.reserve(2) && after.fullBits(word: 0) == 0b100)
+    #expect(after.reserve(1) && before.inFlight(1) == 0, "a server of the same number is another one")
+    #expect(after.counts(2, as: 0, of: before) && !after.counts(1, as: 1, of: before) && after.hasTotal(of: before))
+    #expect(after.totalInFlight == 4 && before.totalInFlight == 4)
+    before.release(0)
+    // The mark is put right by who looks after both.
+    #expect(after.fullBits(word: 0) == 0b110)
+    after.settle()
+    #expect(after.fullBits(word: 0) == 0b010 && !after.isFull(2))
+    #expect(after.reserve(2) && !before.reserve(0) && before.taken(0) == 3)
+    // The counts live as long as one of both.
+    before.deallocate()
+    #expect(after.inFlight(2) == 2 && after.inFlight(0) == 1)
+    after.release(0)
+    after.release(1)
+    after.release(2)
+    after.release(2)
+    #expect(after.totalInFlight == 0)
+  }
+
+  @Test func `a closed server gives no slot, whatever it has`() {
+    let loads = LoadTable.allocate(limits: [1])
+    defer { loads.deallocate() }
+    loads.setLimit(0, LoadTable.closed)
+    #expect(!loads.reserve(0) && loads.isFull(0) && loads.fullBits(word: 0) == 1)
+    loads.setLimit(0, 1)
+    #expect(!loads.isFull(0) && loads.fullBits(word: 0) == 0 && loads.reserve(0))
+    loads.release(0)
+  }
+
   @Test func `many workers at once never exceed the limit, and the marks of full servers come out right`() async {
     let limits: [Int32] = [3, 1, 2, 4]
     let loads = LoadTable.allocate(limits: limits)

@@ -1,0 +1,54 @@
+import Foundation
+import Testing
+
+@testable import Proxy
+
+struct PidFileTests {
+  private let path = NSTemporaryDirectory() + "geodirector-\(UUID().uuidString.prefix(12)).pid"
+  private var text: String? { try? String(contentsOfFile: path, encoding: .utf8) }
+
+  @Test func aFileThatIsHeldIsRefusedByNameAndThatOfADeadProcessIsTaken() throws {
+    // Longer than what is written, and of nobody.
+    try "4194304000 left by one that was killed\n".write(toFile: path, atomically: true, encoding: .utf8)
+    let file = try PidFile(path)
+    #expect(text?.hasPrefix("4194304000") == true, "nothing is written before the process serves")
+    try file.write()
+    #expect(text == "\(getpid())\n")
+    let refusal = #expect(throws: NodeError.self) { try PidFile(path) }
+    #expect(refusal?.kind == .alreadyRunning)
+    #expect(refusal?.description.contains("\(path) is held by process \(getpid()), which lives") == true)
+    #expect(text == "\(getpid())\n")
+    file.remove()
+    #expect(text == nil)
+  }
+
+  @Test func theLockGoesWithTheDescriptorAndTheFileIsWhoseIdStandsInIt() throws {
+    let before = try PidFile(path)
+    try before.write()
+    let after = PidFile(path, adopting: dup(before.descriptor))
+    // As another process writes it.
+    pwrite(after.descriptor, "1\n", 2, 0)
+    ftruncate(after.descriptor, 2)
+    before.remove()
+    #expect(text == "1\n", "it is another process's")
+    #expect(throws: NodeError.self) { try PidFile(path) }
+    // It comes back to this one when the other fails.
+    try after.write()
+    after.remove()
+    #expect(text == nil)
+  }
+
+  @Test func whatIsNoFileAndWhatWasNeverWrittenAreLeftAlone() throws {
+    mkfifo(path, 0o600)
+    defer { unlink(path) }
+    let refusal = #expect(throws: NodeError.self) { try PidFile(path) }
+    #expect(refusal?.description.contains("it is no file") == true)
+    unlink(path)
+    try "1234567\n".write(toFile: path, atomically: true, encoding: .utf8)
+    try PidFile(path).remove()
+    #expect(text == "1234567\n")
+    unlink(path)
+    try PidFile(path).remove()
+    #expect(text == nil, "one that was made for a start that failed")
+  }
+}

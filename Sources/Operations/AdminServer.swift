@@ -59,9 +59,9 @@ public struct AdminServer {
       let accepts = rest == 0 && leavesAt == nil
       var entries = [pollfd(fd: accepts ? listener.descriptor : -1, events: Int16(POLLIN), revents: 0)]
       for client in clients {
-      let reads = !client.isLeaving && client.pending == nil
-      let events = (reads ? POLLIN : 0) | (client.socket.output.isEmpty ? 0 : POLLOUT)
-      entries.append(pollfd(fd: client.socket.descriptor, events: Int16(events), revents: 0))
+        let reads = !client.isLeaving && client.pending == nil
+        let events = (reads ? POLLIN : 0) | (client.socket.output.isEmpty ? 0 : POLLOUT)
+        entries.append(pollfd(fd: client.socket.descriptor, events: Int16(events), revents: 0))
       }
       // Behind the clients, in their order: answers to come.
       for client in clients {

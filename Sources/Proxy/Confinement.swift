@@ -47,7 +47,8 @@ enum Confinement {
     if line >= 0 { return line }
     throw NodeError(
       kind: .system,
-      description: "no process could be started beside the node: \(SystemError(code: line)); raise the limit on processes")
+      description:
+        "no process could be started beside the node: \(SystemError(code: line)); raise the limit on processes")
   }
 
   /// Makes the directory the root of everything, for good once root's privileges are given up.

@@ -162,7 +162,8 @@ struct TopologySimulate: ParsableCommand {
     }
     if report.scenarios.allSatisfy({ $0.users == 0 }) {
       throw ValidationError(
-        "nobody uses the network, and so nothing was tried: give --users, \"users:\" above 0, or nodes that users can enter at.")
+        "nobody uses the network, and so nothing was tried: give --users, \"users:\" above 0, or nodes that users can enter at."
+      )
     }
     if let plot { try Self.write(SimulationPlot(report).text, to: plot) }
     let text = SimulationText(report, .ofStandardOutput(), isFull: full)

@@ -215,8 +215,12 @@ traffic: {users: 40, session-length: 20s}
 scenarios:
   - {name: no-admission, duration: 4m, steps: [{at: 1m, for: 2m, kill: admitW}], expect: [{errors: 0}, {sessions-lost: 0}]}
 """
-RELAYED = SMALL.replace('listen: "127.1.1.11:8080"}', 'listen: "127.1.1.11:8080", monitor: {address: "127.1.1.11:8082", advertise: "127.1.1.11:8081"}}, {name: M, listen: "127.1.1.12:8080"}')
-RELAYED = RELAYED.replace('{name: W, address: "127.1.2.1:8080"}', '{name: W, host: "127.1.2.1", ports: {default: 8080, admission: 8081}}, {name: W2, address: "127.1.2.2:8080"}')
+RELAYED = SMALL.replace(
+    'listen: "127.1.1.11:8080"}',
+    'listen: "127.1.1.11:8080", monitor: {address: "127.1.1.11:8082", advertise: "127.1.1.11:8081"}}, {name: M, listen: "127.1.1.12:8080"}')
+RELAYED = RELAYED.replace(
+    '{name: W, address: "127.1.2.1:8080"}',
+    '{name: W, host: "127.1.2.1", ports: {default: 8080, admission: 8081}}, {name: W2, address: "127.1.2.2:8080"}')
 
 
 class TestRelays:

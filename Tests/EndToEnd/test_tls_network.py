@@ -80,9 +80,10 @@ def test_only_those_in_front_may_ask_a_monitor_and_what_it_says_reaches_the_offi
 
     trusted, shown = ("--tls", "--ca", certificates / "ca.pem"), ("--certificate", certificates / "OP1.pem")
     assert health(*trusted, "--name", "SD1", *shown) == (0, "")
+    assert health(*trusted, *shown) == (0, ""), "its address is in the certificate, too"
     assert health("--tls", "--no-verify", *shown) == (0, ""), "whoever it is"
     for arguments, said in (((*trusted, "--name", "SD2", *shown), "hostname mismatch"), (("--tls", "--name", "SD1", *shown), "unable to get"),
-                            ((*trusted, *shown), "mismatch"), ((*trusted, "--name", "SD1"), "certificate"), ((), "monitor"),
+                            ((*trusted, "--name", "SD1"), "certificate"), ((), "monitor"),
                             (("--tls", "--ca", "/nowhere"), "/nowhere cannot be read")):
         code, told = health(*arguments)
         assert code == 1 and (said in told or not arguments), (arguments, told)

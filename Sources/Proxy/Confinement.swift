@@ -1,5 +1,6 @@
 internal import CReactor
 internal import Glibc
+internal import Reactor
 internal import Topology
 
 /// A root directory of the process's own (chroot(2)), and what has to be there.

@@ -240,8 +240,8 @@ class TestChroot:
         assert (single.folder / "pid").read_text() == f"{process}\n"
 
     def keepers(self, process: int) -> list[int]:
-        return [int(pid) for pid in pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()
-                if pathlib.Path(f"/proc/{pid}/comm").read_text() == "keeper\n"]
+        children = [pid for task in pathlib.Path(f"/proc/{process}/task").iterdir() for pid in (task / "children").read_text().split()]
+        return [int(pid) for pid in children if pathlib.Path(f"/proc/{pid}/comm").read_text() == "keeper\n"]
 
     def test_another_process_takes_over_behind_it(self, caged, cage):
         self.inside(caged, cage)
@@ -280,7 +280,8 @@ class TestChroot:
         caged.write("geodirector: 1\nsites: nowhere\n")
         caged.hang_up("goes on in this process")
         told = caged.admin("reload")
-        assert told.startswith("error") and "goes on in this process" in told and "sites" in told
+        assert told.startswith("error") and "goes on in this process" in told and "it ended with 78" in told
+        assert "topology.yaml:2" in caged.node.err.read_text(), "the new process says what is wrong with it, and where"
         assert caged.serving == before and caged.asked() in "AB"
         self.inside(caged, cage)
 

@@ -56,9 +56,13 @@ def test_the_file_is_well_and_can_be_shown_and_drawn(name):
 
     file = str(REPOSITORY / "topologies" / f"{name}.yaml")
     for arguments in (["check", file], ["show", file], ["show", file, "--format", "svg"], ["show", file, "--format", "json"],
-                      ["simulate", file, "--users", "20"]):
+                      ["simulate", file, "--users", "20", "--format", "json"]):
         done = subprocess.run([str(binary()), "topology", *arguments], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"{arguments}: {done.stderr}"
+    for scenario in json.loads(done.stdout)["scenarios"]:
+        # Whatever fails: somebody asks, and what fails for some minutes of ten does not end all.
+        assert scenario["users"] == 20 and scenario["total"]["requests"] > 100, scenario["name"]
+        assert scenario["total"]["errors"] < scenario["total"]["requests"] // 2, scenario["name"]
 
 
 def test_a_web_farm_keeps_users_by_cookie_and_those_without_by_address(run):

@@ -1,5 +1,6 @@
 """Listeners with TLS: what they show, what they offer, what they make of clients that do it wrong, and what servers and browsers are told."""
 
+import base64
 import contextlib
 import datetime
 import hashlib
@@ -56,6 +57,30 @@ def director(tmp_path, authority):
 
 
 def subject(address, context, name):
+def allow_early_data(path):
+    """Writes into a session of openssl's, a SEQUENCE in PEM, that 16,384 bytes of early data may be sent: field 15, behind those before it."""
+    lines = path.read_text().splitlines()
+    der = base64.b64decode("".join(lines[1:-1]))
+
+    def element(at: int) -> tuple[int, int]:
+        """Where its content begins, and where it ends."""
+        count = der[at + 1]
+        if count < 128:
+            return at + 2, at + 2 + count
+        size = count & 127
+        return at + 2 + size, at + 2 + size + int.from_bytes(der[at + 2:at + 2 + size], "big")
+
+    begin, end = element(0)
+    at = begin
+    # Constructed, of the context, with a number below 15; or one of the first fields, which have none.
+    while at < end and (der[at] & 0xE0 != 0xA0 or der[at] & 31 < 15):
+        at = element(at)[1]
+    body = der[begin:at] + bytes([0xA0 | 15, 4, 2, 2, 0x40, 0]) + der[at:end]
+    whole = b"\x30\x82" + len(body).to_bytes(2, "big") + body
+    text = base64.encodebytes(whole).decode().replace("\n", "")
+    path.write_text("\n".join([lines[0], *(text[i:i + 64] for i in range(0, len(text), 64)), lines[-1], ""]))
+
+
     with SecureConnection(address, context, name) as connection:
         assert connection.ask().status == 200
         return connection.subject
@@ -285,6 +310,19 @@ class TestRequests:
     def test_bodies_of_any_size_come_and_go_whole(self, director, authority):
         single = director(limits={"body": "64MiB"}, timeouts={"client": "10s", "server": "10s"})
         data = os.urandom(7_000_003)
+
+    def test_early_data_that_is_sent_all_the_same_reaches_nobody(self, director, authority, tmp_path):
+        """By a client that believes that the session allows it (RFC 8446 section 4.2.10): it is skipped, and the handshake goes on without."""
+        single = director()
+        session, early = tmp_path / "session", tmp_path / "early"
+        closing = [("Connection", "close")]
+        s_client(single.address, "-tls1_3", "-ign_eof", "-sess_out", session, given=request("GET", "/first", closing))
+        allow_early_data(session)
+        early.write_bytes(request("POST", "/early", closing, b"x=1"))
+        said = s_client(single.address, "-tls1_3", "-ign_eof", "-sess_in", session, "-early_data", early, given=request("GET", "/late", closing))
+        assert "Early data was rejected" in said and "Reused, TLSv1.3" in said and "HTTP/1.1 200" in said, said
+        lines = [received.line for received in single.origins["A"].received]
+        assert lines == ["GET /first HTTP/1.1", "GET /late HTTP/1.1"]
 
         def echo(exchange):
             exchange.answer(headers=[("X-Hash", hashlib.sha256(exchange.request.body).hexdigest())], body=exchange.request.body)

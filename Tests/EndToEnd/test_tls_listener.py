@@ -56,7 +56,6 @@ def director(tmp_path, authority):
         yield starter
 
 
-def subject(address, context, name):
 def allow_early_data(path):
     """Writes into a session of openssl's, a SEQUENCE in PEM, that 16,384 bytes of early data may be sent: field 15, behind those before it."""
     lines = path.read_text().splitlines()
@@ -81,6 +80,7 @@ def allow_early_data(path):
     path.write_text("\n".join([lines[0], *(text[i:i + 64] for i in range(0, len(text), 64)), lines[-1], ""]))
 
 
+def subject(address, context, name):
     with SecureConnection(address, context, name) as connection:
         assert connection.ask().status == 200
         return connection.subject
@@ -250,6 +250,19 @@ class TestOffer:
         with pytest.raises(ssl.SSLError, match="no.application.protocol"):
             SecureConnection(single.address, client)
 
+    def test_early_data_that_is_sent_all_the_same_reaches_nobody(self, director, authority, tmp_path):
+        """By a client that believes that the session allows it (RFC 8446 section 4.2.10): it is skipped, and the handshake goes on without."""
+        single = director()
+        session, early = tmp_path / "session", tmp_path / "early"
+        closing = [("Connection", "close")]
+        s_client(single.address, "-tls1_3", "-ign_eof", "-sess_out", session, given=request("GET", "/first", closing))
+        allow_early_data(session)
+        early.write_bytes(request("POST", "/early", closing, b"x=1"))
+        said = s_client(single.address, "-tls1_3", "-ign_eof", "-sess_in", session, "-early_data", early, given=request("GET", "/late", closing))
+        assert "Early data was rejected" in said and "Reused, TLSv1.3" in said and "HTTP/1.1 200" in said, said
+        lines = [received.line for received in single.origins["A"].received]
+        assert lines == ["GET /first HTTP/1.1", "GET /late HTTP/1.1"]
+
     def test_renegotiation_and_early_data_are_refused(self, director, authority, tmp_path):
         single = director()
         # It reads commands as long as its input is open.
@@ -310,19 +323,6 @@ class TestRequests:
     def test_bodies_of_any_size_come_and_go_whole(self, director, authority):
         single = director(limits={"body": "64MiB"}, timeouts={"client": "10s", "server": "10s"})
         data = os.urandom(7_000_003)
-
-    def test_early_data_that_is_sent_all_the_same_reaches_nobody(self, director, authority, tmp_path):
-        """By a client that believes that the session allows it (RFC 8446 section 4.2.10): it is skipped, and the handshake goes on without."""
-        single = director()
-        session, early = tmp_path / "session", tmp_path / "early"
-        closing = [("Connection", "close")]
-        s_client(single.address, "-tls1_3", "-ign_eof", "-sess_out", session, given=request("GET", "/first", closing))
-        allow_early_data(session)
-        early.write_bytes(request("POST", "/early", closing, b"x=1"))
-        said = s_client(single.address, "-tls1_3", "-ign_eof", "-sess_in", session, "-early_data", early, given=request("GET", "/late", closing))
-        assert "Early data was rejected" in said and "Reused, TLSv1.3" in said and "HTTP/1.1 200" in said, said
-        lines = [received.line for received in single.origins["A"].received]
-        assert lines == ["GET /first HTTP/1.1", "GET /late HTTP/1.1"]
 
         def echo(exchange):
             exchange.answer(headers=[("X-Hash", hashlib.sha256(exchange.request.body).hexdigest())], body=exchange.request.body)

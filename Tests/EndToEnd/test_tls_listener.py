@@ -122,6 +122,59 @@ class TestCertificates:
         said = s_client(single.address, "-servername", "shop.example", "-status", "-CAfile", authority.path)
         assert "OCSP Response Status: successful" in said and "Cert Status: good" in said, said
 
+    def _stapled(self, single, authority) -> str:
+        """What is stapled for a client that asks for it; the handshake is good in any case."""
+        said = s_client(single.address, "-servername", "shop.example", "-status", "-CAfile", authority.path, "-verify_return_error")
+        assert "Verify return code: 0 (ok)" in said, said
+        return "nothing" if "OCSP response: no response sent" in said else re.search(r"OCSP Response Status: (\w+)", said)[1]
+
+    @staticmethod
+    def _broken_staple(authority, kind: str) -> bytes:
+        if kind == "other certificate":
+            authority.issue("other.example")
+            return authority.staple(authority.folder / "other.example.crt")
+        if kind == "over":
+            return authority.staple(authority.folder / "shop.example.crt", seconds=-60)
+        return {"page": b"<html><body>502 Bad Gateway</body></html>\n", "empty": b"", "try later": b"0\3\n\1\3"}[kind]
+
+    @pytest.mark.parametrize("kind, why", [
+        ("page", "no OCSP response in DER"), ("empty", "no OCSP response in DER"), ("try later", "the responder had no answer"),
+        ("other certificate", "says nothing of the certificate"), ("over", "is over since")])
+    def test_a_broken_response_of_ocsp_changes_nothing_and_is_named(self, director, authority, kind, why):
+        certificate = authority.issue("shop.example")
+        path = certificate.with_name("shop.example.pem.ocsp")
+        path.write_bytes(authority.staple(authority.folder / "shop.example.crt"))
+        single = director(str(certificate))
+        assert self._stapled(single, authority) == "successful"
+        path.write_bytes(self._broken_staple(authority, kind))
+        waiting.until(lambda: "certificates stay as they were" in single.said(), "the line in the log")
+        told = single.said().split("certificates stay as they were")[1]
+        assert str(path) in told and why in told, told
+        assert self._stapled(single, authority) == "successful"
+        path.unlink()
+        waiting.until(lambda: self._stapled(single, authority) == "nothing", "the file being gone")
+
+    def test_a_node_with_a_broken_response_of_ocsp_does_not_start_and_names_it(self, director, authority):
+        certificate = authority.issue("shop.example")
+        path = certificate.with_name("shop.example.pem.ocsp")
+        path.write_bytes(self._broken_staple(authority, "page"))
+        with pytest.raises(AssertionError, match=rf"ended with 78.*\n(?s:.*){re.escape(str(path))} cannot be stapled"):
+            director(str(certificate))
+
+    def test_a_response_of_ocsp_is_stapled_until_its_end_and_then_warned_of(self, director, authority):
+        certificate = authority.issue("shop.example")
+        path = certificate.with_name("shop.example.pem.ocsp")
+        path.write_bytes(authority.staple(authority.folder / "shop.example.crt", seconds=8))
+        single = director(str(certificate))
+        assert self._stapled(single, authority) == "successful"
+        assert "stapled no more" not in single.said()
+        waiting.until(lambda: self._stapled(single, authority) == "nothing", "its end")
+        waiting.until(lambda: f"the OCSP response in {path} is over" in single.said(), "the line in the log")
+        # A node started now does without it.
+        single.nodes["geodirector"].stop()
+        single.geodirector()
+        assert self._stapled(single, authority) == "nothing" and "stapled no more" in single.said()
+
     def test_a_changed_certificate_serves_new_connections_and_leaves_the_open_ones(self, director, authority):
         single = director(str(authority.issue("before", "shop.example", file="shop")))
         client = authority.client()

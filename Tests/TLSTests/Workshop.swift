@@ -44,6 +44,27 @@ final class Workshop {
     return CertificatePlan(path: try write(file, signed.certificate + signed.key))
   }
 
+  /// A response of OCSP, in DER, that the certificate of a file is good, for so many days from now.
+  func staple(_ file: String, days: Int = 2) throws -> Data {
+    try write("ca.key", authority.key)
+    func run(_ arguments: String...) throws -> String { try OpenSSLCommand(arguments).end() }
+    let serial = try run("x509", "-in", folder + file, "-noout", "-serial").split(separator: "=").last ?? ""
+    let number = serial.trimmingCharacters(in: .whitespacesAndNewlines)
+    try write("index", "V\t491231235959Z\t\t\(number)\tunknown\t/CN=x\n")
+    _ = try run(
+      "ocsp", "-issuer", authorityPath, "-cert", folder + file, "-no_nonce", "-reqout", folder + "request")
+    _ = try run(
+      "ocsp", "-index", folder + "index", "-CA", authorityPath, "-rsigner", authorityPath, "-rkey", folder + "ca.key",
+      "-reqin", folder + "request", "-respout", folder + "response", "-ndays", "\(days)")
+    return try Data(contentsOf: URL(fileURLWithPath: folder + "response"))
+  }
+
+  @discardableResult
+  func write(_ name: String, _ data: Data) throws -> String {
+    try data.write(to: URL(fileURLWithPath: folder + name), options: .atomic)
+    return folder + name
+  }
+
   func server(_ certificates: [CertificatePlan], _ change: (inout ListenerTLSPlan) -> Void = { _ in }) throws
     -> ListenerTLS
   {

@@ -178,6 +178,7 @@ co_context *co_server_new(int minimum, co_ticket_keys *keys, const uint8_t *scop
   if (keys) {
     context->keys = co_ticket_keys_hold(keys);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, co_ticket_callback);
+    co_server_bound_sessions(ssl);
   } else {
     SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(ssl, 0);
@@ -270,7 +271,10 @@ static int keep_session(SSL *ssl, SSL_SESSION *session) {
   if (!connection || !connection->peer) return 0;
   // A copy: OpenSSL spoils the connection's own when that ends without a close_notify, as connections kept by many servers do.
   SSL_SESSION *copy = SSL_SESSION_dup(session);
-  if (copy) co_peer_keep(connection->peer, copy);
+  if (copy) {
+    co_session_bound(ssl, copy);
+    co_peer_keep(connection->peer, copy);
+  }
   ERR_clear_error();
   return 0;
 }

@@ -120,6 +120,49 @@ import Topology
     #expect(refused.serverFailure == "the certificate's name is not on the list")
   }
 
+  /// Waits until a Unix second is over: certificates know no less.
+  private func pass(_ second: Int64) {
+    while time(nil) <= second { usleep(20_000) }
+  }
+
+  /// What was verified once proves nothing for longer than the first certificate of its chain is good.
+  @Test(arguments: TLSVersion.allCases, ["certificate", "authority"])
+  func aServersSessionDoesNotOutliveItsChain(minimum: TLSVersion, ending: String) throws {
+    let end = Int64(time(nil)) + 2
+    let workshop = try Workshop(until: ending == "authority" ? end : nil)
+    let certificate = try workshop.issue("1.pem", hosts: ["shop.example"], until: ending == "certificate" ? end : nil)
+    let server = try workshop.server([certificate])
+    let client = try workshop.client("shop.example") { $0.minimum = minimum }
+    #expect(!exchange(client, server).isResumed)
+    // From here on its tickets are those of a resumed session.
+    #expect(exchange(client, server).isResumed)
+    pass(end)
+    let late = exchange(client, server)
+    #expect(late.handshake.client == TLSFacts.protocolFailure)
+    #expect(late.clientFailure == "certificate has expired")
+  }
+
+  @Test(arguments: TLSVersion.allCases, ["certificate", "authority"])
+  func aClientsSessionDoesNotOutliveItsChain(minimum: TLSVersion, ending: String) throws {
+    let end = Int64(time(nil)) + 2
+    let workshop = try Workshop()
+    let offices = try Workshop(authority: "offices", until: ending == "authority" ? end : nil)
+    let own = try offices.issue("op1.pem", hosts: ["OP1"], until: ending == "certificate" ? end : nil)
+    let server = try workshop.server([workshop.issue("1.pem", hosts: ["sd1.example"])]) {
+      $0.clients = ClientCertificatePlan(authorityPath: offices.authorityPath, names: ["OP1"])
+    }
+    let client = try workshop.client("sd1.example") {
+      $0.certificate = own
+      $0.minimum = minimum
+    }
+    #expect(!exchange(client, server).isResumed)
+    #expect(exchange(client, server).isResumed)
+    pass(end)
+    let late = exchange(client, server)
+    #expect(late.handshake.server == TLSFacts.protocolFailure)
+    #expect(late.serverFailure == "certificate has expired")
+  }
+
   @Test func oneServersSessionIsNotOfferedToAnother() throws {
     let workshop = try Workshop()
     let server = try workshop.server([workshop.issue("1.pem", hosts: ["a.example", "b.example"])])

@@ -12,10 +12,10 @@ final class Workshop {
 
   static let day: Int64 = 86_400
 
-  init(authority name: String = "test authority") throws {
+  init(authority name: String = "test authority", until: Int64? = nil) throws {
     folder = NSTemporaryDirectory() + "geodirector-tls-\(getpid())-\(UInt64.random(in: 0 ... .max))/"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    authority = try Identity.authority(named: name, from: now - Self.day, until: now + 30 * Self.day)
+    authority = try Identity.authority(named: name, from: now - Self.day, until: until ?? now + 30 * Self.day)
     try write("ca.pem", authority.certificate)
   }
 

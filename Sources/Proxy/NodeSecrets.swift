@@ -24,6 +24,7 @@ final class NodeSecrets: Sendable {
   /// By application; nil: its cookies are not signed.
   private let cookieFiles: [CookieKeyFile?]
   private let cookieGenerationValue = Atomic<Int>(1)
+  private let trustGenerationValue = Atomic<Int>(0)
   private let plan: NodePlan
   private let logger: Logger
   private let waker = OnceWaker()
@@ -163,6 +164,9 @@ final class NodeSecrets: Sendable {
     }
   }
 
+  /// As of which change of authorities; it grows with each of any listener or server.
+  var trustGeneration: Int { trustGenerationValue.load(ordering: .acquiring) }
+
   /// As of which keys cookies are signed; 0: none is.
   var cookieGeneration: Int {
     cookieFiles.contains { $0 != nil } ? cookieGenerationValue.load(ordering: .acquiring) : 0
@@ -250,6 +254,9 @@ final class NodeSecrets: Sendable {
     for place in towards {
       take(place.tls.reload(force: force, now: Self.seconds), "connections to \(place.name)", "certificates", &said)
     }
+    let changes =
+      listeners.reduce(0) { $0 + ($1?.trustGeneration ?? 0) } + towards.reduce(0) { $0 + $1.tls.trustGeneration }
+    trustGenerationValue.store(changes, ordering: .releasing)
     for (application, file) in cookieFiles.enumerated() {
       guard let file else { continue }
       let outcome = file.reload(force: force)

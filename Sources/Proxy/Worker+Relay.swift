@@ -286,6 +286,9 @@ extension Worker {
   }
 
   /// One side is gone: the other one sees it by a reset. A code of one letter is completed by how far the connection came.
+  /// The client would not be let in any more.
+  mutating func relayShutOut(_ client: Int32) { relayBroken(client, "K-") }
+
   private mutating func relayBroken(_ client: Int32, _ code: StaticString) {
     let pointer = clients + Int(client)
     pointer.pointee.termination =

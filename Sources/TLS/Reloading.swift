@@ -20,6 +20,10 @@ public final class ListenerTLS: Sendable {
   /// What came of its handshakes.
   public let counts: HandshakeCounts
   private let state: Mutex<State>
+  private let trustChanges = Atomic<Int>(0)
+  /// How often those who are let in have changed: connections made before are to be looked at again (`TrustJudge`). Certificates that are
+  /// shown may change without.
+  public var trustGeneration: Int { trustChanges.load(ordering: .acquiring) }
 
   private struct State {
     var context: ServerContext
@@ -72,7 +76,9 @@ public final class ListenerTLS: Sendable {
         $0.context = context
         $0.failed = nil
       }
-      return .reloaded(warnings: context.warnings)
+      // Behind the new files: who sees the change finds them.
+      if context.trust != old.trust { trustChanges.add(1, ordering: .releasing) }
+      return .reloaded(warnings: context.warnings + keyWarnings)
     } catch {
       state.withLock { $0.failed = watched }
       return .failed(error)
@@ -108,6 +114,9 @@ public final class ServerTLS: Sendable {
   /// What came of its handshakes.
   public let counts: HandshakeCounts
   private let state: Mutex<State>
+  private let trustChanges = Atomic<Int>(0)
+  /// How often those who are believed have changed, as of `ListenerTLS`.
+  public var trustGeneration: Int { trustChanges.load(ordering: .acquiring) }
 
   private struct State {
     var context: ClientContext
@@ -141,6 +150,8 @@ public final class ServerTLS: Sendable {
         $0.context = context
         $0.failed = nil
       }
+      // Behind the new files: who sees the change finds them.
+      if context.trust != old.trust { trustChanges.add(1, ordering: .releasing) }
       return .reloaded(warnings: context.warnings)
     } catch {
       state.withLock { $0.failed = watched }

@@ -8,7 +8,10 @@ public import Topology
 public final class ServerContext: Sendable {
   private struct Holder: @unchecked Sendable { let pointer: OpaquePointer }
   private let holder: Holder
+  var pointer: OpaquePointer { holder.pointer }
   private let stamps: [FileStamp]
+  /// Of who must show a certificate, and whose: the same for the same authorities and names.
+  let trust: [UInt8]
   /// What is doubtful about its files.
   public let warnings: [TLSWarning]
   /// Every name that a certificate serves, in the order of the files.
@@ -31,8 +34,8 @@ public final class ServerContext: Sendable {
     let clients = plan.clients.map { [$0.authorityPath] } ?? []
     // Stamps before the files are read: a change in between is seen as one.
     let stamps = (watched + clients).map { FileStamp($0) }
-    var builder = ContextBuilder(
-      plan, tickets: plan.resumes ? tickets : nil, counts: counts, scope: try Self.scope(plan))
+    trust = try Self.scope(plan)
+    var builder = ContextBuilder(plan, tickets: plan.resumes ? tickets : nil, counts: counts, scope: trust)
     var warnings: [TLSWarning] = []
     var validities: [CertificateValidity] = []
     for entry in files {

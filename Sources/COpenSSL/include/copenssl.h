@@ -156,6 +156,12 @@ int co_is_resumed(cr_transport *connection);
 int co_peer_name(cr_transport *connection, char *out, size_t size);
 /// The common name of the peer's certificate: its length; -1 without one.
 int co_peer_common_name(cr_transport *connection, char *out, size_t size);
+/// Whether the certificate that the client has shown would be let in by this server's context.
+int co_is_trusted_client(cr_transport *connection, co_context *server);
+/// Whether the certificate that the server has shown would be believed.
+int co_is_trusted_server(cr_transport *connection, co_peer *peer);
+/// SHA-256 of the peer's certificate. 1: done; 0: it showed none.
+int co_peer_digest(cr_transport *connection, uint8_t out[32]);
 /// Why the connection broke, for people: its length; 0: it did not.
 int co_error(cr_transport *connection, char *out, size_t size);
 /// -errno, or minus one of the codes above, once the connection is broken; 0: it is not.

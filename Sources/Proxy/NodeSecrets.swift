@@ -65,14 +65,15 @@ final class NodeSecrets: Sendable {
       listeners = try plan.listeners.map { (listener) throws(TLSError) in
         guard let wanted = listener.tls else { return nil }
         if let kept = before?.tls(of: listener) { return kept }
-        let tls = try ListenerTLS(wanted, now: now, clock: clock)
-        warnings += tls.context.warnings
+        // Its sessions are resumed, whatever else has changed.
+        let tls = try ListenerTLS(wanted, tickets: before?.tickets(for: listener), now: now, clock: clock)
+        warnings += tls.context.warnings + tls.keyWarnings
         return tls
       }
       monitor = try plan.monitorTLS.map { (wanted) throws(TLSError) in
         if let before, let kept = before.monitor, before.plan.monitorTLS == wanted { return kept }
         let tls = try ListenerTLS(wanted, now: now, clock: clock)
-        warnings += tls.context.warnings
+        warnings += tls.context.warnings + tls.keyWarnings
         return tls
       }
       servers = try plan.applications.map { (application) throws(TLSError) in
@@ -140,6 +141,15 @@ final class NodeSecrets: Sendable {
   private func tls(of listener: ListenerPlan) -> ListenerTLS? {
     let known = plan.listeners.firstIndex { $0.address == listener.address && $0.tls == listener.tls }
     return known.flatMap { listeners[$0] }
+  }
+
+  /// The random ticket keys of a listener at the same address, for one of another plan; nil: it has its own.
+  private func tickets(for listener: ListenerPlan) -> TicketKeys? {
+    guard let position = plan.listeners.firstIndex(where: { $0.address == listener.address }),
+      let known = listeners[position], let wanted = listener.tls, wanted.ticketKeyPath == nil,
+      known.plan.ticketKeyPath == nil, known.plan.ticketRotation == wanted.ticketRotation
+    else { return nil }
+    return known.tickets
   }
 
   /// Privileges were given up: what cannot be read any more cannot be read again when it changes.

@@ -30,6 +30,8 @@ public final class ListenerTLS: Sendable {
     var keyStamp: FileStamp?
     /// The files with which loading failed.
     var failed: [FileStamp]?
+    /// Why the file of ticket keys could not be used, until it was told.
+    var keyError: TLSError?
   }
 
   /// Loads the files. `now` and `clock` as in `reload`.
@@ -53,8 +55,15 @@ public final class ListenerTLS: Sendable {
   /// The same without a socket: the connection is fed what the client sends, and what it has for the client is taken from it.
   public func acceptFed() -> TLSConnection? { context.accept(-1) }
 
+  /// What is doubtful about the file of ticket keys.
+  public var keyWarnings: [TLSWarning] {
+    guard let path = plan.ticketKeyPath, FileStamp(path).isReadableByAll else { return [] }
+    return [.readableKey(path: path)]
+  }
+
   /// Looks at the files and loads them when they have changed; renews ticket keys when it is time. To be called by one
-  /// thread every few seconds.
+  /// thread every few seconds. Certificates and a file of ticket keys are loaded or left each by itself; what went wrong with the keys is told
+  /// where there is nothing to tell of certificates, else by the next call.
   ///
   /// - Parameter force: loads them in any case.
   /// - Parameter now: Unix seconds.
@@ -63,8 +72,15 @@ public final class ListenerTLS: Sendable {
     do throws(TLSError) {
       try renewKeys(force: force, clock: clock)
     } catch {
-      return .failed(error)
+      state.withLock { $0.keyError = error }
     }
+    let outcome = reloadCertificates(force: force, now: now)
+    guard outcome == .unchanged, let error = state.withLock({ $0.keyError }) else { return outcome }
+    state.withLock { $0.keyError = nil }
+    return .failed(error)
+  }
+
+  private func reloadCertificates(force: Bool, now: Int64) -> ReloadOutcome {
     let (old, failed) = state.withLock { ($0.context, $0.failed) }
     // As a rule nothing has changed, and a look at the files is all.
     guard force || failed != nil || old.isOutdated else { return .unchanged }

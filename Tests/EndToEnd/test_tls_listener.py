@@ -23,6 +23,7 @@ from harness.certificates import Authority, SecureConnection, s_client, secure_g
 from harness.geodirector import binary
 from harness.raw import CutShort, RawConnection, get, request
 from harness.single import Single
+from harness.topology import Topology
 
 pytestmark = [pytest.mark.own, pytest.mark.timeout(90)]
 
@@ -32,10 +33,11 @@ def director(tmp_path, authority):
     """Starts a director with TLS: `tls` as in a topology file, `more` beside it at the listener; `plain` adds a listener without."""
     with contextlib.ExitStack() as stack:
 
-        def starter(tls=None, more=None, plain=None, workers=None, admin=None, **settings):
+        def starter(tls=None, more=None, plain=None, workers=None, admin=None, cookies=None, **settings):
             settings = {"role": "site-director", "tiers": {"HOME": ["A"]}, "site": {"name": "SITE"}} | settings
             single = stack.enter_context(Single(tmp_path, **settings))
             entry = single.data["sites"][0]["directors"][0]
+            single.data["applications"][0]["cookies"] |= cookies or {}
             if admin:
                 single.data["admin"] = {"socket": admin}
             if tls is None:
@@ -259,10 +261,17 @@ class TestCertificates:
             waiting.until(lambda: single.said().count("certificates were read again") > before, "the files read again")
         assert single.said().count("expires on") == 1
 
-    def test_a_key_that_everybody_can_read_is_warned_of(self, director, authority):
-        path = authority.issue("shop.example")
-        path.chmod(0o644)
-        single = director(str(path))
+    @pytest.mark.parametrize("kind", ["certificate", "tickets", "cookies"])
+    def test_a_key_that_everybody_can_read_is_warned_of(self, director, authority, tmp_path, kind):
+        files = {"certificate": authority.issue("shop.example"), "tickets": tmp_path / "tickets", "cookies": tmp_path / "cookies"}
+        files["tickets"].write_bytes(os.urandom(80))
+        files["cookies"].write_text(os.urandom(32).hex())
+        for name, path in files.items():
+            path.chmod(0o644 if name == kind else 0o600)
+        single = director({"certificates": str(files["certificate"]), "ticket-keys": str(files["tickets"])},
+                          cookies={"key-file": str(files["cookies"]), "signing": "issue"})
+        path = files[kind]
+        assert single.said().count("everybody on this machine can read") == 1
         assert f"everybody on this machine can read the private key in {path}" in single.said()
 
 
@@ -373,6 +382,40 @@ class TestResumption:
 
 
 class TestRequests:
+    def test_a_broken_file_of_keys_keeps_no_certificate_back(self, director, authority, tmp_path):
+        keys = tmp_path / "keys"
+        keys.write_bytes(os.urandom(80))
+        keys.chmod(0o600)
+        single = director({"certificates": str(authority.issue("before", "shop.example", file="shop")), "ticket-keys": str(keys)})
+        client = authority.client()
+        assert subject(single.address, client, "shop.example") == "before"
+        # Both at once, and a signal: neither is lost.
+        keys.write_bytes(b"short")
+        authority.issue("after", "shop.example", file="shop")
+        single.nodes["geodirector"].send(signal.SIGHUP)
+        waiting.until(lambda: subject(single.address, client, "shop.example") == "after", "the new certificate")
+        waiting.until(lambda: f"{keys} has 5 bytes" in single.said(), "the line in the log")
+
+    @pytest.mark.parametrize("version", ["1.2", "1.3"])
+    def test_sessions_are_resumed_after_a_reload_that_changes_the_listener(self, director, authority, tmp_path, version):
+        tls = {"certificates": [str(authority.issue("shop.example"))]}
+        single = director(tls)
+        client = authority.client(version=version)
+        with SecureConnection(single.address, client) as connection:
+            assert connection.ask().status == 200
+            session = connection.socket.session
+        tls["certificates"].append(str(authority.issue("more.example")))
+        Topology(single.data).write(tmp_path / "topology.yaml")
+        single.nodes["geodirector"].send(signal.SIGHUP)
+
+        def serves_more():
+            with contextlib.suppress(ssl.SSLError):
+                return subject(single.address, client, "more.example") == "more.example"
+
+        waiting.until(serves_more, "the new plan")
+        with SecureConnection(single.address, client, session=session) as connection:
+            assert connection.ask().status == 200 and connection.socket.session_reused
+
     def test_bodies_of_any_size_come_and_go_whole(self, director, authority):
         single = director(limits={"body": "64MiB"}, timeouts={"client": "10s", "server": "10s"})
         data = os.urandom(7_000_003)

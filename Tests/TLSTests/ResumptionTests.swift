@@ -88,6 +88,31 @@ import Topology
     #expect(exchange(client, nodes[0]).isResumed)
   }
 
+  @Test func certificatesAreReadWhateverIsWrongWithKeys() throws {
+    let workshop = try Workshop()
+    let path = try workshop.write("keys", String(repeating: "k", count: TicketKeys.keyBytes))
+    let server = try workshop.server([workshop.issue("1.pem", hosts: ["shop.example"])]) { $0.ticketKeyPath = path }
+    for force in [false, true] {
+      try workshop.write("keys", force ? "short" : "shorter")
+      try workshop.issue("1.pem", hosts: [force ? "b.example" : "a.example"])
+      #expect(server.reload(force: force, now: workshop.now, clock: .zero) == .reloaded(warnings: []))
+      #expect(server.context.names == [force ? "b.example" : "a.example"])
+      // Told next, and once.
+      #expect(
+        server.reload(now: workshop.now, clock: .zero) == .failed(.badTicketKeys(path: path, bytes: force ? 5 : 7)))
+      #expect(server.reload(now: workshop.now, clock: .zero) == .unchanged)
+    }
+  }
+
+  @Test func keysThatOthersCanReadAreWarnedOf() throws {
+    let workshop = try Workshop()
+    let path = try workshop.write("keys", String(repeating: "k", count: TicketKeys.keyBytes), mode: 0o644)
+    let server = try workshop.server([workshop.issue("1.pem", hosts: ["shop.example"])]) { $0.ticketKeyPath = path }
+    #expect(server.keyWarnings == [.readableKey(path: path)])
+    let outcome = server.reload(force: true, now: workshop.now, clock: .zero)
+    #expect(outcome == .reloaded(warnings: [.readableKey(path: path)]))
+  }
+
   @Test func sessionsCanBeLeftUnresumed() throws {
     let workshop = try Workshop()
     let server = try workshop.server([workshop.issue("1.pem", hosts: ["shop.example"])]) { $0.resumes = false }

@@ -244,6 +244,8 @@ static int establish_now(co_connection *connection) {
   if (result == 1) {
     connection->verification = resumed_verification(connection);
     if (connection->verification != X509_V_OK) return connection->failed = -CO_PROTOCOL;
+    // Tickets of TLS 1.3 come later, and are given the end of this one.
+    if (connection->peer) co_session_bound(connection->ssl, SSL_get_session(connection->ssl));
     connection->isEstablished = 1;
     return 0;
   }
@@ -494,7 +496,8 @@ cr_transport *co_connect(co_peer *peer, int fd) {
   pthread_mutex_lock(&peer->lock);
   SSL_SESSION *session = peer->session ? SSL_SESSION_dup(peer->session) : NULL;
   pthread_mutex_unlock(&peer->lock);
-  if (session) SSL_set_session(connection->ssl, session);
+  // What was verified when it began is over: the server proves itself anew.
+  if (session && !co_session_is_over(session)) SSL_set_session(connection->ssl, session);
   SSL_SESSION_free(session);
   ERR_clear_error();
   return &connection->base;

@@ -9,12 +9,6 @@
 static const char suites[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 static const char groups[] = "X25519:P-256:P-384";
 
-/// Where OpenSSL's context keeps ours.
-static int contextIndex;
-static pthread_once_t contextIndexOnce = PTHREAD_ONCE_INIT;
-
-static void make_context_index(void) { contextIndex = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL); }
-
 co_context *co_root_of(SSL *ssl) { return ((co_connection *)SSL_get_app_data(ssl))->context; }
 
 co_context *co_context_hold(co_context *context) {
@@ -35,27 +29,33 @@ void co_context_free(co_context *context) {
   free(context->names);
   free(context->allowed);
   free(context->served);
-  free(context->staple);
   free(context->protocols);
   co_counts_free(context->counts);
   free(context);
 }
 
 static co_context *context_new(const SSL_METHOD *method, int minimum) {
-  pthread_once(&contextIndexOnce, make_context_index);
   co_context *context = calloc(1, sizeof *context);
+  if (!context) return NULL;
   context->holders = 1;
   context->ssl = SSL_CTX_new(method);
-  SSL_CTX_set_ex_data(context->ssl, contextIndex, context);
-  SSL_CTX_set_min_proto_version(context->ssl, minimum == 3 ? TLS1_3_VERSION : TLS1_2_VERSION);
-  SSL_CTX_set_cipher_list(context->ssl, suites);
-  SSL_CTX_set1_groups_list(context->ssl, groups);
+  if (!context->ssl) {
+    co_context_free(context);
+    ERR_clear_error();
+    return NULL;
+  }
+  int isSet = SSL_CTX_set_min_proto_version(context->ssl, minimum == 3 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1
+    && SSL_CTX_set_cipher_list(context->ssl, suites) == 1 && SSL_CTX_set1_groups_list(context->ssl, groups) == 1;
   SSL_CTX_set_options(context->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   // Memory of records goes back as soon as a connection rests; one receive takes in what there is.
   SSL_CTX_set_mode(context->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_clear_mode(context->ssl, SSL_MODE_AUTO_RETRY);
   SSL_CTX_set_read_ahead(context->ssl, 1);
   ERR_clear_error();
+  if (!isSet) {
+    co_context_free(context);
+    return NULL;
+  }
   return context;
 }
 
@@ -93,21 +93,13 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *l
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-static int give_staple(SSL *ssl, void *unused) {
-  (void)unused;
-  co_context *context = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), contextIndex);
-  if (!context || !context->staple) return SSL_TLSEXT_ERR_NOACK;
-  unsigned char *copy = OPENSSL_memdup(context->staple, context->stapleCount);
-  if (!copy) return SSL_TLSEXT_ERR_NOACK;
-  SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)context->stapleCount);
-  return SSL_TLSEXT_ERR_OK;
-}
-
 int co_is_allowed(co_context *root, X509 *certificate) {
   if (root->allowedCount == 0) return 1;
+  unsigned flags = X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS;
+  // A common name counts only where nothing else names the certificate: beside names of any kind it is but a label (RFC 6125 section 6.4.4).
+  if (X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) >= 0) flags |= X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
   for (int i = 0; i < root->allowedCount; i++) {
     const char *name = root->allowed[i];
-    unsigned flags = X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS;
     // A name with a dot in front stands for what has one label more.
     if (name[0] == '*') name++;
     if (X509_check_host(certificate, name, 0, flags, NULL) == 1) return 1;
@@ -125,6 +117,7 @@ static int verify_client(int isGood, X509_STORE_CTX *store) {
 
 co_context *co_server_new(int minimum, co_ticket_keys *keys, const uint8_t *scope, int64_t sessionSeconds) {
   co_context *context = context_new(TLS_server_method(), minimum);
+  if (!context) return NULL;
   SSL_CTX *ssl = context->ssl;
   SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
@@ -133,12 +126,16 @@ co_context *co_server_new(int minimum, co_ticket_keys *keys, const uint8_t *scop
   SSL_CTX_set_timeout(ssl, (long)sessionSeconds);
   SSL_CTX_set_max_early_data(ssl, 0);
   static const uint8_t http[] = "\x08http/1.1\x08http/1.0";
-  co_server_protocols(context, http, sizeof http - 1);
+  if (!co_server_protocols(context, http, sizeof http - 1)) {
+    co_context_free(context);
+    return NULL;
+  }
   SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, context);
-  SSL_CTX_set_tlsext_status_cb(ssl, give_staple);
+  SSL_CTX_set_tlsext_status_cb(ssl, co_give_staple);
   if (keys) {
     context->keys = co_ticket_keys_hold(keys);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, co_ticket_callback);
+    co_server_bound_sessions(ssl);
   } else {
     SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(ssl, 0);
@@ -187,23 +184,23 @@ int co_server_require_client(co_context *context, const char *path) {
   return count;
 }
 
-void co_server_allow(co_context *context, const char *name) {
-  context->allowed = realloc(context->allowed, sizeof(char *) * (size_t)(context->allowedCount + 1));
-  context->allowed[context->allowedCount++] = strdup(name);
+int co_server_allow(co_context *context, const char *name) {
+  char **grown = realloc(context->allowed, sizeof(char *) * (size_t)(context->allowedCount + 1));
+  if (!grown) return 0;
+  context->allowed = grown;
+  char *copy = strdup(name);
+  if (copy) context->allowed[context->allowedCount++] = copy;
+  return copy != NULL;
 }
 
-void co_context_staple(co_context *context, const uint8_t *bytes, size_t count) {
-  free(context->staple);
-  context->staple = malloc(count);
-  memcpy(context->staple, bytes, count);
-  context->stapleCount = count;
-}
-
-void co_server_protocols(co_context *context, const uint8_t *list, size_t count) {
+int co_server_protocols(co_context *context, const uint8_t *list, size_t count) {
+  uint8_t *copy = count ? malloc(count) : NULL;
+  if (count && !copy) return 0;
+  if (count) memcpy(copy, list, count);
   free(context->protocols);
-  context->protocols = count ? malloc(count) : NULL;
-  if (count) memcpy(context->protocols, list, count);
+  context->protocols = copy;
   context->protocolsCount = count;
+  return 1;
 }
 
 // Clients
@@ -213,15 +210,24 @@ static int keep_session(SSL *ssl, SSL_SESSION *session) {
   if (!connection || !connection->peer) return 0;
   // A copy: OpenSSL spoils the connection's own when that ends without a close_notify, as connections kept by many servers do.
   SSL_SESSION *copy = SSL_SESSION_dup(session);
-  if (copy) co_peer_keep(connection->peer, copy);
+  if (copy) {
+    co_session_bound(ssl, copy);
+    co_peer_keep(connection->peer, copy);
+  }
   ERR_clear_error();
   return 0;
 }
 
 co_context *co_client_new(int minimum, int verify) {
   co_context *context = context_new(TLS_client_method(), minimum);
+  if (!context) return NULL;
   static const unsigned char protocols[] = "\x08http/1.1";
-  SSL_CTX_set_alpn_protos(context->ssl, protocols, sizeof protocols - 1);
+  // 0 is success, for once.
+  if (SSL_CTX_set_alpn_protos(context->ssl, protocols, sizeof protocols - 1)) {
+    co_context_free(context);
+    ERR_clear_error();
+    return NULL;
+  }
   SSL_CTX_set_verify(context->ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
   SSL_CTX_set_session_cache_mode(context->ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context->ssl, keep_session);
@@ -230,8 +236,14 @@ co_context *co_client_new(int minimum, int verify) {
 
 co_peer *co_peer_new(co_context *client, const char *name, int isAddress) {
   co_peer *peer = calloc(1, sizeof *peer);
+  char *copy = peer && name ? strdup(name) : NULL;
+  // Without its name every server would do.
+  if (!peer || (name && !copy)) {
+    free(peer);
+    return NULL;
+  }
   peer->context = co_context_hold(client);
-  peer->name = name ? strdup(name) : NULL;
+  peer->name = copy;
   peer->isAddress = isAddress;
   peer->holders = 1;
   pthread_mutex_init(&peer->lock, NULL);

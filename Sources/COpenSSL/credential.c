@@ -66,6 +66,8 @@ static int read_key(co_credential *credential, const char *path) {
 
 int co_credential_load(const char *certificate, const char *key, co_credential **out) {
   co_credential *credential = calloc(1, sizeof *credential);
+  *out = NULL;
+  if (!credential) return CO_NO_MEMORY;
   ERR_clear_error();
   int result = read_chain(credential, certificate);
   if (result == CO_OK) result = read_key(credential, key);
@@ -133,7 +135,7 @@ int co_credential_name(co_credential *credential, int position, char *out, size_
   return co_name_of(credential->certificate, position, out, size);
 }
 
-static int64_t seconds_of(const ASN1_TIME *time) {
+int64_t co_seconds_of(const ASN1_TIME *time) {
   ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
   int days = 0, seconds = 0;
   ASN1_TIME_diff(&days, &seconds, epoch, time);
@@ -142,8 +144,8 @@ static int64_t seconds_of(const ASN1_TIME *time) {
 }
 
 void co_credential_validity(co_credential *credential, int64_t *notBefore, int64_t *notAfter) {
-  *notBefore = seconds_of(X509_get0_notBefore(credential->certificate));
-  *notAfter = seconds_of(X509_get0_notAfter(credential->certificate));
+  *notBefore = co_seconds_of(X509_get0_notBefore(credential->certificate));
+  *notAfter = co_seconds_of(X509_get0_notAfter(credential->certificate));
 }
 
 int co_credential_key_kind(co_credential *credential) { return EVP_PKEY_get_base_id(credential->key); }

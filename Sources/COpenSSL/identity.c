@@ -62,6 +62,7 @@ static int fill(co_identity *identity, const char *commonName, const char *names
 
 co_identity *co_identity_new(const char *commonName, const char *names, int64_t notBefore, int64_t notAfter, co_identity *issuer) {
   co_identity *identity = calloc(1, sizeof *identity);
+  if (!identity) return NULL;
   identity->key = EVP_EC_gen("P-256");
   identity->certificate = X509_new();
   if (!identity->key || !identity->certificate || !fill(identity, commonName, names, notBefore, notAfter, issuer)) {
@@ -78,6 +79,10 @@ int co_identity_load(const char *certificate, const char *key, co_identity **out
   *out = NULL;
   if (result != CO_OK) return result;
   co_identity *identity = calloc(1, sizeof *identity);
+  if (!identity) {
+    co_credential_free(credential);
+    return CO_NO_MEMORY;
+  }
   identity->certificate = credential->certificate;
   identity->key = credential->key;
   credential->certificate = NULL;

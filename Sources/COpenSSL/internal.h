@@ -32,8 +32,6 @@ struct co_context {
   int servedCount;
   char **allowed;
   int allowedCount;
-  uint8_t *staple;
-  size_t stapleCount;
   /// What a server speaks, as ALPN has it.
   uint8_t *protocols;
   size_t protocolsCount;
@@ -89,6 +87,14 @@ void co_context_hear(co_context *context);
 co_context *co_root_of(SSL *ssl);
 int co_is_allowed(co_context *root, X509 *certificate);
 void co_peer_keep(co_peer *peer, SSL_SESSION *session);
+/// Notes in a client's session, where that is not known, until when it may be resumed: to be called while its connection is there.
+void co_session_bound(SSL *ssl, SSL_SESSION *session);
+int co_session_is_over(SSL_SESSION *session);
+/// Tickets of a server's context that looked at a certificate are good until that, and those above it, are over.
+void co_server_bound_sessions(SSL_CTX *context);
+int co_give_staple(SSL *ssl, void *unused);
+/// Unix time.
+int64_t co_seconds_of(const ASN1_TIME *time);
 int co_name_of(X509 *certificate, int position, char *out, size_t size);
 int co_common_name_of(X509 *certificate, char *out, size_t size);
 #endif

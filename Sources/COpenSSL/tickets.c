@@ -25,9 +25,15 @@ struct co_ticket_keys {
 
 co_ticket_keys *co_ticket_keys_new(void) {
   co_ticket_keys *keys = calloc(1, sizeof *keys);
+  if (!keys) return NULL;
   keys->holders = 1;
-  pthread_rwlock_init(&keys->lock, NULL);
   keys->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+  if (!keys->cipher || pthread_rwlock_init(&keys->lock, NULL)) {
+    EVP_CIPHER_free(keys->cipher);
+    free(keys);
+    ERR_clear_error();
+    return NULL;
+  }
   return keys;
 }
 

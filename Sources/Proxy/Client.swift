@@ -216,6 +216,8 @@ struct Upstream {
   var isOwn = false
   /// TLS was put in place, its handshake begun.
   var isSecured = false
+  /// Its server would not be believed any more: it serves nobody after this exchange.
+  var isDistrusted = false
   /// Addresses of the server tried in this attempt, this one included, and since when.
   var tries: UInt8 = 1
   var triedSince: Int64 = 0

@@ -212,7 +212,7 @@ struct Control: ~Copyable {
     if key < probes.count {
       probeExpired(key)
     } else if key - probes.count < Self.monitorClientsMax {
-      closeMonitorClient(key - probes.count)
+      monitorClientExpired(key - probes.count)
     } else {
       listenForMonitor()
     }

@@ -12,6 +12,9 @@ struct MonitorClient {
   var socket: Reactor.Socket = .none
   var memory: UnsafeMutableRawPointer?
   var received = 0
+  /// When it was accepted, and who it comes from.
+  var began: Int64 = 0
+  var place = Upstream.Place(high: 0, low: 0)
   /// Bytes of a request's head at most.
   static let requestBytesMax = 2_048
 }
@@ -27,6 +30,8 @@ extension Control {
       wheel.arm(probes.count + Self.monitorClientsMax, at: now + 100_000_000)
       return
     }
+    let place = Upstream.Place(reactor.acceptedPeer)
+    if freeMonitorClients.isEmpty { makeMonitorRoom(for: place) }
     guard let slot = freeMonitorClients.popLast() else {
       _ = cr_close(Int32(result))
       return
@@ -49,8 +54,43 @@ extension Control {
     monitorClients[slot].socket = socket
     monitorClients[slot].memory = .allocate(byteCount: MonitorClient.requestBytesMax, alignment: 8)
     monitorClients[slot].received = 0
+    monitorClients[slot].began = now
+    monitorClients[slot].place = place
     wheel.arm(probes.count + slot, at: now + 5_000_000_000)
     receiveRequest(slot)
+  }
+
+  /// All places are taken, by connections without a whole request: whoever has its own is answered at once. The oldest goes. A source with
+  /// a quarter of the places or more loses one of its own, so that a crowd of one pushes nobody else out.
+  private mutating func makeMonitorRoom(for place: Upstream.Place) {
+    var oldest: Int?
+    var own: Int?
+    var ownCount = 0
+    for slot in monitorClients.indices where monitorClients[slot].socket != .none {
+      let client = monitorClients[slot]
+      if oldest.map({ client.began < monitorClients[$0].began }) ?? true { oldest = slot }
+      guard client.place == place else { continue }
+      ownCount += 1
+      if own.map({ client.began < monitorClients[$0].began }) ?? true { own = slot }
+    }
+    guard let slot = ownCount >= Self.monitorClientsMax / 4 ? own : oldest else { return }
+    noteMonitorUnfinished(slot, "the handshake was not finished when others needed its place")
+    closeMonitorClient(slot)
+  }
+
+  /// The time of a client is up.
+  mutating func monitorClientExpired(_ slot: Int) {
+    noteMonitorUnfinished(slot, "the handshake was not finished in time")
+    closeMonitorClient(slot)
+  }
+
+  private mutating func noteMonitorUnfinished(_ slot: Int, _ reason: String) {
+    guard let transport = reactor.transport(of: monitorClients[slot].socket) else { return }
+    let facts = TLSFacts(transport)
+    // Who says nothing, as port checks do, is no trouble.
+    guard facts.hasReceived, !facts.isEstablished else { return }
+    shared.secrets?.monitor?.counts.noteUnfinished()
+    _ = shared.troubles.note(.monitor, reason)
   }
 
   mutating func monitorCompleted(_ slot: Int, _ completion: Reactor.Completion) {

@@ -24,6 +24,7 @@ final class NodeSecrets: Sendable {
   /// By application; nil: its cookies are not signed.
   private let cookieFiles: [CookieKeyFile?]
   private let cookieGenerationValue = Atomic<Int>(1)
+  private let trustGenerationValue = Atomic<Int>(0)
   private let plan: NodePlan
   private let logger: Logger
   private let waker = OnceWaker()
@@ -64,14 +65,15 @@ final class NodeSecrets: Sendable {
       listeners = try plan.listeners.map { (listener) throws(TLSError) in
         guard let wanted = listener.tls else { return nil }
         if let kept = before?.tls(of: listener) { return kept }
-        let tls = try ListenerTLS(wanted, now: now, clock: clock)
-        warnings += tls.context.warnings
+        // Its sessions are resumed, whatever else has changed.
+        let tls = try ListenerTLS(wanted, tickets: before?.tickets(for: listener), now: now, clock: clock)
+        warnings += tls.context.warnings + tls.keyWarnings
         return tls
       }
       monitor = try plan.monitorTLS.map { (wanted) throws(TLSError) in
         if let before, let kept = before.monitor, before.plan.monitorTLS == wanted { return kept }
         let tls = try ListenerTLS(wanted, now: now, clock: clock)
-        warnings += tls.context.warnings
+        warnings += tls.context.warnings + tls.keyWarnings
         return tls
       }
       servers = try plan.applications.map { (application) throws(TLSError) in
@@ -141,6 +143,15 @@ final class NodeSecrets: Sendable {
     return known.flatMap { listeners[$0] }
   }
 
+  /// The random ticket keys of a listener at the same address, for one of another plan; nil: it has its own.
+  private func tickets(for listener: ListenerPlan) -> TicketKeys? {
+    guard let position = plan.listeners.firstIndex(where: { $0.address == listener.address }),
+      let known = listeners[position], let wanted = listener.tls, wanted.ticketKeyPath == nil,
+      known.plan.ticketKeyPath == nil, known.plan.ticketRotation == wanted.ticketRotation
+    else { return nil }
+    return known.tickets
+  }
+
   /// Privileges were given up: what cannot be read any more cannot be read again when it changes.
   func warnOfUnreadable() {
     var paths: Set<String> = []
@@ -162,6 +173,9 @@ final class NodeSecrets: Sendable {
       )
     }
   }
+
+  /// As of which change of authorities; it grows with each of any listener or server.
+  var trustGeneration: Int { trustGenerationValue.load(ordering: .acquiring) }
 
   /// As of which keys cookies are signed; 0: none is.
   var cookieGeneration: Int {
@@ -245,6 +259,9 @@ final class NodeSecrets: Sendable {
     for place in towards {
       take(place.tls.reload(force: force, now: Self.seconds), "connections to \(place.name)", "certificates", &said)
     }
+    let changes =
+      listeners.reduce(0) { $0 + ($1?.trustGeneration ?? 0) } + towards.reduce(0) { $0 + $1.tls.trustGeneration }
+    trustGenerationValue.store(changes, ordering: .releasing)
     for (application, file) in cookieFiles.enumerated() {
       guard let file else { continue }
       let outcome = file.reload(force: force)

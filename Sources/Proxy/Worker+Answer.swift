@@ -158,7 +158,9 @@ extension Worker {
       pointer.pointee.upstream = -1
       let server = upstreams + Int(upstream)
       let isWhole = pointer.pointee.requestBody.isComplete && pointer.pointee.request.count == 0
-      if server.pointee.keepAlive && isWhole && !server.pointee.isSending && !server.pointee.isOwn {
+      if server.pointee.keepAlive && isWhole && !server.pointee.isSending && !server.pointee.isOwn
+        && !server.pointee.isDistrusted
+      {
         keepIdle(upstream)
       } else {
         closeUpstream(upstream)

@@ -34,9 +34,9 @@ struct CookieSigner: ~Copyable {
     codes?.deallocate()
   }
 
-  fileprivate mutating func take(_ secrets: CookieSecrets?, application: Int) {
+  fileprivate mutating func take(_ secrets: CookieSecrets?, application: Int, named name: String) {
     // Without memory the ones before stay.
-    guard let secrets, let made = try? CookieCodes(secrets) else { return }
+    guard let secrets, let made = try? CookieCodes(secrets, application: name) else { return }
     Self.free(codes[application])
     codes[application] = .allocate(capacity: 1)
     codes[application]!.initialize(to: made)
@@ -85,7 +85,8 @@ extension Worker {
     let source = secrets.takeUnretainedValue()
     cookieSigner.generation = source.cookieGeneration
     for application in 0..<applicationCount {
-      cookieSigner.take(source.cookieSecrets(application: application), application: application)
+      let name = shared.plan.applications[application].name
+      cookieSigner.take(source.cookieSecrets(application: application), application: application, named: name)
     }
   }
 

@@ -84,6 +84,7 @@ struct Worker: ~Copyable {
   /// The node's, which outlives its workers. Nil: no TLS and no signed cookies anywhere.
   let secrets: Unmanaged<NodeSecrets>?
   var cookieSigner: CookieSigner
+  var trust: TrustWatch
   /// Of each listener: the networks of whoever only looks whether the node is there.
   let monitorNetworks: UnsafeMutablePointer<[Network]>
   let reuseWindow: Int64
@@ -195,6 +196,7 @@ struct Worker: ~Copyable {
     listenerTraits = .allocate(capacity: max(1, plan.listeners.count))
     secrets = shared.secrets.map(Unmanaged.passUnretained)
     cookieSigner = CookieSigner(applications: plan.applications.count)
+    trust = TrustWatch(shared.secrets)
     monitorNetworks = .allocate(capacity: max(1, plan.listeners.count))
     for (position, listener) in plan.listeners.enumerated() {
       (proxyNetworks + position).initialize(to: listener.proxyProtocol)
@@ -263,6 +265,7 @@ struct Worker: ~Copyable {
       if shared.addresses.generation != addressGeneration { refreshAddresses() }
       if orderGeneration > 0 { refreshGeography() }
       if cookieSigner.generation > 0 { refreshCookieKeys() }
+      refreshTrust()
       while let completion = reactor.next() {
         handle(completion)
         handOverFreed()

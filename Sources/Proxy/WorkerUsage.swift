@@ -35,6 +35,7 @@ extension NodeShared {
   /// Lines `NAME COUNT` of the whole process, for the monitor.
   var countsText: String {
     "cookies-not-written \(counters.cookieNotWritten.load(ordering: .relaxed))\n"
+      + "cookies-forged \(counters.cookiesForged.load(ordering: .relaxed))\n"
       + "redirects \(counters.redirects.load(ordering: .relaxed))\n"
       + "log-lines-dropped \(counters.logLinesDropped.load(ordering: .relaxed))\n"
       + usageText

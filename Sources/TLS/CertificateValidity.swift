@@ -1,7 +1,7 @@
 internal import COpenSSL
 public import Topology
 
-/// When a certificate is good.
+/// When a certificate, or what is stapled to it, is good.
 public struct CertificateValidity: Sendable, Equatable {
   /// Its file.
   public var path: String
@@ -12,8 +12,12 @@ public struct CertificateValidity: Sendable, Equatable {
   /// it knows that the renewal has failed more than once.
   public static let daysMax: Int64 = 14
 
+  /// It is the response of OCSP that is stapled to one.
+  public var isStaple: Bool
+
   /// With these dates.
-  public init(path: String, begin: Int64, end: Int64) {
+  public init(path: String, begin: Int64, end: Int64, isStaple: Bool = false) {
+    self.isStaple = isStaple
     self.path = path
     self.begin = begin
     self.end = end
@@ -21,6 +25,7 @@ public struct CertificateValidity: Sendable, Equatable {
 
   /// What is doubtful about the dates at a Unix second. Of a short-lived certificate the last third is soon, or it would warn all its life.
   public func warning(now: Int64) -> TLSWarning? {
+    if isStaple { return end < now ? .staleStaple(path: path, since: end) : nil }
     if end < now { return .expired(path: path, since: end) }
     if begin > now { return .notYetValid(path: path, from: begin) }
     if end - now < min(Self.daysMax * 86_400, (end - begin) / 3) { return .expiresSoon(path: path, at: end) }

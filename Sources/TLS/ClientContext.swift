@@ -8,7 +8,10 @@ public import Topology
 public final class ClientContext: Sendable {
   private struct Holder: @unchecked Sendable { let pointer: OpaquePointer }
   private let holder: Holder
+  var pointer: OpaquePointer { holder.pointer }
   private let stamps: [FileStamp]
+  /// Of the authorities that are believed: the same for the same ones; empty: the system's, or nothing is verified.
+  let trust: [UInt8]
   /// What is doubtful about its files.
   public let warnings: [TLSWarning]
   /// When our certificate is good; empty: none is shown.
@@ -24,6 +27,7 @@ public final class ClientContext: Sendable {
     let files = plan.certificate.map { CertificateFiles($0) }
     let watched = [files?.certificate, files?.key, plan.authorityPath].compactMap { $0 }
     stamps = watched.map { FileStamp($0) }
+    trust = plan.verifies ? plan.authorityPath.map { Self.digest($0) } ?? [] : []
     guard let context = co_client_new(plan.minimum == .tls13 ? 3 : 2, plan.verifies ? 1 : 0) else {
       throw .library("no memory for a context")
     }
@@ -61,6 +65,13 @@ public final class ClientContext: Sendable {
 
   /// Drops the session: the next connection makes a full handshake.
   public func forgetSession() { co_peer_forget(holder.pointer) }
+
+  /// Of a file; of one that cannot be read there will be an error.
+  private static func digest(_ path: String) -> [UInt8] {
+    guard let bytes = try? FileBytes.read(path) else { return [] }
+    var digest = [UInt8](repeating: 0, count: 32)
+    return co_sha256(bytes, bytes.count, &digest) == 1 ? digest : []
+  }
 
   /// Certificates name addresses and hosts apart.
   private static func isAddress(_ name: String) -> Bool {

@@ -102,9 +102,9 @@ public struct CookieCodes: CookieAuthenticator, ~Copyable {
   public let keyCount: Int
   private let keys: UnsafeMutablePointer<OpaquePointer>
 
-  /// With these keys.
-  public init(_ secrets: CookieSecrets) throws(TLSError) {
-    let made = secrets.keys.map { co_mac_new($0, $0.count) }
+  /// With the keys that an application's cookies have of these, so that a tag of one is none of another one's that has the same file.
+  public init(_ secrets: CookieSecrets, application: String) throws(TLSError) {
+    let made = secrets.keys.map { Self.key($0, of: application) }
     guard !made.contains(where: { $0 == nil }) else {
       for case let key? in made { co_mac_free(key) }
       throw .library("no HMAC-SHA256")
@@ -112,6 +112,19 @@ public struct CookieCodes: CookieAuthenticator, ~Copyable {
     keyCount = made.count
     keys = .allocate(capacity: made.count)
     for (position, key) in made.enumerated() { (keys + position).initialize(to: key!) }
+  }
+
+  /// HMAC-SHA256 of the application's name, with a word before it that no message of a cookie begins with.
+  private static func key(_ key: [UInt8], of application: String) -> OpaquePointer? {
+    guard let mac = co_mac_new(key, key.count) else { return nil }
+    defer { co_mac_free(mac) }
+    var text = Array("geodirector application \(application)".utf8)
+    var code = [UInt8](repeating: 0, count: 32)
+    let isMade = text.withUnsafeMutableBytes { bytes in
+      var part = iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
+      return co_mac_code(mac, &part, 1, &code) == 1
+    }
+    return isMade ? co_mac_new(code, code.count) : nil
   }
 
   deinit {

@@ -48,6 +48,7 @@ struct Credential: ~Copyable {
     case CO_ENCRYPTED_KEY: .encryptedKey(path: files.key)
     case CO_BAD_KEY: .badKey(path: files.key)
     case CO_KEY_MISMATCH: .keyMismatch(certificate: files.certificate, key: files.key)
+    case CO_NO_MEMORY: .library("no memory for a certificate")
     default: .tooWeak(path: files.certificate)
     }
   }

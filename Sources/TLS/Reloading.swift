@@ -20,12 +20,18 @@ public final class ListenerTLS: Sendable {
   /// What came of its handshakes.
   public let counts: HandshakeCounts
   private let state: Mutex<State>
+  private let trustChanges = Atomic<Int>(0)
+  /// How often those who are let in have changed: connections made before are to be looked at again (`TrustJudge`). Certificates that are
+  /// shown may change without.
+  public var trustGeneration: Int { trustChanges.load(ordering: .acquiring) }
 
   private struct State {
     var context: ServerContext
     var keyStamp: FileStamp?
     /// The files with which loading failed.
     var failed: [FileStamp]?
+    /// Why the file of ticket keys could not be used, until it was told.
+    var keyError: TLSError?
   }
 
   /// Loads the files. `now` and `clock` as in `reload`.
@@ -49,8 +55,15 @@ public final class ListenerTLS: Sendable {
   /// The same without a socket: the connection is fed what the client sends, and what it has for the client is taken from it.
   public func acceptFed() -> TLSConnection? { context.accept(-1) }
 
+  /// What is doubtful about the file of ticket keys.
+  public var keyWarnings: [TLSWarning] {
+    guard let path = plan.ticketKeyPath, FileStamp(path).isReadableByAll else { return [] }
+    return [.readableKey(path: path)]
+  }
+
   /// Looks at the files and loads them when they have changed; renews ticket keys when it is time. To be called by one
-  /// thread every few seconds.
+  /// thread every few seconds. Certificates and a file of ticket keys are loaded or left each by itself; what went wrong with the keys is told
+  /// where there is nothing to tell of certificates, else by the next call.
   ///
   /// - Parameter force: loads them in any case.
   /// - Parameter now: Unix seconds.
@@ -59,8 +72,15 @@ public final class ListenerTLS: Sendable {
     do throws(TLSError) {
       try renewKeys(force: force, clock: clock)
     } catch {
-      return .failed(error)
+      state.withLock { $0.keyError = error }
     }
+    let outcome = reloadCertificates(force: force, now: now)
+    guard outcome == .unchanged, let error = state.withLock({ $0.keyError }) else { return outcome }
+    state.withLock { $0.keyError = nil }
+    return .failed(error)
+  }
+
+  private func reloadCertificates(force: Bool, now: Int64) -> ReloadOutcome {
     let (old, failed) = state.withLock { ($0.context, $0.failed) }
     // As a rule nothing has changed, and a look at the files is all.
     guard force || failed != nil || old.isOutdated else { return .unchanged }
@@ -72,7 +92,9 @@ public final class ListenerTLS: Sendable {
         $0.context = context
         $0.failed = nil
       }
-      return .reloaded(warnings: context.warnings)
+      // Behind the new files: who sees the change finds them.
+      if context.trust != old.trust { trustChanges.add(1, ordering: .releasing) }
+      return .reloaded(warnings: context.warnings + keyWarnings)
     } catch {
       state.withLock { $0.failed = watched }
       return .failed(error)
@@ -108,6 +130,9 @@ public final class ServerTLS: Sendable {
   /// What came of its handshakes.
   public let counts: HandshakeCounts
   private let state: Mutex<State>
+  private let trustChanges = Atomic<Int>(0)
+  /// How often those who are believed have changed, as of `ListenerTLS`.
+  public var trustGeneration: Int { trustChanges.load(ordering: .acquiring) }
 
   private struct State {
     var context: ClientContext
@@ -141,6 +166,8 @@ public final class ServerTLS: Sendable {
         $0.context = context
         $0.failed = nil
       }
+      // Behind the new files: who sees the change finds them.
+      if context.trust != old.trust { trustChanges.add(1, ordering: .releasing) }
       return .reloaded(warnings: context.warnings)
     } catch {
       state.withLock { $0.failed = watched }

@@ -8,12 +8,15 @@ public import Topology
 public final class ServerContext: Sendable {
   private struct Holder: @unchecked Sendable { let pointer: OpaquePointer }
   private let holder: Holder
+  var pointer: OpaquePointer { holder.pointer }
   private let stamps: [FileStamp]
+  /// Of who must show a certificate, and whose: the same for the same authorities and names.
+  let trust: [UInt8]
   /// What is doubtful about its files.
   public let warnings: [TLSWarning]
   /// Every name that a certificate serves, in the order of the files.
   public let names: [String]
-  /// When its certificates are good.
+  /// When its certificates are good, and what is stapled to them.
   public let validities: [CertificateValidity]
 
   /// Loads what the plan names.
@@ -31,14 +34,18 @@ public final class ServerContext: Sendable {
     let clients = plan.clients.map { [$0.authorityPath] } ?? []
     // Stamps before the files are read: a change in between is seen as one.
     let stamps = (watched + clients).map { FileStamp($0) }
-    var builder = ContextBuilder(
-      plan, tickets: plan.resumes ? tickets : nil, counts: counts, scope: try Self.scope(plan))
+    trust = try Self.scope(plan)
+    var builder = ContextBuilder(plan, tickets: plan.resumes ? tickets : nil, counts: counts, scope: trust)
     var warnings: [TLSWarning] = []
     var validities: [CertificateValidity] = []
     for entry in files {
       let credential = try Credential(entry, now: now, dates: dates)
       warnings += credential.warnings(now: now)
       validities.append(credential.validity)
+      if let staple = try credential.staple(now: now, dates: dates) {
+        if let warning = staple.warning(now: now) { warnings.append(warning) }
+        validities.append(staple)
+      }
       try builder.add(credential)
     }
     guard let root = builder.finish() else { throw .noCertificates }
@@ -111,10 +118,6 @@ private struct ContextBuilder: ~Copyable {
     guard co_context_use(groups[position].context, credential.pointer) == 0 else {
       throw .tooWeak(path: credential.files.certificate)
     }
-    if let staple = credential.files.staple {
-      let bytes = try FileBytes.read(staple)
-      if !bytes.isEmpty { co_context_staple(groups[position].context, bytes, bytes.count) }
-    }
   }
 
   private func newContext() throws(TLSError) -> OpaquePointer {
@@ -125,7 +128,10 @@ private struct ContextBuilder: ~Copyable {
     if let counts { co_context_count(context, counts.pointer) }
     if let protocols = plan.protocols {
       let list = protocols.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count)] + Array($0.utf8) }
-      co_server_protocols(context, list, list.count)
+      guard co_server_protocols(context, list, list.count) == 1 else {
+        co_context_free(context)
+        throw .library("no memory for a context")
+      }
     }
     guard let clients = plan.clients else { return context }
     let trusted = co_server_require_client(context, clients.authorityPath)
@@ -134,7 +140,11 @@ private struct ContextBuilder: ~Copyable {
       co_context_free(context)
       throw authorityError(trusted, clients.authorityPath, reason)
     }
-    for name in clients.names { co_server_allow(context, name) }
+    for name in clients.names where co_server_allow(context, name) != 1 {
+      // With a list cut short others would be shut out, with none all let in.
+      co_context_free(context)
+      throw .library("no memory for a context")
+    }
     return context
   }
 

@@ -82,7 +82,7 @@ public enum NameRefusal: Int32, Sendable {
 
 /// What a connection knows of itself and its peer. A view on a connection made by this module, valid as long as that is.
 public struct TLSFacts {
-  private let transport: UnsafeMutablePointer<cr_transport>
+  let transport: UnsafeMutablePointer<cr_transport>
 
   /// Of a reactor's transport.
   public init(_ transport: UnsafeMutablePointer<cr_transport>) { self.transport = transport }

@@ -28,6 +28,10 @@ public enum TLSError: Error, Sendable, Equatable {
   case badTicketKeys(path: String, bytes: Int)
   /// The file of cookie keys has no line that is a key.
   case badCookieKeys(path: String, line: Int)
+  /// The response of OCSP cannot be stapled: why.
+  case badStaple(path: String, reason: String)
+  /// The response of OCSP is over; Unix seconds.
+  case staleStaple(path: String, since: Int64)
   /// OpenSSL failed where nothing can fail but memory or random numbers.
   case library(String)
 }
@@ -58,6 +62,10 @@ extension TLSError: CustomStringConvertible {
       "\(path) has \(bytes) bytes; a file of ticket keys has 80 for each of 1 to 4 keys: openssl rand -out \(path) 80"
     case .badCookieKeys(let path, let line):
       "line \(line) of \(path) is no key of 64 or more hexadecimal digits; make one with: openssl rand -hex 32"
+    case .badStaple(let path, let reason):
+      "\(path) cannot be stapled: \(reason); fetch it anew: openssl ocsp -issuer ISSUER.pem -cert CERTIFICATE.pem -url RESPONDER -respout \(path), or remove it"
+    case .staleStaple(let path, let since):
+      "the OCSP response in \(path) is over since \(UTCDay(since)); fetch it anew: openssl ocsp -issuer ISSUER.pem -cert CERTIFICATE.pem -url RESPONDER -respout \(path), or remove it"
     case .library(let what): "OpenSSL failed: \(what)"
     }
   }
@@ -75,12 +83,14 @@ public enum TLSWarning: Sendable, Equatable, CustomStringConvertible {
   case expired(path: String, since: Int64)
   /// The certificate is not good yet, and shown nevertheless; Unix seconds.
   case notYetValid(path: String, from: Int64)
+  /// The response of OCSP is not good now, and no more stapled; Unix seconds.
+  case staleStaple(path: String, since: Int64)
 
   /// Others refuse what is wrong here already.
   public var isGrave: Bool {
     switch self {
     case .expired, .notYetValid: true
-    case .readableKey, .readableSecret, .expiresSoon: false
+    case .readableKey, .readableSecret, .expiresSoon, .staleStaple: false
     }
   }
 
@@ -89,6 +99,8 @@ public enum TLSWarning: Sendable, Equatable, CustomStringConvertible {
     switch self {
     case .readableKey(let path): "everybody on this machine can read the private key in \(path); run: chmod 600 \(path)"
     case .readableSecret(let path): "everybody on this machine can read the secret in \(path); run: chmod 600 \(path)"
+    case .staleStaple(let path, let end):
+      "the OCSP response in \(path) is over since \(UTCDay(end)) and is stapled no more; fetch it anew, or remove it"
     case .expiresSoon(let path, let end): "the certificate in \(path) expires on \(UTCDay(end)); renew it"
     case .expired(let path, let since):
       "THE CERTIFICATE IN \(path) EXPIRED ON \(UTCDay(since)): whoever checks it refuses it; renew it"

@@ -91,7 +91,7 @@ def authority(request, tmp_path):
 
 
 # Whose scenarios are played with TLS on every hop, too, by `Tests/run --all`.
-SECURE_TOO = ("test_walk", "test_failures", "test_rolling_restart")
+SECURE_TOO = ("test_walk", "test_failures", "test_rolling_restart", "test_silence")
 
 
 def pytest_generate_tests(metafunc):

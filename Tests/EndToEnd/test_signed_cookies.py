@@ -17,8 +17,9 @@ from harness.single import Single
 pytestmark = [pytest.mark.own, pytest.mark.timeout(60)]
 
 
-def tag(key: bytes, cookie: str, value: str, session: str = "") -> str:
+def tag(key: bytes, cookie: str, value: str, session: str = "", application: str = "shop") -> str:
     """As docs/signed-cookies.md has it."""
+    key = hmac.new(key, f"geodirector application {application}".encode(), hashlib.sha256).digest()
     parts = b"".join(struct.pack(">H", len(part)) + part for part in (text.encode() for text in (cookie, value, session)))
     code = hmac.new(key, b"geodirector cookie 1" + parts, hashlib.sha256).digest()
     return base64.urlsafe_b64encode(code).decode()[:22]
@@ -54,9 +55,11 @@ def node(tmp_path, keys):
     """Starts a node whose cookies are signed; `restart(phase)` goes on with another phase."""
     with contextlib.ExitStack() as stack:
 
-        def starter(phase, **settings):
+        def starter(phase, prepare=None, **settings):
             single = stack.enter_context(Single(tmp_path, **settings))
             single.data["applications"][0]["cookies"] |= {"key-file": str(keys.path), "signing": phase}
+            if prepare:
+                prepare(single)
             single.address = single.geodirector()
             single.said = lambda: single.nodes["geodirector"].err.read_text()
 
@@ -69,6 +72,15 @@ def node(tmp_path, keys):
             return single
 
         yield starter
+
+
+def monitored(single):
+    single.monitor = (single.range.map("127.0.1.1"), 8081)
+    single.data["sites"][0]["balancers"][0]["monitor"] = "{}:{}".format(*single.monitor)
+
+
+def forged_cookies(single) -> int:
+    return int(re.search(r"^cookies-forged (\d+)$", get(single.monitor).body.decode(), re.M)[1])
 
 
 def director(node, phase, **more):
@@ -188,6 +200,36 @@ class TestSessionCookies:
             value = made or value
             assert reached == server, phase
         assert value == signed(keys.own, "JSESSIONID", server, "s1")
+
+
+class TestInsertedCookies:
+    """Without a session behind them: the tag is of the server only."""
+
+    def test_the_server_is_signed_and_a_forged_one_is_none_and_counted(self, node, keys):
+        single = node("require", session={"name": "S", "mode": "insert"}, prepare=monitored)
+        server, made = ask(single)
+        assert made == signed(keys.own, "S", server)
+        for name in ("A", "B"):
+            # Good for whoever has it.
+            assert {ask(single, f"S={signed(keys.own, 'S', name)}") for _ in range(4)} == {(name, None)}
+        assert forged_cookies(single) == 0
+        other = tag(keys.own, "S", "B", application="desk")
+        for count, value in enumerate((f"B!{tag(keys.other, 'S', 'B')}", f"B!{tag(keys.own, 'S', 'A')}", f"B!{other}"), 1):
+            reached, made = ask(single, f"S={value}")
+            assert made == signed(keys.own, "S", reached), "as a new user"
+            assert forged_cookies(single) == count
+        # None at all, and one without a tag, are no forgery.
+        assert ask(single)[1] and ask(single, "S=B")[1]
+        assert forged_cookies(single) == 3
+        waiting.until(lambda: "cookie S of shop counted as none: a tag of no key of ours" in single.said(), "the log")
+
+    def test_they_are_introduced_without_moving_anybody(self, node, keys):
+        single = node("accept", session={"name": "S", "mode": "insert"})
+        assert ask(single, "S=B") == ("B", None)
+        single.restart("issue")
+        assert ask(single, "S=B") == ("B", signed(keys.own, "S", "B"))
+        single.restart("require")
+        assert ask(single, f"S={signed(keys.own, 'S', 'B')}") == ("B", None)
 
 
 class TestKeys:

@@ -1,5 +1,6 @@
 """Listeners with TLS: what they show, what they offer, what they make of clients that do it wrong, and what servers and browsers are told."""
 
+import base64
 import contextlib
 import datetime
 import hashlib
@@ -22,6 +23,7 @@ from harness.certificates import Authority, SecureConnection, s_client, secure_g
 from harness.geodirector import binary
 from harness.raw import CutShort, RawConnection, get, request
 from harness.single import Single
+from harness.topology import Topology
 
 pytestmark = [pytest.mark.own, pytest.mark.timeout(90)]
 
@@ -31,10 +33,11 @@ def director(tmp_path, authority):
     """Starts a director with TLS: `tls` as in a topology file, `more` beside it at the listener; `plain` adds a listener without."""
     with contextlib.ExitStack() as stack:
 
-        def starter(tls=None, more=None, plain=None, workers=None, admin=None, **settings):
+        def starter(tls=None, more=None, plain=None, workers=None, admin=None, cookies=None, **settings):
             settings = {"role": "site-director", "tiers": {"HOME": ["A"]}, "site": {"name": "SITE"}} | settings
             single = stack.enter_context(Single(tmp_path, **settings))
             entry = single.data["sites"][0]["directors"][0]
+            single.data["applications"][0]["cookies"] |= cookies or {}
             if admin:
                 single.data["admin"] = {"socket": admin}
             if tls is None:
@@ -53,6 +56,30 @@ def director(tmp_path, authority):
             return single
 
         yield starter
+
+
+def allow_early_data(path):
+    """Writes into a session of openssl's, a SEQUENCE in PEM, that 16,384 bytes of early data may be sent: field 15, behind those before it."""
+    lines = path.read_text().splitlines()
+    der = base64.b64decode("".join(lines[1:-1]))
+
+    def element(at: int) -> tuple[int, int]:
+        """Where its content begins, and where it ends."""
+        count = der[at + 1]
+        if count < 128:
+            return at + 2, at + 2 + count
+        size = count & 127
+        return at + 2 + size, at + 2 + size + int.from_bytes(der[at + 2:at + 2 + size], "big")
+
+    begin, end = element(0)
+    at = begin
+    # Constructed, of the context, with a number below 15; or one of the first fields, which have none.
+    while at < end and (der[at] & 0xE0 != 0xA0 or der[at] & 31 < 15):
+        at = element(at)[1]
+    body = der[begin:at] + bytes([0xA0 | 15, 4, 2, 2, 0x40, 0]) + der[at:end]
+    whole = b"\x30\x82" + len(body).to_bytes(2, "big") + body
+    text = base64.encodebytes(whole).decode().replace("\n", "")
+    path.write_text("\n".join([lines[0], *(text[i:i + 64] for i in range(0, len(text), 64)), lines[-1], ""]))
 
 
 def subject(address, context, name):
@@ -96,6 +123,59 @@ class TestCertificates:
         single = director(str(certificate))
         said = s_client(single.address, "-servername", "shop.example", "-status", "-CAfile", authority.path)
         assert "OCSP Response Status: successful" in said and "Cert Status: good" in said, said
+
+    def _stapled(self, single, authority) -> str:
+        """What is stapled for a client that asks for it; the handshake is good in any case."""
+        said = s_client(single.address, "-servername", "shop.example", "-status", "-CAfile", authority.path, "-verify_return_error")
+        assert "Verify return code: 0 (ok)" in said, said
+        return "nothing" if "OCSP response: no response sent" in said else re.search(r"OCSP Response Status: (\w+)", said)[1]
+
+    @staticmethod
+    def _broken_staple(authority, kind: str) -> bytes:
+        if kind == "other certificate":
+            authority.issue("other.example")
+            return authority.staple(authority.folder / "other.example.crt")
+        if kind == "over":
+            return authority.staple(authority.folder / "shop.example.crt", seconds=-60)
+        return {"page": b"<html><body>502 Bad Gateway</body></html>\n", "empty": b"", "try later": b"0\3\n\1\3"}[kind]
+
+    @pytest.mark.parametrize("kind, why", [
+        ("page", "no OCSP response in DER"), ("empty", "no OCSP response in DER"), ("try later", "the responder had no answer"),
+        ("other certificate", "says nothing of the certificate"), ("over", "is over since")])
+    def test_a_broken_response_of_ocsp_changes_nothing_and_is_named(self, director, authority, kind, why):
+        certificate = authority.issue("shop.example")
+        path = certificate.with_name("shop.example.pem.ocsp")
+        path.write_bytes(authority.staple(authority.folder / "shop.example.crt"))
+        single = director(str(certificate))
+        assert self._stapled(single, authority) == "successful"
+        path.write_bytes(self._broken_staple(authority, kind))
+        waiting.until(lambda: "certificates stay as they were" in single.said(), "the line in the log")
+        told = single.said().split("certificates stay as they were")[1]
+        assert str(path) in told and why in told, told
+        assert self._stapled(single, authority) == "successful"
+        path.unlink()
+        waiting.until(lambda: self._stapled(single, authority) == "nothing", "the file being gone")
+
+    def test_a_node_with_a_broken_response_of_ocsp_does_not_start_and_names_it(self, director, authority):
+        certificate = authority.issue("shop.example")
+        path = certificate.with_name("shop.example.pem.ocsp")
+        path.write_bytes(self._broken_staple(authority, "page"))
+        with pytest.raises(AssertionError, match=rf"ended with 78.*\n(?s:.*){re.escape(str(path))} cannot be stapled"):
+            director(str(certificate))
+
+    def test_a_response_of_ocsp_is_stapled_until_its_end_and_then_warned_of(self, director, authority):
+        certificate = authority.issue("shop.example")
+        path = certificate.with_name("shop.example.pem.ocsp")
+        path.write_bytes(authority.staple(authority.folder / "shop.example.crt", seconds=8))
+        single = director(str(certificate))
+        assert self._stapled(single, authority) == "successful"
+        assert "stapled no more" not in single.said()
+        waiting.until(lambda: self._stapled(single, authority) == "nothing", "its end")
+        waiting.until(lambda: f"the OCSP response in {path} is over" in single.said(), "the line in the log")
+        # A node started now does without it.
+        single.nodes["geodirector"].stop()
+        single.geodirector()
+        assert self._stapled(single, authority) == "nothing" and "stapled no more" in single.said()
 
     def test_a_changed_certificate_serves_new_connections_and_leaves_the_open_ones(self, director, authority):
         single = director(str(authority.issue("before", "shop.example", file="shop")))
@@ -181,10 +261,17 @@ class TestCertificates:
             waiting.until(lambda: single.said().count("certificates were read again") > before, "the files read again")
         assert single.said().count("expires on") == 1
 
-    def test_a_key_that_everybody_can_read_is_warned_of(self, director, authority):
-        path = authority.issue("shop.example")
-        path.chmod(0o644)
-        single = director(str(path))
+    @pytest.mark.parametrize("kind", ["certificate", "tickets", "cookies"])
+    def test_a_key_that_everybody_can_read_is_warned_of(self, director, authority, tmp_path, kind):
+        files = {"certificate": authority.issue("shop.example"), "tickets": tmp_path / "tickets", "cookies": tmp_path / "cookies"}
+        files["tickets"].write_bytes(os.urandom(80))
+        files["cookies"].write_text(os.urandom(32).hex())
+        for name, path in files.items():
+            path.chmod(0o644 if name == kind else 0o600)
+        single = director({"certificates": str(files["certificate"]), "ticket-keys": str(files["tickets"])},
+                          cookies={"key-file": str(files["cookies"]), "signing": "issue"})
+        path = files[kind]
+        assert single.said().count("everybody on this machine can read") == 1
         assert f"everybody on this machine can read the private key in {path}" in single.said()
 
 
@@ -224,6 +311,19 @@ class TestOffer:
         client.set_alpn_protocols(["h2"])
         with pytest.raises(ssl.SSLError, match="no.application.protocol"):
             SecureConnection(single.address, client)
+
+    def test_early_data_that_is_sent_all_the_same_reaches_nobody(self, director, authority, tmp_path):
+        """By a client that believes that the session allows it (RFC 8446 section 4.2.10): it is skipped, and the handshake goes on without."""
+        single = director()
+        session, early = tmp_path / "session", tmp_path / "early"
+        closing = [("Connection", "close")]
+        s_client(single.address, "-tls1_3", "-ign_eof", "-sess_out", session, given=request("GET", "/first", closing))
+        allow_early_data(session)
+        early.write_bytes(request("POST", "/early", closing, b"x=1"))
+        said = s_client(single.address, "-tls1_3", "-ign_eof", "-sess_in", session, "-early_data", early, given=request("GET", "/late", closing))
+        assert "Early data was rejected" in said and "Reused, TLSv1.3" in said and "HTTP/1.1 200" in said, said
+        lines = [received.line for received in single.origins["A"].received]
+        assert lines == ["GET /first HTTP/1.1", "GET /late HTTP/1.1"]
 
     def test_renegotiation_and_early_data_are_refused(self, director, authority, tmp_path):
         single = director()
@@ -282,6 +382,40 @@ class TestResumption:
 
 
 class TestRequests:
+    def test_a_broken_file_of_keys_keeps_no_certificate_back(self, director, authority, tmp_path):
+        keys = tmp_path / "keys"
+        keys.write_bytes(os.urandom(80))
+        keys.chmod(0o600)
+        single = director({"certificates": str(authority.issue("before", "shop.example", file="shop")), "ticket-keys": str(keys)})
+        client = authority.client()
+        assert subject(single.address, client, "shop.example") == "before"
+        # Both at once, and a signal: neither is lost.
+        keys.write_bytes(b"short")
+        authority.issue("after", "shop.example", file="shop")
+        single.nodes["geodirector"].send(signal.SIGHUP)
+        waiting.until(lambda: subject(single.address, client, "shop.example") == "after", "the new certificate")
+        waiting.until(lambda: f"{keys} has 5 bytes" in single.said(), "the line in the log")
+
+    @pytest.mark.parametrize("version", ["1.2", "1.3"])
+    def test_sessions_are_resumed_after_a_reload_that_changes_the_listener(self, director, authority, tmp_path, version):
+        tls = {"certificates": [str(authority.issue("shop.example"))]}
+        single = director(tls)
+        client = authority.client(version=version)
+        with SecureConnection(single.address, client) as connection:
+            assert connection.ask().status == 200
+            session = connection.socket.session
+        tls["certificates"].append(str(authority.issue("more.example")))
+        Topology(single.data).write(tmp_path / "topology.yaml")
+        single.nodes["geodirector"].send(signal.SIGHUP)
+
+        def serves_more():
+            with contextlib.suppress(ssl.SSLError):
+                return subject(single.address, client, "more.example") == "more.example"
+
+        waiting.until(serves_more, "the new plan")
+        with SecureConnection(single.address, client, session=session) as connection:
+            assert connection.ask().status == 200 and connection.socket.session_reused
+
     def test_bodies_of_any_size_come_and_go_whole(self, director, authority):
         single = director(limits={"body": "64MiB"}, timeouts={"client": "10s", "server": "10s"})
         data = os.urandom(7_000_003)

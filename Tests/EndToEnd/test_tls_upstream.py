@@ -284,10 +284,34 @@ class TestChecks:
         assert "B is down" not in single.said()
 
     def test_a_servers_hello_is_enough_where_that_is_asked(self, balancer, authority):
-        single = balancer(contexts={"A": authority.server(authority.issue("A", days=(-9, -2)))}, check="tls-hello", checked=False)
-        single.origins["B"].stop()
-        waiting.until(lambda: "B is down" in single.said(), "B being down")
-        assert "A is down: check" not in single.said()
+        """Of A, whose certificate ran out; and of nobody who says anything else, or nothing."""
+        single = balancer(names=("A", "B", "C", "D", "E"), check="tls-hello", checked=False,
+                          contexts={"A": authority.server(authority.issue("A", days=(-9, -2)))})
+        for name in ("B", "C", "D", "E"):
+            single.origins[name].stop()
+        # As HTTP servers answer to what they cannot read; and a fatal handshake_failure (RFC 8446 section 6.2).
+        words = {"B": b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", "C": b"\x15\x03\x03\x00\x02\x02\x28"}
+        with contextlib.ExitStack() as stack:
+            listening = {name: stack.enter_context(socket.create_server(single.at[name])) for name in ("B", "C", "D")}
+
+            def answer(name: str):
+                with contextlib.suppress(OSError):
+                    while True:
+                        with listening[name].accept()[0] as connection:
+                            connection.recv(4096)
+                            connection.sendall(words[name])
+
+            for name in words:
+                threading.Thread(target=answer, args=(name,), daemon=True).start()
+
+            def reason(name: str) -> str:
+                found = waiting.until(lambda: re.search(rf"{name} is down: check: (.*)", single.said()), f"{name} being down")
+                return found[1]
+
+            reasons = {name: reason(name) for name in ("B", "C", "D", "E")}
+        assert reasons["C"] == "TLS alert 40" and reasons["D"].startswith("no answer within") and reasons["E"] == "Connection refused", reasons
+        assert reasons["B"] == "the answer is not TLS", reasons
+        assert "A is down" not in single.said()
 
     def test_a_plain_server_can_be_checked_by_tls_and_the_reverse(self, balancer):
         single = balancer(check={"http": {"path": "/", "tls": False}})

@@ -127,6 +127,58 @@ import Topology
     #expect(server.reload(now: workshop.now, clock: .zero) == .reloaded(warnings: []))
   }
 
+  @Test(.enabled(if: OpenSSLCommand.isThere))
+  func aResponseThatCannotBeStapledHasItsErrorAndChangesNothing() throws {
+    let workshop = try Workshop()
+    let certificate = try workshop.issue("1.pem", hosts: ["a.example"])
+    try workshop.issue("2.pem", hosts: ["b.example"])
+    let good = try workshop.staple("1.pem")
+    let path = try workshop.write("1.pem.ocsp", good)
+    let server = try workshop.server([certificate])
+    #expect(server.context.warnings == [] && server.context.validities.map(\.isStaple) == [false, true])
+    let cases: [(Data, String)] = [
+      (Data("<html>502</html>".utf8), "it is no OCSP response in DER"), (Data(), "it is no OCSP response in DER"),
+      (good.dropLast(40), "it is no OCSP response in DER"), (good + Data([0]), "it is no OCSP response in DER"),
+      // RFC 6960 section 4.2.1: try later.
+      (Data([0x30, 3, 10, 1, 3]), "the responder had no answer"),
+      (try workshop.staple("2.pem"), "it says nothing of the certificate in \(certificate.path)"),
+    ]
+    for (bytes, reason) in cases {
+      try workshop.write("1.pem.ocsp", bytes)
+      let expected = TLSError.badStaple(path: path, reason: reason)
+      #expect(server.reload(now: workshop.now, clock: .zero) == .failed(expected))
+      #expect(error { _ = try workshop.server([certificate]) } == expected)
+      #expect("\(expected)".contains("openssl ocsp"))
+      #expect(exchange(try workshop.client("a.example"), server).handshake == .done)
+    }
+    try workshop.write("1.pem.ocsp", good)
+    #expect(server.reload(now: workshop.now, clock: .zero) == .reloaded(warnings: []))
+  }
+
+  @Test(.enabled(if: OpenSSLCommand.isThere))
+  func aResponseThatIsOverIsLeftOutFromTheStartAndTakesNoOthersPlace() throws {
+    let workshop = try Workshop()
+    let certificate = try workshop.issue("1.pem", hosts: ["a.example"])
+    let good = try workshop.staple("1.pem")
+    let path = try workshop.write("1.pem.ocsp", good)
+    let server = try workshop.server([certificate])
+    // Good for no day: over a minute later.
+    let over = try workshop.staple("1.pem", days: 0)
+    try workshop.write("1.pem.ocsp", over)
+    guard case .failed(.staleStaple(path, let since)) = server.reload(now: workshop.now + 60, clock: .zero) else {
+      Issue.record("it was taken")
+      return
+    }
+    let warning = TLSWarning.staleStaple(path: path, since: since)
+    let plan = ListenerTLSPlan(certificates: [certificate, try workshop.issue("2.pem", hosts: ["b.example"])])
+    let started = try ListenerTLS(plan, now: workshop.now + 60, clock: .zero)
+    #expect(started.context.warnings == [warning])
+    // It is in nobody's way.
+    try workshop.issue("2.pem", hosts: ["b.example", "c.example"])
+    #expect(started.reload(now: workshop.now + 60, clock: .zero) == .reloaded(warnings: [warning]))
+    #expect(started.context.names.contains("c.example"))
+  }
+
   @Test func ourOwnCertificateOutOfItsTimeIsShownToServersAndWarnedOf() throws {
     let workshop = try Workshop()
     let old = try workshop.issue("old.pem", hosts: ["a.example"], until: workshop.now - 60)

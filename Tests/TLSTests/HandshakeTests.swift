@@ -4,6 +4,23 @@ import Topology
 
 /// Who is let in, who is believed, and how failures are told.
 @Suite struct HandshakeTests {
+  /// A common name counts only where there is no other name, of whatever kind.
+  @Test func aCommonNameBesideOtherNamesIsNotOnTheList() throws {
+    let workshop = try Workshop()
+    let certificate = try workshop.issue("1.pem", hosts: ["a.example"])
+    let server = try workshop.server([certificate]) {
+      $0.clients = ClientCertificatePlan(authorityPath: workshop.authorityPath, names: ["OP1"])
+    }
+    func failure(_ own: CertificatePlan) throws -> String? {
+      exchange(try workshop.client("a.example") { $0.certificate = own }, server).serverFailure
+    }
+    #expect(try failure(workshop.issue("bare.pem", name: "OP1")) == nil)
+    #expect(try failure(workshop.issue("named.pem", name: "x", hosts: ["OP1"])) == nil)
+    let refused = "the certificate's name is not on the list"
+    #expect(try failure(workshop.issue("other.pem", name: "OP1", hosts: ["evil.example"])) == refused)
+    #expect(try failure(workshop.issue("address.pem", name: "OP1", addresses: ["192.0.2.1"])) == refused)
+  }
+
   private static let failed = TLSFacts.protocolFailure
 
   @Test(arguments: [

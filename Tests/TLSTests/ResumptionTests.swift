@@ -88,6 +88,31 @@ import Topology
     #expect(exchange(client, nodes[0]).isResumed)
   }
 
+  @Test func certificatesAreReadWhateverIsWrongWithKeys() throws {
+    let workshop = try Workshop()
+    let path = try workshop.write("keys", String(repeating: "k", count: TicketKeys.keyBytes))
+    let server = try workshop.server([workshop.issue("1.pem", hosts: ["shop.example"])]) { $0.ticketKeyPath = path }
+    for force in [false, true] {
+      try workshop.write("keys", force ? "short" : "shorter")
+      try workshop.issue("1.pem", hosts: [force ? "b.example" : "a.example"])
+      #expect(server.reload(force: force, now: workshop.now, clock: .zero) == .reloaded(warnings: []))
+      #expect(server.context.names == [force ? "b.example" : "a.example"])
+      // Told next, and once.
+      #expect(
+        server.reload(now: workshop.now, clock: .zero) == .failed(.badTicketKeys(path: path, bytes: force ? 5 : 7)))
+      #expect(server.reload(now: workshop.now, clock: .zero) == .unchanged)
+    }
+  }
+
+  @Test func keysThatOthersCanReadAreWarnedOf() throws {
+    let workshop = try Workshop()
+    let path = try workshop.write("keys", String(repeating: "k", count: TicketKeys.keyBytes), mode: 0o644)
+    let server = try workshop.server([workshop.issue("1.pem", hosts: ["shop.example"])]) { $0.ticketKeyPath = path }
+    #expect(server.keyWarnings == [.readableKey(path: path)])
+    let outcome = server.reload(force: true, now: workshop.now, clock: .zero)
+    #expect(outcome == .reloaded(warnings: [.readableKey(path: path)]))
+  }
+
   @Test func sessionsCanBeLeftUnresumed() throws {
     let workshop = try Workshop()
     let server = try workshop.server([workshop.issue("1.pem", hosts: ["shop.example"])]) { $0.resumes = false }
@@ -118,6 +143,49 @@ import Topology
     let refused = exchange(client, after)
     #expect(refused.handshake.server == TLSFacts.protocolFailure)
     #expect(refused.serverFailure == "the certificate's name is not on the list")
+  }
+
+  /// Waits until a Unix second is over: certificates know no less.
+  private func pass(_ second: Int64) {
+    while time(nil) <= second { usleep(20_000) }
+  }
+
+  /// What was verified once proves nothing for longer than the first certificate of its chain is good.
+  @Test(arguments: TLSVersion.allCases, ["certificate", "authority"])
+  func aServersSessionDoesNotOutliveItsChain(minimum: TLSVersion, ending: String) throws {
+    let end = Int64(time(nil)) + 2
+    let workshop = try Workshop(until: ending == "authority" ? end : nil)
+    let certificate = try workshop.issue("1.pem", hosts: ["shop.example"], until: ending == "certificate" ? end : nil)
+    let server = try workshop.server([certificate])
+    let client = try workshop.client("shop.example") { $0.minimum = minimum }
+    #expect(!exchange(client, server).isResumed)
+    // From here on its tickets are those of a resumed session.
+    #expect(exchange(client, server).isResumed)
+    pass(end)
+    let late = exchange(client, server)
+    #expect(late.handshake.client == TLSFacts.protocolFailure)
+    #expect(late.clientFailure == "certificate has expired")
+  }
+
+  @Test(arguments: TLSVersion.allCases, ["certificate", "authority"])
+  func aClientsSessionDoesNotOutliveItsChain(minimum: TLSVersion, ending: String) throws {
+    let end = Int64(time(nil)) + 2
+    let workshop = try Workshop()
+    let offices = try Workshop(authority: "offices", until: ending == "authority" ? end : nil)
+    let own = try offices.issue("op1.pem", hosts: ["OP1"], until: ending == "certificate" ? end : nil)
+    let server = try workshop.server([workshop.issue("1.pem", hosts: ["sd1.example"])]) {
+      $0.clients = ClientCertificatePlan(authorityPath: offices.authorityPath, names: ["OP1"])
+    }
+    let client = try workshop.client("sd1.example") {
+      $0.certificate = own
+      $0.minimum = minimum
+    }
+    #expect(!exchange(client, server).isResumed)
+    #expect(exchange(client, server).isResumed)
+    pass(end)
+    let late = exchange(client, server)
+    #expect(late.handshake.server == TLSFacts.protocolFailure)
+    #expect(late.serverFailure == "certificate has expired")
   }
 
   @Test func oneServersSessionIsNotOfferedToAnother() throws {

@@ -5,8 +5,9 @@ import Testing
 
 /// Cookies with tags, and HMAC-SHA256 itself.
 @Suite struct SignedCookieTests {
-  private func keys(_ workshop: Workshop, _ lines: [String]) throws -> CookieCodes {
-    try CookieCodes(CookieSecrets(file: workshop.write("keys", lines.joined(separator: "\n") + "\n")))
+  private func keys(_ workshop: Workshop, _ lines: [String], application: String = "shop") throws -> CookieCodes {
+    let file = try workshop.write("keys", lines.joined(separator: "\n") + "\n")
+    return try CookieCodes(CookieSecrets(file: file), application: application)
   }
 
   private let first = String(repeating: "0b", count: 32)
@@ -50,7 +51,8 @@ import Testing
     }
   }
 
-  /// RFC 4231 section 4.7, the test case whose key is long enough for a file.
+  /// The key and message of RFC 4231 section 4.7, whose key is longer than a block; the code, with the key of the application, is another
+  /// implementation's.
   @Test func codesAreHMACSHA256() throws {
     let workshop = try Workshop()
     let codes = try keys(workshop, [String(repeating: "aa", count: 131)])
@@ -63,7 +65,7 @@ import Testing
         })
       #expect(
         code.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-          == "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")
+          == "a43a7df5ab7b9fdbce15ef5e18ae461208a2bfa5b825bb3a6d5dcb3f7457cc68")
     }
   }
 
@@ -72,7 +74,7 @@ import Testing
     let codes = try keys(Workshop(), [first])
     let text = signed("W14", cookie: "JSESSIONID", session: "123", codes)
     #expect(text.utf8.count == 3 + SignedCookie.suffixCount)
-    #expect(text == "W14!jx8NUJhhiR_p0qvXSEdqHj")
+    #expect(text == "W14!0A8gop4c_PzbrnEr8dXvJP")
     #expect(text.dropFirst(4).allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") })
   }
 
@@ -94,6 +96,13 @@ import Testing
       judged(
         signed("W1", cookie: "JSESSIONID", session: "4123", codes).replacingOccurrences(of: "W1!", with: "W14!"), codes)
         == "forged")
+  }
+
+  @Test func anotherApplicationsTagIsForged() throws {
+    let workshop = try Workshop()
+    let text = signed("W14", cookie: "JSESSIONID", session: "123", try keys(workshop, [first], application: "desk"))
+    #expect(judged(text, try keys(workshop, [first], application: "desk")) == "W14 fresh")
+    #expect(judged(text, try keys(workshop, [first])) == "forged")
   }
 
   @Test(arguments: ["W14", "W14!short", "W14!" + String(repeating: "=", count: 22), "", "!", "W14~!x"])

@@ -12,10 +12,10 @@ final class Workshop {
 
   static let day: Int64 = 86_400
 
-  init(authority name: String = "test authority") throws {
+  init(authority name: String = "test authority", until: Int64? = nil) throws {
     folder = NSTemporaryDirectory() + "geodirector-tls-\(getpid())-\(UInt64.random(in: 0 ... .max))/"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    authority = try Identity.authority(named: name, from: now - Self.day, until: now + 30 * Self.day)
+    authority = try Identity.authority(named: name, from: now - Self.day, until: until ?? now + 30 * Self.day)
     try write("ca.pem", authority.certificate)
   }
 
@@ -42,6 +42,27 @@ final class Workshop {
       name: name ?? hosts.first ?? "someone", hosts: hosts, addresses: addresses, from: from ?? now - Self.day,
       until: until ?? now + 20 * Self.day)
     return CertificatePlan(path: try write(file, signed.certificate + signed.key))
+  }
+
+  /// A response of OCSP, in DER, that the certificate of a file is good, for so many days from now.
+  func staple(_ file: String, days: Int = 2) throws -> Data {
+    try write("ca.key", authority.key)
+    func run(_ arguments: String...) throws -> String { try OpenSSLCommand(arguments).end() }
+    let serial = try run("x509", "-in", folder + file, "-noout", "-serial").split(separator: "=").last ?? ""
+    let number = serial.trimmingCharacters(in: .whitespacesAndNewlines)
+    try write("index", "V\t491231235959Z\t\t\(number)\tunknown\t/CN=x\n")
+    _ = try run(
+      "ocsp", "-issuer", authorityPath, "-cert", folder + file, "-no_nonce", "-reqout", folder + "request")
+    _ = try run(
+      "ocsp", "-index", folder + "index", "-CA", authorityPath, "-rsigner", authorityPath, "-rkey", folder + "ca.key",
+      "-reqin", folder + "request", "-respout", folder + "response", "-ndays", "\(days)")
+    return try Data(contentsOf: URL(fileURLWithPath: folder + "response"))
+  }
+
+  @discardableResult
+  func write(_ name: String, _ data: Data) throws -> String {
+    try data.write(to: URL(fileURLWithPath: folder + name), options: .atomic)
+    return folder + name
   }
 
   func server(_ certificates: [CertificatePlan], _ change: (inout ListenerTLSPlan) -> Void = { _ in }) throws

@@ -29,6 +29,10 @@ enum {
   CO_BAD_KEY,            // the key cannot be parsed
   CO_KEY_MISMATCH,       // the key is another certificate's
   CO_REFUSED,            // OpenSSL refuses it: too weak for its security level
+  CO_NO_MEMORY,          // or OpenSSL failed where nothing but memory can fail
+  CO_STAPLE_BROKEN,      // it is no response of OCSP
+  CO_STAPLE_UNSUCCESSFUL, // the responder had no answer
+  CO_STAPLE_OTHER,       // it says nothing of this certificate
 };
 
 /// "OpenSSL 3.0.11 19 Sep 2023"
@@ -44,11 +48,15 @@ void co_credential_free(co_credential *credential);
 int co_credential_name(co_credential *credential, int position, char *out, size_t size);
 /// First and last second of validity, as Unix time.
 void co_credential_validity(co_credential *credential, int64_t *notBefore, int64_t *notAfter);
+/// Staples a response of OCSP, in DER, to the certificate: one of the codes above, and when it is good, as Unix time. It is given to clients
+/// that are shown this certificate, until its end.
+int co_credential_staple(co_credential *credential, const uint8_t *bytes, size_t count, int64_t *begin, int64_t *end);
 /// A number for the kind of key: credentials of different kinds can serve the same names together.
 int co_credential_key_kind(co_credential *credential);
 
 // Contexts
 
+/// Functions that make one give null, and those that give 1 when done give 0, where there is no memory.
 /// A server's context. `minimum` is 2 or 3, of TLS 1.2 and 1.3. `keys` may be null: no session is resumed then. 32 bytes of
 /// `scope` bind tickets to what they were made for, beside the name that was asked for.
 co_context *co_server_new(int minimum, co_ticket_keys *keys, const uint8_t *scope, int64_t sessionSeconds);
@@ -63,13 +71,12 @@ int co_context_use(co_context *context, co_credential *credential);
 int co_context_trust(co_context *context, const char *path);
 /// Server: clients must show a certificate of who is trusted.
 int co_server_require_client(co_context *context, const char *path);
-/// Server, with required certificates: adds a name that is let in, "*.example.com" for one label in front. None added: all are.
-void co_server_allow(co_context *context, const char *name);
-/// Server: an OCSP response, in DER, for the certificate of this context.
-void co_context_staple(co_context *context, const uint8_t *bytes, size_t count);
+/// Server, with required certificates: adds a name that is let in, "*.example.com" for one label in front. None added: all are. A common
+/// name counts only of a certificate without any other name. 1: done.
+int co_server_allow(co_context *context, const char *name);
 /// Server: the protocols it speaks, in the form of ALPN, the best first; none: what clients offer is passed over. Where this was never
-/// called it is HTTP/1.
-void co_server_protocols(co_context *context, const uint8_t *list, size_t count);
+/// called it is HTTP/1. 1: done.
+int co_server_protocols(co_context *context, const uint8_t *list, size_t count);
 /// Server: connections for a name are served by another context. Earlier names win.
 void co_server_add_name(co_context *root, const char *name, co_context *context);
 /// Server: adds a name, lower case, that connections may ask for, "*.example.com" for every name below. Others, and those without a name,
@@ -159,6 +166,12 @@ int co_is_resumed(cr_transport *connection);
 int co_peer_name(cr_transport *connection, char *out, size_t size);
 /// The common name of the peer's certificate: its length; -1 without one.
 int co_peer_common_name(cr_transport *connection, char *out, size_t size);
+/// Whether the certificate that the client has shown would be let in by this server's context.
+int co_is_trusted_client(cr_transport *connection, co_context *server);
+/// Whether the certificate that the server has shown would be believed.
+int co_is_trusted_server(cr_transport *connection, co_peer *peer);
+/// SHA-256 of the peer's certificate. 1: done; 0: it showed none.
+int co_peer_digest(cr_transport *connection, uint8_t out[32]);
 /// Why the connection broke, for people: its length; 0: it did not.
 int co_error(cr_transport *connection, char *out, size_t size);
 /// -errno, or minus one of the codes above, once the connection is broken; 0: it is not.

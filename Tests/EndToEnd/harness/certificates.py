@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import pathlib
+import re
 import ssl
 import subprocess
 
@@ -65,13 +66,24 @@ keyUsage = critical,digitalSignature
         new.rename(path)
         return path
 
-    def staple(self, certificate: pathlib.Path) -> bytes:
-        """A response of OCSP, in DER, that the certificate is good."""
+    def staple(self, certificate: pathlib.Path, seconds: int | None = None) -> bytes:
+        """A response of OCSP, in DER, that the certificate is good: for two days, or until so many seconds from now. The signature is only
+        that of the former."""
         request, response = certificate.with_suffix(".req"), certificate.with_suffix(".resp")
         openssl("ocsp", "-issuer", self.path, "-cert", certificate, "-reqout", request, "-no_nonce")
         openssl("ocsp", "-index", self.folder / "index", "-CA", self.path, "-rsigner", self.path, "-rkey", self._key, "-reqin",
                 request, "-respout", response, "-ndays", "2")
-        return response.read_bytes()
+        made = response.read_bytes()
+        if seconds is None:
+            return made
+        times = re.findall(rb"\x18\x0f(\d{14}Z)", made)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        # When it was produced, and since and until when it is good.
+        assert len(times) == 3, times
+        begin, end = ((now + datetime.timedelta(seconds=at)).strftime("%Y%m%d%H%M%SZ").encode() for at in (seconds - 3600, seconds))
+        head, _, rest = made.rpartition(times[2])
+        head, _, between = head.rpartition(times[1])
+        return head + begin + between + end + rest
 
     def client(self, certificate: pathlib.Path | None = None, version: str | None = None) -> ssl.SSLContext:
         """What a client trusts and shows."""

@@ -6,7 +6,7 @@ import re
 import socket
 import subprocess
 
-from .certificates import s_client
+from .certificates import openssl, s_client
 from .raw import request
 
 NONE = "Cipher is (NONE)"
@@ -134,7 +134,18 @@ class Offer:
         return "inappropriate fallback" not in said
 
     def staples(self) -> bool:
-        return "OCSP Response Status: successful" in self.ask("-status")
+        """For the certificate that is shown, whichever kind of key a client can use."""
+        for algorithm in ("ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256"):
+            said = self.ask("-status", "-sigalgs", algorithm)
+            stapled = re.search(r"Serial Number: ([0-9A-F]+)", said)
+            if "OCSP Response Status: successful" not in said or not stapled:
+                return False
+            # Behind the response's own.
+            begin = said.index("-----BEGIN CERTIFICATE", said.index("Server certificate"))
+            end = said.index("-----END CERTIFICATE-----", begin)
+            shown = openssl("x509", "-noout", "-serial", given=said[begin:end + 25].encode()).decode().strip()
+            assert shown == "serial=" + stapled[1], (algorithm, shown, stapled[1])
+        return True
 
     def protocols(self) -> list[str]:
         return [name for name in ("http/1.1", "http/1.0", "h2", "spdy/3") if f"ALPN protocol: {name}" in self.ask("-alpn", name)]

@@ -1,0 +1,25 @@
+internal import COpenSSL
+
+/// The response of OCSP (RFC 6960) beside a certificate, which clients are given with it (RFC 6066 section 8).
+extension Credential {
+  /// Reads the response and staples it to this certificate; nil: there is none.
+  ///
+  /// One that is over is taken where certificates that are over are, but given to nobody. One that is no response, or another
+  /// certificate's, would make handshakes fail with every client that looks at it: an error.
+  func staple(now: Int64, dates: DatePolicy) throws(TLSError) -> CertificateValidity? {
+    guard let path = files.staple else { return nil }
+    let bytes = try FileBytes.read(path)
+    var begin: Int64 = 0
+    var end: Int64 = 0
+    switch Int(co_credential_staple(pointer, bytes, bytes.count, &begin, &end)) {
+    case CO_OK: break
+    case CO_STAPLE_UNSUCCESSFUL: throw .badStaple(path: path, reason: "the responder had no answer")
+    case CO_STAPLE_OTHER:
+      throw .badStaple(path: path, reason: "it says nothing of the certificate in \(files.certificate)")
+    case CO_NO_MEMORY: throw .library("no memory for \(path)")
+    default: throw .badStaple(path: path, reason: "it is no OCSP response in DER")
+    }
+    if end < now, !dates.takes(path) { throw .staleStaple(path: path, since: end) }
+    return CertificateValidity(path: path, begin: begin, end: end, isStaple: true)
+  }
+}

@@ -70,7 +70,7 @@ extension Worker {
     case .exchange, .answering: pointer.pointee.flags.remove(.keepAlive)
     case .tunnel: abort(client, termination: "K-")
     case .relay: relayBroken(client, "K-")
-    case .free, .idle, .head, .lingering: closeClient(client)
+    case .free, .idle, .head, .lingering, .parting: closeClient(client)
     }
   }
 

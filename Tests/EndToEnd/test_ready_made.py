@@ -1,17 +1,21 @@
 """The ready-made networks behind geodirector and behind HAProxy with the rendered configuration: the same requests, the same decisions."""
 
+import concurrent.futures
 import contextlib
+import json
 
 import pytest
 
 from harness import waiting
 from harness.geodirector import Geodirector
 from harness.network import Network
+from harness.origin import Origin
 from harness.raw import RawConnection, get
 from harness.rendered import Rendered, counted
 from harness.topology import Topology
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.one_worker("HAProxy has one thread here, and turns are compared one by one")]
+JSON = [("Accept", "application/json")]
 SYSTEMS = {"geodirector": Geodirector, "HAProxy": Rendered}
 
 
@@ -78,6 +82,13 @@ def test_a_web_farm(both):
     farm = both("web-farm")
     for value in "ABCD":
         assert same(farm, "LB1", f"SERVERID={value}") == ({f"web{value}": 8}, [])
+    for network in farm.values():
+        # X-Forwarded-For names who asks, X-Original-To where.
+        place, user = network.specs["LB1"].service, network.range.map("127.1.1.77")
+        with RawConnection(place, source=user) as connection:
+            fields = [(name.lower(), value) for name, value in connection.ask(headers=JSON).json["headers"]]
+        assert [value for name, value in fields if name == "x-forwarded-for"] == [user]
+        assert [value for name, value in fields if name == "x-original-to"] == [place[0]]
     # Both keep who has no cookie at one server; at which is a matter of their hashes.
     assert len(same(farm, "LB1", only=lambda found, _: len(found))[0]) == 1
     everywhere(farm, lambda network: network.kill("webB"))
@@ -100,11 +111,22 @@ def test_a_farm_behind_a_balancer_of_layer_4(both):
     farm = both("web-farm-layer4")
     for value in "ABCD":
         assert same(farm, "LB1", f"JSESSIONID={value}~1")[0] == {f"web{value}": 8}
-    for network in farm.values():
-        place = network.specs["LB1"].service
-        with RawConnection(place, source=place[0].rsplit(".", 1)[0] + ".253") as connection:
-            answer = connection.ask()
-        assert answer.status == 200 and b"server" not in answer.body
+    for word, network in farm.items():
+        place, node = network.specs["LB1"].service, network.nodes["LB1"]
+        looker, user = (network.range.map(f"127.1.1.{last}") for last in (253, 77))
+        waiting.until(lambda: node.log_lines(), "users in the log")
+        for _ in range(3):
+            with RawConnection(place, source=looker) as connection:
+                answer = connection.ask()
+            assert answer.status == 200 and b"server" not in answer.body
+            for source in (looker, user):
+                RawConnection(place, source=source).socket.close()
+        with RawConnection(place, source=user) as connection:
+            assert connection.ask("GET", "/one", [("Connection", "close")]).status == 200
+        # Neither who looks nor who says nothing is logged.
+        waiting.until(lambda: any("/one" in line for line in node.log_lines()), "the user in the log")
+        lines = node.log_lines()
+        assert not any(f"{looker}:" in line for line in lines) and sum(f"{user}:" in line for line in lines) == 1, (word, lines)
 
 
 def test_a_farm_behind_https(both):
@@ -115,6 +137,13 @@ def test_a_farm_behind_https(both):
         told = get(network.specs["LB1"].service).first("Cache-Control")
         assert told == "private" or word == "HAProxy" and told is None
         assert get(network.specs["LB1"].service, headers=[("Cookie", "SERVERID=A")]).first("Cache-Control") is None
+    for word, network in farm.items():
+        # Who speaks TLS in front, on the balancer's own machine, has named the client; of others the balancer does.
+        place, user = network.specs["LB1"].service, network.range.map("127.1.1.77")
+        for source, sent, arrives in ((place[0], "198.51.100.7", "198.51.100.7"), (place[0], None, None), (user, None, user)):
+            with RawConnection(place, source=source) as connection:
+                answer = connection.ask(headers=JSON + ([("X-Forwarded-For", sent)] if sent else []))
+            assert answer.json["forwardedFor"] == arrives, (word, source, sent)
     assert " nocache" in farm["HAProxy"].system.files["LB1"].read_text()
 
 
@@ -132,9 +161,35 @@ def test_a_soft_stop_by_a_file(both):
     farm = both("soft-stop-by-file")
     assert same(farm, "LB1", "SERVERID=C") == ({"webC": 8}, [])
     everywhere(farm, lambda network: network.kill("webC"))
-    everywhere(farm, lambda network: network.wait_for("LB1", lambda found: found == {"webA", "webB", "webD"} or found and "webC" not in found,
-                                                      "webC replaced", "SERVERID=C"))
+    everywhere(farm, lambda network: network.wait_for("LB1", lambda found: found and "webC" not in found, "webC replaced", "SERVERID=C"))
     assert "webC" not in same(farm, "LB1", "SERVERID=C", only=lambda found, sets: ("webC" in found, bool(sets)))[0]
+    # A server that has a file /running, and then has it no more.
+    serve = lambda exchange: exchange.answer(body=json.dumps({"server": "webC"}).encode())  # noqa: E731
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(Origin("webC", network.specs["webC"].service, serve)) for network in farm.values()]
+        everywhere(farm, lambda network: network.wait_for("LB1", lambda found: "webC" in found, "new users at webC"))
+        assert same(farm, "LB1", "SERVERID=C") == ({"webC": 8}, [])
+        for one in files:
+            one.healthy, one.unhealthy_status = False, 404
+        for network in farm.values():
+            # Three rounds of the four servers: the checks have seen it.
+            waiting.until(lambda: "webC" not in network.seen("LB1", times=12)[0], "no new users at webC", 30)
+        assert same(farm, "LB1", "SERVERID=C") == ({"webC": 8}, [])
+        assert same(farm, "LB1", times=9) == ({"webA": 3, "webB": 3, "webD": 3}, [f"SERVERID={value}" for value in "ABD"])
+    # Really gone: its users go to another at once.
+    assert "webC" not in same(farm, "LB1", "SERVERID=C", only=lambda found, sets: ("webC" in found, bool(sets)))[0]
+
+
+def test_a_port_redirector(both):
+    farm = both("port-redirector")
+    assert same(farm, "LB1") == ({"webA": 4, "webB": 4}, ["SERVERID=A", "SERVERID=B"])
+    everywhere(farm, lambda network: network.kill("admitA"))
+    everywhere(farm, lambda network: network.wait_for("LB1", lambda found: found == {"webB"}, "no new users at webA"))
+    assert same(farm, "LB1") == ({"webB": 8}, ["SERVERID=B"])
+    assert same(farm, "LB1", "SERVERID=A") == ({"webA": 8}, [])
+    everywhere(farm, lambda network: network.start("admitA"))
+    everywhere(farm, lambda network: network.wait_for("LB1", lambda found: "webA" in found, "new users at webA again"))
+    assert same(farm, "LB1", only=servers)[0].keys() == {"webA", "webB"}
 
 
 def test_a_backup_site(both):
@@ -146,6 +201,19 @@ def test_a_backup_site(both):
     everywhere(pair, lambda network: network.start("web1"))
     everywhere(pair, lambda network: network.wait_for("puppet00", lambda found: found == {"web1"}, "the first server again"))
     assert same(pair, "puppet00") == ({"web1": 8}, [])
+
+
+def test_a_full_first_server_queues_and_never_spills(both):
+    def narrow(data):
+        data["sites"][0]["servers"][0]["max-connections"] = 2
+
+    pair = both("backup-server", narrow)
+    for word, network in pair.items():
+        network.wait_for("puppet00", lambda found: found == {"web1"}, "the first server")
+        with concurrent.futures.ThreadPoolExecutor(6) as users:
+            answers = list(users.map(lambda _: get(network.specs["puppet00"].service, "/?delay=200ms"), range(12)))
+        assert {answer.status for answer in answers} == {200}, word
+        assert {answer.json["server"] for answer in answers} == {"web1"}, word
 
 
 def test_a_cluster_of_caches(both, monkeypatch):

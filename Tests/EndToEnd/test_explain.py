@@ -224,8 +224,8 @@ class TestRelays:
     FILE = REPOSITORY / "topologies" / "tcp-relays.yaml"
 
     def test_a_connection_goes_to_the_first_server_at_the_clients_port(self):
-        text = explain("--at", "desktops", file=self.FILE)
-        assert "A connection at desktops" in text and "ends at   tse-farm" in text and "path      desktops > tse-farm" in text
+        text = explain("--at", "LB1", file=self.FILE)
+        assert "A connection at LB1" in text and "ends at   tse-farm" in text and "path      LB1 > tse-farm" in text
         assert "connected to 127.1.1.10, at the port that the client used" in text and "cookie" not in text
 
     def test_a_backup_takes_what_the_first_does_not(self):

@@ -26,7 +26,7 @@ public enum MonitorProbe {
     case .silence: return .notWell("\(address) was not resolved in time")
     }
     var descriptor: Int32 = -1
-    let status = cr_connect(&target, max(1, Int32((ends - cr_monotonic()) / 1_000_000)), &descriptor)
+    let status = cr_connect(&target, nil, nil, max(1, Int32((ends - cr_monotonic()) / 1_000_000)), &descriptor)
     guard descriptor >= 0 else { return .notWell(UnixSocket.text(of: -status)) }
     defer { _ = cr_close(descriptor) }
     func left() -> Int32 { Int32(max(0, (ends - cr_monotonic()) / 1_000_000)) }

@@ -195,7 +195,23 @@ int cr_accept(int fd, cr_address *peer) {
   return RESULT(accept4(fd, (struct sockaddr *)&peer->storage, &peer->length, SOCK_NONBLOCK | SOCK_CLOEXEC));
 }
 
-int cr_connect(const cr_address *address, int userTimeoutMilliseconds, int *out) {
+// The port is chosen at connect, when the other end is known: so many connections have one port, each to another server (ip(7)).
+static int bind_source(int fd, const cr_address *source) {
+  int on = 1;
+  setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  return RESULT(bind(fd, (const struct sockaddr *)&source->storage, source->length));
+}
+
+int cr_check_source(const cr_address *source) {
+  int fd = socket(source->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  int result = bind_source(fd, source);
+  close(fd);
+  return result;
+}
+
+int cr_connect(const cr_address *address, const cr_address *source4, const cr_address *source6,
+               int userTimeoutMilliseconds, int *out) {
   int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) {
     *out = -1;
@@ -215,6 +231,13 @@ int cr_connect(const cr_address *address, int userTimeoutMilliseconds, int *out)
       setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
       setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
       setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    }
+    const cr_address *source = address->storage.ss_family == AF_INET ? source4 : source6;
+    int bound = source != NULL && source->length > 0 ? bind_source(fd, source) : 0;
+    if (bound < 0) {
+      close(fd);
+      *out = -1;
+      return bound;
     }
   }
   if (connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0) return 0;

@@ -38,7 +38,7 @@ public enum MonitorProbe {
     case .silence: return .notWell("\(address) was not resolved in time")
     }
     var descriptor: Int32 = -1
-    let status = cr_connect(&target, max(1, left(until: ends)), &descriptor)
+    let status = cr_connect(&target, nil, nil, max(1, left(until: ends)), &descriptor)
     guard descriptor >= 0 else { return .notWell(UnixSocket.text(of: -status)) }
     defer { _ = cr_close(descriptor) }
     guard UnixSocket.wait(descriptor, for: POLLOUT, milliseconds: left(until: ends)) else {

@@ -126,6 +126,7 @@ extension Control {
     next.shared.inherited.withLock { $0 = before.shared.toldMemories }
     generation = next
     shared = next.shared
+    reactor.leave(from: next.plan.sources.flatMap(AddressBook.fixed))
     shared.process.connections.limit = next.plan.limits.connectionsMax
     retire(before)
     settleLimits()

@@ -91,7 +91,8 @@ struct Control: ~Copyable {
     let shared = generation.shared
     let plan = shared.plan
     let checks = Self.checks(plan)
-    let reactor = try Reactor(capacity: max(Self.checksRoom, 2 * checks) + Self.monitorClientsMax + 8)
+    var reactor = try Reactor(capacity: max(Self.checksRoom, 2 * checks) + Self.monitorClientsMax + 8)
+    reactor.leave(from: plan.sources.flatMap(AddressBook.fixed))
     self.generation = generation
     self.shared = shared
     checksMax = max(Self.checksRoom, 2 * checks)

@@ -114,6 +114,7 @@ final class Generation: @unchecked Sendable {
         }
       }
     }
+    for source in plan.sources { try NodeSocket.checkSource(source, of: plan.name) }
     for listener in plan.listeners {
       listeners.append(try open(listener.address, there, freely: listener.bindsFreely))
     }

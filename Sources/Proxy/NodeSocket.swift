@@ -28,6 +28,21 @@ extension NodeSocket {
     throw failure(-descriptor, at: address, for: node, beside: mine)
   }
 
+  /// Says why connections cannot leave from an address.
+  static func checkSource(_ source: Address, of node: String) throws(NodeError) {
+    for address in AddressBook.fixed(source) {
+      var raw = address.raw
+      let status = cr_check_source(&raw)
+      guard status < 0 else { continue }
+      let isNotHere = status == -EADDRNOTAVAIL
+      throw NodeError(
+        kind: isNotHere ? .addressNotHere : .system,
+        description: isNotHere
+          ? "\(source.hostText) is no address of this machine, so \(node) cannot connect from there: add it to an interface, or correct \"source:\""
+          : "\(node) cannot connect from \(source.hostText): \(SystemError(code: status))")
+    }
+  }
+
   static func failure(_ code: Int32, at address: Address, for node: String, beside mine: [NodeSocket] = [])
     -> NodeError
   {

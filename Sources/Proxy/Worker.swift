@@ -140,7 +140,8 @@ struct Worker: ~Copyable {
     shared: NodeShared, index: Int, workers: Int, applications compiled: UnsafeMutablePointer<CompiledApplication>,
     listeners: [Int32], log: AccessLog?, slots: Int
   ) throws(SystemError) {
-    let reactor = try Reactor(capacity: slots * 2 + listeners.count + 4)
+    var reactor = try Reactor(capacity: slots * 2 + listeners.count + 4)
+    reactor.leave(from: shared.plan.sources.flatMap(AddressBook.fixed))
     self.shared = shared
     self.index = index
     let plan = shared.plan

@@ -36,6 +36,9 @@ public struct Reactor: ~Copyable {
   public private(set) var socketCount = 0
   /// The peer of the `accept` completion given last. Set it to hand in a connection accepted elsewhere.
   public var acceptedPeer = SocketAddress(raw: cr_address())
+  /// Where connections leave from; without a length: the kernel chooses.
+  private var sourceIPv4 = cr_address()
+  private var sourceIPv6 = cr_address()
 
   /// A reactor for at most `capacity` sockets. Fails with the kernel's error code.
   public init(capacity: Int) throws(SystemError) {
@@ -99,6 +102,15 @@ public struct Reactor: ~Copyable {
     register(descriptor, token: token, flags: .watch, listener: 1)
   }
 
+  /// Has connections leave from these addresses from now on, one of IPv4 and one of IPv6 at most; where there is none, the kernel chooses.
+  public mutating func leave(from sources: [SocketAddress]) {
+    (sourceIPv4, sourceIPv6) = (cr_address(), cr_address())
+    for source in sources {
+      let parts = source.parts
+      if parts.high == 0, parts.low >> 32 == 0xFFFF { sourceIPv4 = source.raw } else { sourceIPv6 = source.raw }
+    }
+  }
+
   /// Starts to connect. `connect` completes later, also when it succeeded or failed at once. Throws when no socket can be
   /// had for reasons of our own (descriptors, ports, memory): that is not the peer's fault.
   public mutating func connect(
@@ -107,7 +119,7 @@ public struct Reactor: ~Copyable {
     guard freeHead != .max || used < capacity - 1 else { throw SystemError(code: -EMFILE) }
     var raw = address.raw
     var descriptor: Int32 = -1
-    let status = cr_connect(&raw, userTimeoutMilliseconds, &descriptor)
+    let status = cr_connect(&raw, &sourceIPv4, &sourceIPv6, userTimeoutMilliseconds, &descriptor)
     guard descriptor >= 0 else { throw SystemError(code: status) }
     guard
       let socket = register(descriptor, token: token, flags: [.readable, .connecting], listener: 0)

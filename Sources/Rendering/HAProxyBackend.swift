@@ -144,6 +144,9 @@ struct HAProxyBackend {
       lines.add("http-check expect status \(monitors < checks.count ? "100-499" : "200")")
       return
     }
+    if checks.contains(where: { if case .tlsHello = $0.kind { true } else { false } }) {
+      return helloCheck(into: &lines)
+    }
     guard case .http(let request) = first.kind else { return }
     lines.add("option httpchk")
     var send =
@@ -159,6 +162,13 @@ struct HAProxyBackend {
       range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound)-\(range.upperBound)"
     }
     lines.add("http-check expect status \(expected.joined(separator: ","))")
+  }
+
+  /// A server that speaks TLS, asked without a handshake.
+  private func helloCheck(into lines: inout HAProxyLines) {
+    lines.difference(
+      "the check's hello is one of SSL 3.0, without a name, and an alert counts as well; here a ServerHello alone.")
+    lines.add("option ssl-hello-chk")
   }
 
   private func poolRules(into lines: inout HAProxyLines) {

@@ -46,15 +46,10 @@ struct HAProxyFrontend {
       "tcp-request connection reject if { sc0_conn_cur gt \(limits.connectionsPerSourceMax) }\(exempt)")
   }
 
-  /// HAProxy knows one such network a frontend, and has it for all its listeners.
+  /// HAProxy has no `monitor-net` any more: a rule does it, and one a listener, as each may have networks of its own.
   private func looks(into lines: inout HAProxyLines) {
-    let networks = plan.listeners.flatMap(\.monitorNetworks)
-    guard let first = networks.first else { return }
-    let isSame = plan.listeners.allSatisfy { $0.monitorNetworks == [first] }
-    if isSame, first.prefixLength >= 96, first.high == 0 {
-      lines.difference("monitor-net answers 200 also while it stops; here 503.")
-      lines.add("monitor-net \(first)")
-      return
+    if plan.role != .relay, plan.listeners.contains(where: { !$0.monitorNetworks.isEmpty }) {
+      lines.difference("who only looks is answered 200 while there is an answer; here 503 once it stops.")
     }
     for (index, listener) in plan.listeners.enumerated() where !listener.monitorNetworks.isEmpty {
       let condition = "{ so_id \(index + 1) } { src \(HAProxyText.networks(listener.monitorNetworks)) }"

@@ -28,6 +28,16 @@ struct HAProxyServers {
     }
   }
 
+  /// Where connections to an address leave from. Of a host name the kind is not known here: HAProxy looks for one of the source's kind.
+  private func source(towards address: Address) -> Address? {
+    plan.sources.first { source in
+      switch (source, address) {
+      case (.ipv4, .ipv4), (.ipv6, .ipv6), (_, .host): true
+      default: false
+      }
+    }
+  }
+
   private func remarks(into lines: inout HAProxyLines) {
     let values = servers.compactMap(\.cookieValue)
     if Set(values).count < values.count {
@@ -61,6 +71,7 @@ struct HAProxyServers {
       line += " inter \(HAProxyText.time(check.interval)) fastinter \(HAProxyText.time(check.fastInterval))"
       line += " downinter \(HAProxyText.time(check.downInterval)) rise \(check.rise) fall \(check.fall)"
     }
+    if let source = source(towards: server.address) { line += " source \(HAProxyText.bareHost(source))" }
     line += HAProxyTLS.server(server, check: check)
     if server.slowStart > .zero { line += " slowstart \(HAProxyText.time(server.slowStart))" }
     if application.timeouts.unacknowledged > .zero {

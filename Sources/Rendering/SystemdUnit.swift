@@ -17,7 +17,8 @@ public struct SystemdUnit: Sendable, Equatable {
     fileName = "geodirector-\(plan.name).service"
     let addresses = plan.listeners.map(\.address) + [plan.monitor, plan.statusPage?.address].compactMap { $0 }
     let needsPort = addresses.contains { ($0.port ?? 1024) < 1024 && $0.port != 0 }
-    let capabilities = needsPort ? "CAP_NET_BIND_SERVICE" : ""
+    let dropsRoot = plan.user != nil || plan.group != nil || plan.chroot != nil
+    let capabilities = Self.capabilities(plan, needsPort: needsPort).joined(separator: " ")
     // systemd waits longer than the node itself does, or it would cut short what the node finishes.
     let stopSeconds = Int((plan.shutdown.inMilliseconds / 1000).rounded(.up)) + 5
     var lines = [
@@ -25,24 +26,64 @@ public struct SystemdUnit: Sendable, Equatable {
       "Description=geodirector \(plan.role.rawValue) \(plan.name)", "After=network-online.target nss-lookup.target",
       "Wants=network-online.target", "StartLimitIntervalSec=0", "", "[Service]", "Type=notify", "NotifyAccess=main",
       "ExecStart=\(Self.word(program)) deploy \(plan.role.rawValue) \(plan.name) --topology \(Self.word(topologyPath))",
-      "ExecReload=/bin/kill -HUP $MAINPID", "KillSignal=SIGTERM", "KillMode=mixed", "TimeoutStopSec=\(stopSeconds)",
+      // Root without CAP_KILL may not signal a process that has become another user: "+" is root as it is.
+      "ExecReload=\(dropsRoot ? "+" : "")/bin/kill -HUP $MAINPID", "KillSignal=SIGTERM", "KillMode=mixed",
+      "TimeoutStopSec=\(stopSeconds)",
       "Restart=on-failure", "RestartSec=1",
       // Wrong usage and a wrong topology do not mend themselves.
       "RestartPreventExitStatus=64 78", "LimitNOFILE=\(Self.descriptors(plan))", "TasksMax=4096", "",
+    ]
+    if dropsRoot {
+      // It begins as root and becomes what the topology says by itself.
+      lines += ["CapabilityBoundingSet=\(capabilities)", "AmbientCapabilities="]
+    } else {
       // One user for all nodes of a machine: each start gives the folder of the command sockets to its unit's user.
-      "DynamicUser=yes", "User=geodirector",
-      "CapabilityBoundingSet=\(capabilities)", "AmbientCapabilities=\(capabilities)", "NoNewPrivileges=yes",
+      lines += ["DynamicUser=yes", "User=geodirector"]
+      lines += ["CapabilityBoundingSet=\(capabilities)", "AmbientCapabilities=\(capabilities)"]
+    }
+    lines += [
+      "NoNewPrivileges=yes",
       "ProtectSystem=strict", "ProtectHome=yes", "PrivateTmp=yes", "PrivateDevices=yes", "ProtectKernelTunables=yes",
       "ProtectKernelModules=yes", "ProtectKernelLogs=yes", "ProtectControlGroups=yes", "ProtectClock=yes",
       "ProtectHostname=yes", "ProtectProc=invisible", "ProcSubset=pid",
       "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK", "RestrictNamespaces=yes", "RestrictRealtime=yes",
       "RestrictSUIDSGID=yes", "LockPersonality=yes", "MemoryDenyWriteExecute=yes", "RemoveIPC=yes",
-      "SystemCallArchitectures=native", "SystemCallFilter=@system-service", "SystemCallErrorNumber=EPERM", "UMask=0077",
+      "SystemCallArchitectures=native", "SystemCallFilter=@system-service\(plan.chroot == nil ? "" : " chroot")",
+      "SystemCallErrorNumber=EPERM", "UMask=0077",
     ]
-    if !needsPort { lines.append("PrivateUsers=yes") }
-    lines += Self.folders(plan, addresses)
+    if !needsPort && !dropsRoot { lines.append("PrivateUsers=yes") }
+    lines += Self.folders(plan, addresses) + Self.environment(plan, topologyPath: topologyPath)
     lines += ["", "[Install]", "WantedBy=multi-user.target"]
     text = lines.joined(separator: "\n") + "\n"
+  }
+
+  /// What the node needs of root's rights: for ports below 1024, and to become what the topology says, with what it leaves behind.
+  private static func capabilities(_ plan: NodePlan, needsPort: Bool) -> [String] {
+    var capabilities = needsPort ? ["CAP_NET_BIND_SERVICE"] : []
+    if plan.user != nil || plan.group != nil {
+      capabilities += ["CAP_SETUID", "CAP_SETGID"]
+      // The command socket is given to the user.
+      if plan.admin != nil { capabilities.append("CAP_CHOWN") }
+    }
+    if plan.chroot != nil { capabilities.append("CAP_SYS_CHROOT") }
+    return capabilities
+  }
+
+  /// Secrets that come in the environment stand in a file beside the topology, which systemd reads as root.
+  private static func environment(_ plan: NodePlan, topologyPath: String) -> [String] {
+    guard case .environment(let name)? = plan.statusPage?.password else { return [] }
+    let folder = topologyPath.split(separator: "/").dropLast().map { "/" + $0 }.joined()
+    return [
+      "# \(name)=... is a line of this file, which root alone reads.",
+      "EnvironmentFile=\(fileWord("\(folder)/\(plan.name).env"))",
+    ]
+  }
+
+  /// The path of a file that is the whole value (systemd.exec(5)): nothing but `%` is special.
+  private static func fileWord(_ path: String) -> String {
+    var result = ""
+    for character in path { result += character == "%" ? "%%" : String(character) }
+    return result
   }
 
   /// Two a client connection, one a check, and the idle connections to servers of each worker.
@@ -51,7 +92,7 @@ public struct SystemdUnit: Sendable, Equatable {
     return max(1024, 2 * plan.limits.connectionsMax + checks + 512)
   }
 
-  /// Where sockets are made: all else is read-only.
+  /// Where sockets and the file of the process's id are made: all else is read-only.
   private static func folders(_ plan: NodePlan, _ addresses: [Address]) -> [String] {
     var lines: [String] = []
     var known: Set<String> = []
@@ -65,15 +106,23 @@ public struct SystemdUnit: Sendable, Equatable {
       }
       lines.append("ReadWritePaths=\(listWord("-" + folder))")
     }
-    if let path = plan.admin?.socketPath {
+    func place(_ path: String) {
       let folder = path.split(separator: "/").dropLast()
       let isPlain = folder.allSatisfy { step in isName(step.filter { $0 != "." }) }
-      if folder.first == "run", folder.count > 1, isPlain {
-        // Several nodes of one machine may share it, so the last to stop must not take it away.
-        lines += ["RuntimeDirectory=\(folder.dropFirst().joined(separator: "/"))", "RuntimeDirectoryPreserve=yes"]
-        known.insert("/" + folder.joined(separator: "/"))
-      } else {
-        writable(path)
+      guard folder.first == "run", folder.count > 1, isPlain else { return writable(path) }
+      guard known.insert("/" + folder.joined(separator: "/")).inserted else { return }
+      // Several nodes of one machine may share it, so the last to stop must not take it away.
+      lines.append("RuntimeDirectory=\(folder.dropFirst().joined(separator: "/"))")
+      if !lines.contains("RuntimeDirectoryPreserve=yes") { lines.append("RuntimeDirectoryPreserve=yes") }
+    }
+    if let path = plan.admin?.socketPath { place(path) }
+    if let path = plan.pidPath {
+      place(path.hasPrefix("/") ? path : "/" + path)
+      let isRunItself = path.split(separator: "/").count == 2 && path.hasPrefix("/run/")
+      if isRunItself, plan.user == nil, plan.group == nil, plan.chroot == nil {
+        lines.append(
+          "# The unit's user writes nothing into /run itself: name a folder below it, /run/geodirector/\(plan.name).pid."
+        )
       }
     }
     for case .unix(let path) in addresses where path.hasPrefix("/") { writable(path) }

@@ -95,6 +95,14 @@ extension Address {
     }
   }
 
+  /// Every interface, of the kind of another address: `[::]` takes no IPv4 here.
+  func isWildcard(for other: Address) -> Bool {
+    switch (self, other) {
+    case (.ipv4(0, _), .ipv4), (.ipv6(0, 0, _), .ipv6): true
+    default: false
+    }
+  }
+
   /// An address of the machine itself: 127.0.0.0/8, ::1, `localhost`, a Unix socket.
   public var isLoopback: Bool {
     switch self {

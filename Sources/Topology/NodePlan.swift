@@ -44,6 +44,9 @@ public struct NodePlan: Sendable, Equatable {
   public var chroot: String?
   /// The file that holds the process's id while it serves. Nil: none.
   public var pidPath: String?
+  /// Addresses that its checks and its connections to servers leave from, by the kind of the server's address; without one of that kind
+  /// the kernel chooses. Their ports are 0.
+  public var sources: [Address] = []
   /// Whom it tells of servers that go down or come back. Nil: its log alone.
   public var notify: NotifyPlan?
   /// A page for people about the node and its servers. Nil: none.

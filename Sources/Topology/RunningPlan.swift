@@ -3,6 +3,7 @@ extension NodePlan {
   func running(_ settings: Settings, monitorTLS: Located<ListenerTLSPlan>?) -> NodePlan {
     var plan = self
     plan.monitorTLS = monitorTLS?.value.at(name)
+    plan.sources = settings.sources?.value ?? []
     plan.chroot = settings.chroot?.value
     plan.pidPath = settings.pidPath.map { named($0, name) }
     return plan

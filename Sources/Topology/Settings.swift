@@ -42,6 +42,8 @@ public struct Settings: Sendable, Equatable {
   public var chroot: Located<String>?
   /// The file of the process's id; `{node}` in it is the node's name.
   public var pidPath: String?
+  /// Addresses of its own that checks and connections to servers leave from, one of IPv4 and one of IPv6 at most; their ports are 0.
+  public var sources: Located<[Address]>?
 
   /// Nothing set.
   public init() {}
@@ -70,6 +72,7 @@ public struct Settings: Sendable, Equatable {
     result.statusPage = statusPage.over(base.statusPage)
     result.chroot = chroot ?? base.chroot
     result.pidPath = pidPath ?? base.pidPath
+    result.sources = sources ?? base.sources
     return result
   }
 }

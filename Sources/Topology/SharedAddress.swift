@@ -132,8 +132,10 @@ extension Topology {
   /// Every entry of `vrrp`, offices last, as declared.
   func holderEntries() -> [HolderEntry] {
     var found: [HolderEntry] = []
-    func add(_ name: String, _ site: String?, _ listen: [Listen], _ monitor: Located<Address>?, _ vrrp: [AddressHolder])
-    {
+    func add(
+      _ name: String, _ site: String?, _ listen: [Listen], _ monitor: Located<Address>?, _ vrrp: [AddressHolder],
+      _ sources: Located<[Address]>?
+    ) {
       if vrrp.isEmpty { return }
       let own = (listen.map(\.address.value) + [monitor?.value].compactMap { $0 }).filter { address in
         if case .ipv4 = address { return !address.isWildcard }
@@ -143,14 +145,23 @@ extension Topology {
       for holder in vrrp {
         found.append(
           HolderEntry(
-            name: name, site: site, ownAddresses: own, listen: listen, monitor: monitor?.value, holder: holder)
+            name: name, site: site, ownAddresses: own, listen: listen, monitor: monitor?.value, holder: holder,
+            sources: sources)
         )
       }
     }
     for site in sites {
-      for node in site.directors + site.balancers { add(node.name, site.name, node.listen, node.monitor, node.vrrp) }
+      for (role, nodes) in [(NodeRole.siteDirector, site.directors), (.siteBalancer, site.balancers)] {
+        for node in nodes {
+          let sources = node.settings.sources ?? defaults[role].sources
+          add(node.name, site.name, node.listen, node.monitor, node.vrrp, sources)
+        }
+      }
     }
-    for office in offices { add(office.name, nil, office.listen, office.monitor, office.vrrp) }
+    for office in offices {
+      let sources = office.settings.sources ?? defaults[.officeProxy].sources
+      add(office.name, nil, office.listen, office.monitor, office.vrrp, sources)
+    }
     return found
   }
 }
@@ -164,6 +175,8 @@ struct HolderEntry {
   var listen: [Listen]
   var monitor: Address?
   var holder: AddressHolder
+  /// Where its connections leave from.
+  var sources: Located<[Address]>?
 }
 
 extension AddressHolder {

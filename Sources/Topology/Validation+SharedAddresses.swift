@@ -24,7 +24,7 @@ extension Topology {
       found += peerErrors(shared, parts)
       found += sourceErrors(shared, parts)
     }
-    return found + unfreeListeners()
+    return found + unfreeListeners() + sharedSources()
   }
 
   /// The same virtual router twice where the two meet: at one node, or at one site.
@@ -113,6 +113,18 @@ extension Topology {
     return found
   }
 
+  /// Connections that could leave only while the node holds an address.
+  private func sharedSources() -> [Diagnostic] {
+    holderEntries().compactMap { entry in
+      guard let sources = entry.sources, sources.value.contains(where: { entry.holder.holds($0, in: self) }) else {
+        return nil
+      }
+      return Diagnostic(
+        .error, at: sources.location, "\"\(entry.name)\" could connect to nobody while another holds its \"source\"",
+        mend: "name an address of its own")
+    }
+  }
+
   /// What works, but hardly as it is meant.
   func sharedAddressWarnings() -> [Diagnostic] {
     var found: [Diagnostic] = []
@@ -145,7 +157,24 @@ extension Topology {
       }
       found += preemptWarnings(parts)
     }
-    return found
+    return found + unservedAddresses()
+  }
+
+  /// Holders at which nobody listens on what they hold. A loopback address, on which a network is tried out, never moves.
+  private func unservedAddresses() -> [Diagnostic] {
+    holderEntries().compactMap { entry in
+      guard let shared = sharedAddresses.first(where: { $0.name == entry.holder.address.value }),
+        !shared.address.value.isLoopback,
+        !entry.listen.contains(where: {
+          entry.holder.holds($0.address.value, in: self) || $0.address.value.isWildcard(for: shared.address.value)
+        })
+      else { return nil }
+      let port = entry.listen.first?.address.value.port ?? 80
+      return Diagnostic(
+        .warning, at: entry.holder.location,
+        "\"\(entry.name)\" does not listen at \(shared.address.value.hostText): while it holds \"\(shared.name)\", users find nobody",
+        mend: "add {address: \"\(shared.address.value.with(port: port))\", bind: free} to its \"listen\"")
+    }
   }
 
   /// Not to preempt is a matter of the node that would: at a lower one it changes nothing.

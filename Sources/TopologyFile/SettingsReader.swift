@@ -8,7 +8,7 @@ struct SettingsReader {
   static func keys(for role: NodeRole) -> [String] {
     let all = [
       "check", "timeouts", "limits", "retries", "forwarded", "balance", "persist", "queue", "slow-start", "grace",
-      "shutdown", "workers", "upstream", "user", "group", "status-page", "chroot", "pidfile",
+      "shutdown", "workers", "upstream", "user", "group", "status-page", "chroot", "pidfile", "source",
     ]
     switch role {
     case .siteBalancer: return all
@@ -37,12 +37,29 @@ struct SettingsReader {
     settings.statusPage = object["status-page"].map(StatusPageReader(findings: findings).page) ?? StatusPageSettings()
     settings.chroot = object.located("chroot", parseAbsolutePath)
     settings.pidPath = object.value("pidfile", parseFilePath)
+    settings.sources = sources(object)
     settings.limits.workers = object.integer("workers", 1...1024)
     if role != .siteBalancer {
       settings.spill = object.bool("spill")
       settings.failback = object["failback"].flatMap(failback)
     }
     return settings
+  }
+
+  /// `source: 10.1.1.3`, or a list of one IPv4 and one IPv6 address.
+  private func sources(_ object: Object) -> Located<[Address]>? {
+    guard let items = object.list("source", orSingle: true), let first = items.first else { return nil }
+    var found: [Address] = []
+    for item in items {
+      guard let address = object.scalar(item, "source", parseIP)?.value else { continue }
+      if found.contains(where: { $0.isIPv4 == address.isIPv4 }) {
+        findings.error(
+          "source: two addresses of one kind", mend: "one of IPv4 and one of IPv6 at most", at: item.location)
+      } else {
+        found.append(address)
+      }
+    }
+    return Located(found, at: first.location)
   }
 
   private static let checkKeys = ["interval", "fast-interval", "down-interval", "timeout", "rise", "fall"]
@@ -172,4 +189,8 @@ struct SettingsReader {
 /// One network, or a list of networks; nil: the key is not there.
 func readNetworks(_ key: String, of object: Object) -> [Network]? {
   object.list(key, orSingle: true)?.compactMap { object.scalar($0, key, Network.init(parsing:))?.value }
+}
+
+extension Address {
+  fileprivate var isIPv4: Bool { if case .ipv4 = self { true } else { false } }
 }

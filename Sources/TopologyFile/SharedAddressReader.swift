@@ -81,7 +81,7 @@ struct AddressOfNetwork: Sendable, Equatable {
   var prefixLength: Int
 }
 
-private func parseIP(_ text: String) throws(TextError) -> Address {
+func parseIP(_ text: String) throws(TextError) -> Address {
   let address = try Address(parsingHost: text, port: 0)
   switch address {
   case .ipv4, .ipv6:

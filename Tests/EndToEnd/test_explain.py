@@ -224,17 +224,17 @@ class TestRelays:
     FILE = REPOSITORY / "topologies" / "tcp-relays.yaml"
 
     def test_a_connection_goes_to_the_first_server_at_the_clients_port(self):
-        text = explain("--at", "desktops", file=self.FILE)
-        assert "A connection at desktops" in text and "ends at   tse-farm" in text and "path      desktops > tse-farm" in text
+        text = explain("--at", "LB1", file=self.FILE)
+        assert "A connection at LB1" in text and "ends at   tse-farm" in text and "path      LB1 > tse-farm" in text
         assert "connected to 127.1.1.10:3389, the port that the client used" in text and "cookie" not in text
-        other = explain("--at", "desktops", "--port", "1494", file=self.FILE)
-        assert "A connection at desktops port 1494" in other and "connected to 127.1.1.10:1494, the port that the client used" in other
+        other = explain("--at", "LB1", "--port", "1494", file=self.FILE)
+        assert "A connection at LB1 port 1494" in other and "connected to 127.1.1.10:1494, the port that the client used" in other
 
     def test_its_monitor_says_whether_it_serves(self):
-        assert "answer    200" in explain("--at", "desktops", "--port", "8081", file=self.FILE)
-        assert "answer    503" in explain("--at", "desktops", "--port", "8081", "--down", "tse-farm", file=self.FILE)
+        assert "answer    200" in explain("--at", "LB1", "--port", "8081", file=self.FILE)
+        assert "answer    503" in explain("--at", "LB1", "--port", "8081", "--down", "tse-farm", file=self.FILE)
         for arguments, said in ((["--port", "22"], "its ports: 3389, 1494, 5900, 8081"), (["--at", "SD1", "--server-name", "x"], "--host")):
-            done = run("explain", self.FILE if "--port" in arguments else TWO_SITES, "--at", "desktops", *arguments)
+            done = run("explain", self.FILE if "--port" in arguments else TWO_SITES, "--at", "LB1", *arguments)
             assert done.returncode == USAGE and said in done.stderr, done.stderr
 
     def test_the_name_chooses_the_pool(self):

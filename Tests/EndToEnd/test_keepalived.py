@@ -50,10 +50,12 @@ def topology(**shared) -> dict:
 
 
 class Cluster(contextlib.AbstractContextManager):
-    def __init__(self, folder, **shared):
+    def __init__(self, folder, change=lambda data: None, **shared):
         assert shutil.which("keepalived"), "the Debian package keepalived is missing (Tests/run installs it)"
         self.folder = folder
-        self.file = Topology(topology(**shared)).write(folder / "topology.yaml")
+        data = topology(**shared)
+        change(data)
+        self.file = Topology(data).write(folder / "topology.yaml")
         tag = f"gv{os.getpid()}-{next(_numbers)}"
         self.switches = Namespace(f"{tag}-net")
         self.spaces = {name: Namespace(f"{tag}-{name}") for name in HOSTS}

@@ -3,16 +3,22 @@
 import concurrent.futures
 import contextlib
 import json
+import random
+import socket
+import threading
 
 import pytest
 
 from harness import waiting
+from harness.certificates import Authority
 from harness.geodirector import Geodirector
 from harness.network import Network
 from harness.origin import Origin
 from harness.raw import RawConnection, get
 from harness.rendered import Rendered, counted
+from harness.tcp import TCPServer, echo, read_all
 from harness.topology import Topology
+from test_relay import said, secured_by
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.one_worker("HAProxy has one thread here, and turns are compared one by one")]
 JSON = [("Accept", "application/json")]
@@ -201,6 +207,69 @@ def test_a_backup_site(both):
     everywhere(pair, lambda network: network.start("web1"))
     everywhere(pair, lambda network: network.wait_for("puppet00", lambda found: found == {"web1"}, "the first server again"))
     assert same(pair, "puppet00") == ({"web1": 8}, [])
+
+
+def test_generic_relays(both, tmp_path):
+    relays = both("tcp-relays")
+    sent = random.Random(1).randbytes(1 << 20)
+    certificate = Authority(tmp_path).issue("syslog")
+    server = secured_by(certificate)
+    with contextlib.ExitStack() as stack:
+        for word, network in relays.items():
+            def serve(host, port, handler, network=network):
+                return stack.enter_context(TCPServer((network.range.map(host), port), handler))
+
+            def send(connection):
+                with contextlib.suppress(OSError):
+                    connection.sendall(sent)
+
+            def through(relay, port, source, network=network):
+                place = (network.range.map(relay), port)
+                with contextlib.suppress(OSError), \
+                        socket.create_connection(place, timeout=20, source_address=(network.range.map(source), 0)) as connection:
+                    threading.Thread(target=send, args=(connection,), daemon=True).start()
+                    back = connection.recv(len(sent), socket.MSG_WAITALL)
+                    # Not before: HAProxy gives up a client that ends before the server's connection is there.
+                    connection.shutdown(socket.SHUT_WR)
+                    return back + read_all(connection)
+                return b""
+
+            # Each service at its own port, byte for byte.
+            asked = []
+
+            def counts(connection, asked=asked):
+                # Checks say nothing.
+                if connection.recv(1, socket.MSG_PEEK):
+                    asked.append(connection.getsockname()[1])
+                    echo(connection)
+
+            for port in (3389, 1494, 5900):
+                serve("127.1.1.10", port, counts)
+            for relay in ("127.1.1.1", "127.1.1.2"):
+                # HAProxy asks no server that its checks have not seen.
+                waiting.until(lambda: through(relay, 3389, "127.1.1.78") == sent, f"{word}: the farm seen by {relay}")
+                asked.clear()
+                for port in (3389, 1494, 5900):
+                    assert through(relay, port, "127.1.1.77") == sent and asked.pop() == port, (word, relay, port)
+                    for looker in ("127.1.1.252", "127.1.1.253"):
+                        with socket.create_connection((network.range.map(relay), port), timeout=20,
+                                                      source_address=(network.range.map(looker), 0)) as connection:
+                            with contextlib.suppress(ConnectionError):
+                                connection.sendall(b"looking")
+                                assert connection.recv(1) == b"", word
+            assert not asked, word
+            for relay in ("LB1", "LB2"):
+                node = network.nodes[relay]
+                waiting.until(lambda: sum("127." in line for line in node.log_lines()) >= 3, "three users in the log")
+                assert not any(network.range.map("127.1.1.25") in line for line in node.log_lines()), (word, node.log_lines())
+            # The first site takes every connection and speaks no TLS: the backup serves. Then it does.
+            wall = serve("127.1.1.20", 1514, lambda connection: connection.recv(1) and connection.recv(1))
+            serve("127.1.2.20", 1514, server("back"))
+            place = network.range.map("127.1.1.1")
+            waiting.until(lambda: all(said(place) == "back" for _ in range(3)), f"{word}: the backup", 30)
+            wall.stop()
+            serve("127.1.1.20", 1514, server("first"))
+            waiting.until(lambda: all(said(place) == "first" for _ in range(3)), f"{word}: the first site", 30)
 
 
 def test_a_full_first_server_queues_and_never_spills(both):

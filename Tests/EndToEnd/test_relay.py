@@ -8,6 +8,7 @@ import random
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -17,6 +18,7 @@ import yaml
 
 from harness import haproxy, sanitizer, waiting
 from harness.addresses import LoopbackRange, moved
+from harness.certificates import Authority
 from harness.geodirector import Geodirector, binary
 from harness.network import Network
 from harness.process import Node
@@ -416,25 +418,60 @@ def test_haproxy_passes_on_the_same_way_with_what_is_rendered(bed, tmp_path):
         other.stop()
 
 
+def secured_by(certificate):
+    """Servers that say who they are, in TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def server(name):
+        def serve(connection):
+            # A check goes away in the middle of the handshake.
+            with contextlib.suppress(ssl.SSLError, OSError), context.wrap_socket(connection, server_side=True) as secure:
+                secure.sendall(name.encode())
+                secure.unwrap()
+        return serve
+
+    return server
+
+
+def said(host: str, port: int = 1514) -> str:
+    """What a server of TLS says, whoever it is; nothing: none was reached."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with contextlib.suppress(ssl.SSLError, OSError), socket.create_connection((host, port), timeout=5) as plain, context.wrap_socket(plain) as secure:
+        return secure.recv(100).decode()
+    return ""
+
+
 def test_the_ready_made_relays_serve_their_ports(tmp_path):
     topology = Topology.read("tcp-relays").scaled(0.2)
     topology.data["admin"] = {"socket": f"{tmp_path}/{{node}}.sock"}
     with contextlib.ExitStack() as stack, Network(topology, Geodirector(), tmp_path) as network:
-        def serve(host, port):
-            return stack.enter_context(TCPServer((network.range.map(host), port), named(f"{host}:{port}")))
+        def serve(host, port, handler=None):
+            return stack.enter_context(TCPServer((network.range.map(host), port), handler or named(f"{host}:{port}")))
 
-        def ask(port):
-            with socket.create_connection((network.range.map("127.1.1.1"), port), timeout=20) as connection:
+        def ask(port, relay="127.1.1.1", source=None):
+            place = (network.range.map(relay), port)
+            with socket.create_connection(place, timeout=20, source_address=source and (network.range.map(source), 0)) as connection:
                 return read_all(connection).decode()
 
-        for port in (3389, 1494, 5900):
-            serve("127.1.1.10", port)
-            assert ask(port) == f"127.1.1.10:{port}"
-        first = serve("127.1.1.20", 1514)
-        serve("127.1.2.20", 1514)
-        waiting.until(lambda: ask(1514) == "127.1.1.20:1514", "the first site")
-        first.stop()
-        assert ask(1514) == "127.1.2.20:1514"
+        farm = {port: serve("127.1.1.10", port) for port in (3389, 1494, 5900)}
+        for relay in ("127.1.1.1", "127.1.1.2"):
+            for port in farm:
+                assert ask(port, relay) == f"127.1.1.10:{port}"
+                taken = farm[port].taken
+                assert {ask(port, relay, looker) for looker in ("127.1.1.252", "127.1.1.253")} == {""} and farm[port].taken == taken
+        # Of the first site a firewall answers, which takes every connection: no server that speaks TLS is behind it.
+        wall = serve("127.1.1.20", 1514, lambda connection: connection.recv(1) and connection.recv(1))
+        certificate = Authority(tmp_path).issue("syslog")
+        there = secured_by(certificate)
+        serve("127.1.2.20", 1514, there("back"))
+        log = network.nodes["syslog"].err
+        waiting.until(lambda: "syslog-prod-site is down" in log.read_text(), "the check sees through the firewall")
+        assert said(network.range.map("127.1.1.1")) == "back"
+        wall.stop()
+        serve("127.1.1.20", 1514, there("first"))
+        waiting.until(lambda: said(network.range.map("127.1.1.1")) == "first", "the first site")
 
 
 def test_a_stopped_port_redirector_stops_its_server_softly(tmp_path):
@@ -483,7 +520,7 @@ def test_simulate_says_that_relays_are_not_its():
     done = subprocess.run([str(binary()), "topology", "simulate", file], capture_output=True, text=True, timeout=60)
     assert done.returncode == 64 and "no site" in done.stderr, done.stderr
     done = subprocess.run([str(binary()), "topology", "check", file, "--strict"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0 and "2 relays" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "3 relays" in done.stdout, done.stdout + done.stderr
     for arguments in (["show", file], ["show", file, "--format", "json"], ["show", file, "--node", "syslog"],
                       ["show", file, "--node", "syslog", "--format", "json"], ["show", file, "--format", "svg"]):
         done = subprocess.run([str(binary()), "topology", *arguments], capture_output=True, text=True, timeout=60)

@@ -1,6 +1,8 @@
 """Units for systemd, and what a node tells the service manager."""
 
+import collections
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,7 +13,15 @@ from harness.geodirector import binary
 from harness.single import Single
 from harness.topology import REPOSITORY
 
-TOPOLOGIES = ["two-sites", "three-sites"]
+TOPOLOGIES = sorted(path.stem for path in (REPOSITORY / "topologies").glob("*.yaml"))
+# Of a network of thousands of nodes, so many of each role.
+NODES_OF_A_ROLE = 12
+
+
+def verify(units):
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *map(str, units)], capture_output=True, text=True, timeout=120)
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "geodirector" in line]
+    assert done.returncode == 0 and not said, said
 
 
 @pytest.mark.parametrize("name", TOPOLOGIES)
@@ -19,11 +29,34 @@ def test_systemd_finds_nothing_wrong_with_any_unit(name, tmp_path):
     file = REPOSITORY / "topologies" / f"{name}.yaml"
     subprocess.run([str(binary()), "topology", "render", "systemd", str(file), "--directory", str(tmp_path), "--program",
                     str(binary())], check=True, timeout=60)
-    units = sorted(tmp_path.glob("geodirector-*.service"))
-    assert len(units) >= 9
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *map(str, units)], capture_output=True, text=True, timeout=120)
-    said = [line for line in (done.stdout + done.stderr).splitlines() if "geodirector" in line]
-    assert done.returncode == 0 and not said, said
+    roles = collections.defaultdict(list)
+    for unit in sorted(tmp_path.glob("geodirector-*.service")):
+        roles[re.search(r"^Description=geodirector (\S+)", unit.read_text(), re.MULTILINE)[1]].append(unit)
+    assert roles
+    verify([unit for units in roles.values() for unit in units[:NODES_OF_A_ROLE]])
+
+
+@pytest.mark.parametrize("settings", [
+    "pidfile: /run/geodirector/L.pid", "pidfile: /run/L.pid", "pidfile: /var/lib/x/L.pid", "user: nobody, group: daemon", "chroot: /var/empty",
+    "user: nobody, chroot: /var/empty, pidfile: /run/L.pid",
+    'status-page: {listen: "127.0.0.2:1936", user: u, password: "env:PASS"}'])
+def test_systemd_finds_nothing_wrong_with_what_a_node_is_to_become(settings, tmp_path):
+    file = tmp_path / "farm.yaml"
+    file.write_text(f"""geodirector: 1
+admin: true
+sites:
+  - name: S
+    balancers: [{{name: L, listen: "127.0.0.2:80", {settings}}}]
+    servers: [{{name: W, address: "127.0.0.3:8080"}}]
+""")
+    unit = tmp_path / "geodirector-L.service"
+    unit.write_text(subprocess.run(
+        [str(binary()), "topology", "render", "systemd", str(file), "--program", str(binary())],
+        check=True, capture_output=True, text=True, timeout=60).stdout)
+    verify([unit])
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=30", str(unit)],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_folders_with_odd_names_are_one_word_of_the_unit(tmp_path):

@@ -83,6 +83,17 @@ private let network = """
     #expect(names == ["W", "W-own", "W.own", "W-own.own"])
   }
 
+  @Test func connectionsLeaveFromTheSourceOfTheServersKind() throws {
+    let text = network.replacing(
+      "advertise: \"10.0.0.11:8080\"",
+      with: "advertise: \"10.0.0.11:8080\"\n        source: [10.0.0.11, \"fd00::11\"]"
+    ).replacing("servers: [", with: "servers: [{name: V, address: \"[fd00::9]:80\"}, ")
+    let lines = HAProxyConfiguration(try loaded(text).plan(for: "A")).text.split(separator: "\n")
+      .filter { $0.hasPrefix("  server ") }
+    #expect(lines.count == 3)
+    for line in lines { #expect(line.contains(line.contains(" V ") ? " source fd00::11" : " source 10.0.0.11")) }
+  }
+
   @Test func theSamePlanGivesTheSameText() throws {
     let plan = try loaded(network).plan(for: "D")
     #expect(HAProxyConfiguration(plan) == HAProxyConfiguration(plan))
@@ -208,6 +219,57 @@ private let network = """
     #expect(text.contains("\nDynamicUser=yes\nUser=geodirector\n"))
   }
 
+  private func unit(with settings: String, path: String = "/etc/geodirector/n.yaml") throws -> [String] {
+    let other = network.replacing("listen: \"10.0.0.5:80\"", with: "listen: \"10.0.0.5:80\", \(settings)")
+    return SystemdUnit(try loaded(other).plan(for: "D"), program: "/bin/g", topologyPath: path).text
+      .split(separator: "\n").map(String.init)
+  }
+
+  @Test(arguments: [
+    (
+      "/run/geodirector/{node}.pid",
+      ["RuntimeDirectory=geodirector/small", "RuntimeDirectoryPreserve=yes", "RuntimeDirectory=geodirector"]
+    ),
+    ("/run/geodirector/small/{node}.pid", ["RuntimeDirectory=geodirector/small", "RuntimeDirectoryPreserve=yes"]),
+    (
+      "/var/lib/x/{node}.pid",
+      ["RuntimeDirectory=geodirector/small", "RuntimeDirectoryPreserve=yes", "ReadWritePaths=-/var/lib/x"]
+    ),
+  ])
+  func theFolderOfThePidFileIsWritable(path: String, expected: [String]) throws {
+    let lines = try unit(with: "pidfile: \"\(path)\"")
+    #expect(lines.filter { $0.hasPrefix("RuntimeDirectory") || $0.hasPrefix("ReadWritePaths") } == expected)
+    #expect(!lines.contains { $0.contains("writes nothing into /run") })
+  }
+
+  @Test func aPidFileThatTheUnitsUserCannotWriteIsToldOf() throws {
+    #expect(try unit(with: "pidfile: /run/d.pid").contains { $0.contains("writes nothing into /run") })
+    #expect(try !unit(with: "pidfile: /run/d.pid, user: shop").contains { $0.contains("writes nothing into /run") })
+  }
+
+  @Test func aNodeThatGivesUpRootByItselfBeginsAsRootWithFewRights() throws {
+    let lines = try unit(with: "user: shop, group: web, chroot: /var/empty")
+    #expect(!lines.contains { $0.hasPrefix("User=") || $0.hasPrefix("DynamicUser=") || $0.hasPrefix("PrivateUsers=") })
+    #expect(
+      lines.contains(
+        "CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_SYS_CHROOT"))
+    #expect(lines.contains("AmbientCapabilities=") && lines.contains("SystemCallFilter=@system-service chroot"))
+    // By root as it is: one without CAP_KILL may not signal another user's process.
+    #expect(lines.contains("ExecReload=+/bin/kill -HUP $MAINPID"))
+    let confined = try unit(with: "chroot: /var/empty")
+    #expect(confined.contains("CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SYS_CHROOT"))
+    let plain = try unit(with: "grace: 1s")
+    #expect(plain.contains("ExecReload=/bin/kill -HUP $MAINPID") && plain.contains("SystemCallFilter=@system-service"))
+  }
+
+  @Test func aPasswordOfTheEnvironmentComesByAFileBesideTheTopology() throws {
+    let page = "status-page: {listen: \"10.0.0.5:1936\", user: u, password: "
+    #expect(
+      try unit(with: page + "\"env:PASS\"}", path: "/etc/50% of/n.yaml")
+        .contains("EnvironmentFile=/etc/50%% of/D.env"))
+    #expect(try !unit(with: page + "\"file:/etc/p\"}").contains { $0.hasPrefix("EnvironmentFile") })
+  }
+
   private func folders(of plan: NodePlan) -> [String] {
     SystemdUnit(plan, program: "/bin/g", topologyPath: "/n.yaml").text.split(separator: "\n").map(String.init)
       .filter { $0.hasPrefix("RuntimeDirectory") || $0.hasPrefix("ReadWritePaths") }
@@ -238,7 +300,10 @@ private let network = """
   }
 
   @Test(arguments: [
-    ("monitor-net: 192.168.1.252/31", "  monitor-net 192.168.1.252/31"),
+    (
+      "monitor-net: 192.168.1.252/31",
+      "  tcp-request connection reject if { so_id 1 } { src 192.168.1.252/31 }"
+    ),
     (
       "monitor-net: [10.0.0.7/32, 10.0.0.8/32]",
       "  tcp-request connection reject if { so_id 1 } { src 10.0.0.7/32 10.0.0.8/32 }"
@@ -248,5 +313,16 @@ private let network = """
     let lines = try lines(
       "{name: R, listen: {address: \"10.0.0.1:22\", \(key)}, servers: [{name: A, host: 10.0.0.9}]}")
     #expect(lines.contains(line))
+    // The word is gone from HAProxy: it refuses a file that has it. And at a relay nothing is answered.
+    #expect(!lines.contains { $0.hasPrefix("  monitor-net") || $0.contains("200") })
+  }
+
+  @Test(arguments: ["tls-hello", "{tls-hello: , interval: 5s}"])
+  func aCheckByATLSHelloIsOneThereToo(check: String) throws {
+    let lines = try lines(
+      "{name: R, listen: \"10.0.0.1:6514\", check: \(check), servers: [{name: A, address: \"10.0.0.9:6514\"}]}")
+    let option = try #require(lines.firstIndex(of: "  option ssl-hello-chk"))
+    #expect(lines[option - 1].hasPrefix("  # Difference: the check's hello"))
+    #expect(try #require(lines.first { $0.hasPrefix("  server ") }).contains(" check inter "))
   }
 }

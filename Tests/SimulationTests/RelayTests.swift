@@ -25,7 +25,7 @@ struct RelayTests {
     var topology = TwoSites.topology
     topology.applications[0].check = check
     topology.sites[0].balancers[0].monitor = address(1, 1, 11, 8082)
-    topology.sites[0].balancers[0].advertise = address(1, 1, 11, 8081)
+    topology.sites[0].balancers[0].monitorAdvertised = address(1, 1, 11, 8081)
     topology.relays = [
       relay("W11-admission", address(1, 2, 1, 8081), address(1, 2, 1, 8080)),
       relay("S1L1-health", address(1, 1, 11, 8081), address(1, 1, 11, 8082)),

@@ -47,6 +47,26 @@ private let network = """
     #expect(plan.listeners.map(\.bindsFreely) == [true, false])
   }
 
+  @Test(arguments: [
+    ("{address: \"10.0.0.100:80\", bind: free}, ", "10.0.0.100/24", true), ("", "10.0.0.100/24", false),
+    ("\"0.0.0.0:82\", ", "10.0.0.100/24", true), ("\"[::]:82\", ", "10.0.0.100/24", false),
+    // On loopback a network is tried out, and one machine has it all.
+    ("", "127.1.0.100", true),
+  ])
+  func aHolderAtWhichNobodyListensIsWarnedOf(listener: String, address: String, isWell: Bool) throws {
+    let text = network.replacing(
+      "listen: [{address: \"10.0.0.100:80\", bind: free}, \"10.0.0.12:80\"]",
+      with: "listen: [\(listener)\"10.0.0.12:80\"]"
+    ).replacing("address: 10.0.0.100/24", with: "address: \(address)")
+    let (_, diagnostics) = TopologyLoader.load(text: text, file: "network.yaml")
+    let found = diagnostics.filter { "\($0)".contains("users find nobody") }.map { "\($0)" }
+    #expect(found.isEmpty == isWell, "\(diagnostics)")
+    if let first = found.first {
+      #expect(first.contains("\"B\" does not listen at 10.0.0.100"))
+      #expect(first.contains("add {address: \"10.0.0.100:80\", bind: free} to its \"listen\""))
+    }
+  }
+
   @Test func theCommandSocketOfANodeBearsItsName() throws {
     let topology = try loaded(network)
     #expect(try topology.plan(for: "D").admin == AdminPlan(socketPath: "/run/x/D.sock", mode: 0o660))

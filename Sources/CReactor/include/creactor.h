@@ -76,8 +76,12 @@ size_t cr_epoll_event_size(void);
 
 int cr_listen(const cr_address *address, int backlog, int freebind);
 int cr_accept(int fd, cr_address *peer);
-/// Starts a connect on a new non-blocking socket: the socket in *fd; 0 connected, -EINPROGRESS under way, -errno failed.
-int cr_connect(const cr_address *address, int userTimeoutMilliseconds, int *fd);
+/// Starts a connect on a new non-blocking socket: the socket in *fd; 0 connected, -EINPROGRESS under way, -errno failed. It leaves from the
+/// source of the address's family; NULL, or one without a length: the kernel chooses.
+int cr_connect(const cr_address *address, const cr_address *source4, const cr_address *source6,
+               int userTimeoutMilliseconds, int *fd);
+/// 0: connections may leave from the address; -errno: why not.
+int cr_check_source(const cr_address *source);
 int cr_connect_error(int fd);
 /// Bytes the peer has not acknowledged yet, unsent ones included.
 int cr_unacknowledged(int fd);

@@ -16,7 +16,8 @@ struct AdminGroup: AsyncParsableCommand {
 
 /// Which nodes are spoken to: sockets, or nodes of a topology that says where their sockets are.
 struct AdminNodes: ParsableArguments {
-  @Option(name: .long, help: "A node to speak to; may be given several times.") var node: [String] = []
+  @Option(name: .long, help: "A node to speak to; may be given several times. Default: the topology's only one.")
+  var node: [String] = []
   @Option(name: .long, help: "A node's command socket, instead of --node; may be given several times.")
   var socket: [String] = []
   @Option(name: .long, help: "The topology file. Default: the environment's GEODIRECTOR_TOPOLOGY.")
@@ -48,7 +49,13 @@ struct AdminNodes: ParsableArguments {
   }
 
   private static func nodes(concerning target: String?, in topology: Topology) throws -> [String] {
-    guard let target else { throw DeployFailure.usage("which node? Give --node NAME") }
+    guard let target else {
+      // Of one node there is nothing to ask.
+      if topology.nodes.count == 1 { return topology.nodes.map(\.name) }
+      let known = topology.nodes.prefix(8).map(\.name).joined(separator: ", ")
+      throw DeployFailure.usage(
+        "which node? Give --node NAME: \(known)\(topology.nodes.count > 8 ? " ..." : "")")
+    }
     if topology.nodes.contains(where: { $0.name == target }) { return [target] }
     for site in topology.sites where site.servers.contains(where: { $0.name == target }) {
       return site.balancers.map(\.name)

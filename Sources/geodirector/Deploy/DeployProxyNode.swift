@@ -41,7 +41,7 @@ enum RelayRole: DeployedRole {
   static let role = NodeRole.relay
   static let abstract = "Run a relay of TCP connections."
   static let nameHelp: ArgumentHelp = "The relay's name in the topology."
-  static let example = "desktops"
+  static let example = "LB1"
   static let exampleFile = "topologies/tcp-relays.yaml"
 }
 

@@ -21,6 +21,7 @@ struct PlanText {
     }
     field(
       "monitor", (plan.monitor?.description ?? "none") + (plan.monitorTLS.map { " (\($0.summary))" } ?? ""))
+    if !plan.sources.isEmpty { field("source", plan.sources.map(\.hostText).joined(separator: ", ")) }
     if let admin = plan.admin { field("commands", admin.socketPath) }
     if let page = plan.statusPage {
       field("status page", "\(page.address)\(page.path), user \(page.user), password in \(page.password.text)")

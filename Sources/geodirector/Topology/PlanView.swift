@@ -94,6 +94,7 @@ struct PlanView: Encodable {
   }
   var name, role, network, digest: String
   var user, group, chroot, pidfile: String?
+  var sources: [String]
   var monitorTLS: ListenerTLS?
   var site, monitor, adminSocket: String?
   var notifyCommand: [String]?
@@ -122,6 +123,7 @@ extension PlanView {
     group = plan.group
     chroot = plan.chroot
     pidfile = plan.pidPath
+    sources = plan.sources.map(\.hostText)
     monitorTLS = plan.monitorTLS.map(ListenerTLS.init)
     adminSocket = plan.admin?.socketPath
     notifyCommand = plan.notify?.command

@@ -26,7 +26,7 @@ struct TopologyExplain: ParsableCommand {
         geodirector topology explain public.yaml --at ENTRY --client 81.2.69.160
         geodirector topology explain redirecting.yaml --at SD1 --client 81.2.69.160
         geodirector topology explain topologies/tcp-relays.yaml --at syslog --down syslog-prod-site
-        geodirector topology explain topologies/tcp-relays.yaml --at desktops --port 1494
+        geodirector topology explain topologies/tcp-relays.yaml --at LB1 --port 1494
         geodirector topology explain topologies/tls-relays.yaml --at front --server-name shop.example
       """)
 

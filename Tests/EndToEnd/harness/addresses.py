@@ -12,8 +12,8 @@ import tempfile
 
 WIDTH = 8
 _LOCKS = pathlib.Path(tempfile.gettempdir()) / "geodirector-test-ranges"
-# 127.0.0.x stays (it means this machine), and so does a network such as 127.0.0.0/8.
-_MOVABLE = re.compile(r"\b127\.(?!0\.0\.\d)([0-7])\.(\d+)\.(\d+)\b(?!/)")
+# 127.0.0.x stays (it means this machine), and so does a network such as 127.0.0.0/8; one of two addresses is that of two hosts.
+_MOVABLE = re.compile(r"\b127\.(?!0\.0\.\d)([0-7])\.(\d+)\.(\d+)\b(?!/(?!31\b))")
 
 
 class LoopbackRange:

@@ -37,7 +37,7 @@ def test_systemd_finds_nothing_wrong_with_any_unit(name, tmp_path):
 
 
 @pytest.mark.parametrize("settings", [
-    "pidfile: /run/geodirector/L.pid", "pidfile: /run/L.pid", "pidfile: /var/lib/x/L.pid", "user: nobody, group: daemon", "chroot: /var/empty",
+    "pidfile: /run/geodirector/L.pid", "pidfile: /run/L.pid", "pidfile: /var/lib/x/L.pid", "user: nobody, group: daemon", "user: nobody, chroot: /var/empty",
     "user: nobody, chroot: /var/empty, pidfile: /run/L.pid",
     'status-page: {listen: "127.0.0.2:1936", user: u, password: "env:PASS"}'])
 def test_systemd_finds_nothing_wrong_with_what_a_node_is_to_become(settings, tmp_path):

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import TLS
 import Testing
 import Topology

@@ -7,10 +7,10 @@ import threading
 
 
 class TCPServer(contextlib.AbstractContextManager):
-    """Gives each connection to `handler(connection)` in a thread of its own; `taken` counts them."""
+    """Gives each connection to `handler(connection)` in a thread of its own; `taken` counts them, `peers` are their addresses."""
 
     def __init__(self, address: tuple[str, int], handler, receive_buffer: int = 0):
-        self.address, self.handler, self.taken, self._open = address, handler, 0, set()
+        self.address, self.handler, self.taken, self.peers, self._open = address, handler, 0, [], set()
         self._receive_buffer = receive_buffer
         self.start()
 
@@ -27,10 +27,11 @@ class TCPServer(contextlib.AbstractContextManager):
     def _accept(self, listener):
         while True:
             try:
-                connection, _ = listener.accept()
+                connection, peer = listener.accept()
             except OSError:
                 return
             self.taken += 1
+            self.peers.append(peer[0])
             self._open.add(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 

@@ -44,8 +44,8 @@ final class Workshop {
     return CertificatePlan(path: try write(file, signed.certificate + signed.key))
   }
 
-  /// A response of OCSP, in DER, that the certificate of a file is good, for so many days from now.
-  func staple(_ file: String, days: Int = 2) throws -> Data {
+  /// A response of OCSP, in DER, that the certificate of a file is good, for so many minutes from now, at least one.
+  func staple(_ file: String, minutes: Int = 2880) throws -> Data {
     try write("ca.key", authority.key)
     func run(_ arguments: String...) throws -> String { try OpenSSLCommand(arguments).end() }
     let serial = try run("x509", "-in", folder + file, "-noout", "-serial").split(separator: "=").last ?? ""
@@ -55,7 +55,7 @@ final class Workshop {
       "ocsp", "-issuer", authorityPath, "-cert", folder + file, "-no_nonce", "-reqout", folder + "request")
     _ = try run(
       "ocsp", "-index", folder + "index", "-CA", authorityPath, "-rsigner", authorityPath, "-rkey", folder + "ca.key",
-      "-reqin", folder + "request", "-respout", folder + "response", "-ndays", "\(days)")
+      "-reqin", folder + "request", "-respout", folder + "response", "-nmin", "\(minutes)")
     return try Data(contentsOf: URL(fileURLWithPath: folder + "response"))
   }
 

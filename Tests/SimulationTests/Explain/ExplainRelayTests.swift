@@ -46,14 +46,14 @@ import TopologyFile
 
   @Test func aServerWithoutAPortIsReachedAtTheClients() throws {
     for (port, reached) in [(nil, 3389), (1494, 1494), (5900, 5900)] as [(UInt16?, Int)] {
-      let found = try explain("tcp-relays", at: "desktops", port: port)
+      let found = try explain("tcp-relays", at: "LB1", port: port)
       #expect(found.visit.attempts.last?.outcome.hasPrefix("connected to 127.1.1.10:\(reached)") == true)
     }
   }
 
   @Test func aMonitorTellsWhetherAnybodyLives() throws {
-    #expect(try explain("tcp-relays", at: "desktops", port: 8081).result.status == 200)
-    #expect(try explain("tcp-relays", at: "desktops", port: 8081, down: ["tse-farm"]).result.status == 503)
+    #expect(try explain("tcp-relays", at: "LB1", port: 8081).result.status == 200)
+    #expect(try explain("tcp-relays", at: "LB1", port: 8081, down: ["tse-farm"]).result.status == 503)
     #expect(try explain("multi-site", at: "SD1", port: 8081).result.status == 200)
     #expect(try explain("multi-site", at: "SD1", port: 8081, down: ["S1L1", "S1L2"]).result.status == 503)
   }

@@ -131,4 +131,5 @@ def test_the_grace_is_long_enough_for_every_director(tmp_path):
 def test_simulated_failures_keep_every_property():
     done = subprocess.run([str(binary()), "topology", "simulate", str(FILE), "--users", "40"], capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stdout[-800:]
-    assert "relays are not simulated" in done.stderr and "S1L1-health" in done.stderr
+    # With each relay before a monitor killed once.
+    assert "relays are not simulated" not in done.stderr and "in 29 scenarios" in done.stdout

@@ -161,9 +161,9 @@ struct TopologySimulate: ParsableCommand {
       throw ValidationError("--trace: there is no user \(trace); they are numbered from 0 to \(most - 1).")
     }
     if report.scenarios.allSatisfy({ $0.users == 0 }) {
-      throw ValidationError(
-        "nobody uses the network, and so nothing was tried: give --users, \"users:\" above 0, or nodes that users can enter at."
-      )
+      FileHandle.standardError.write(
+        Data("error: nobody used the network, and so nothing was tried; give \"users:\" above 0, or --users\n".utf8))
+      throw ExitCode.configuration
     }
     if let plot { try Self.write(SimulationPlot(report).text, to: plot) }
     let text = SimulationText(report, .ofStandardOutput(), isFull: full)

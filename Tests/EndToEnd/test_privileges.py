@@ -301,7 +301,7 @@ class TestChroot:
         for signal_ in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
             os.kill(keeper, signal_)
         caged.wait_gone(caged.hand_over())
-        assert not alive(keeper)
+        waiting.until(lambda: not alive(keeper), "the keeper ends with its node")
 
     def test_root_is_not_kept_by_it(self, tmp_path):
         path = tmp_path / "topology.yaml"

@@ -26,6 +26,7 @@ def director(tmp_path, authority):
             "certificates": str(authority.issue("SD1")), "require": "client-certificate", "client-ca": str(authority.path), "client-names": ["OP1"]}}
         single.geodirector()
         single.said = lambda: single.nodes["geodirector"].err.read_text()
+        waiting.until(lambda: "N serves" in single.said(), "the node serving with its monitor")
         yield single
 
 

@@ -88,9 +88,10 @@ extension Topology {
   /// The parts of all holders of a shared address, in declaration order.
   public func parts(of shared: SharedAddress) -> [AddressPart] {
     let all = holderEntries().filter { $0.holder.address.value == shared.name }
-    // Steps leave room for priorities of the administrator's own.
-    let step = all.count <= 20 ? 10 : 1
-    let first = step == 10 ? 200 : 254
+    // Who takes over first is told by time alone: a holder waits priority / 256 of the interval less (RFC 5798 section 6.1).
+    // Wide steps make that much more than what a busy machine delays; and they leave room for priorities of the administrator's own.
+    let step = all.count <= 4 ? 50 : all.count <= 20 ? 10 : 1
+    let first = step == 1 ? 254 : 200
     return all.enumerated().map { rank, entry in
       AddressPart(
         node: entry.name, site: entry.site, address: shared, interface: entry.holder.interface,

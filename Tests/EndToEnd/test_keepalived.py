@@ -135,6 +135,18 @@ class Cluster(contextlib.AbstractContextManager):
 
         return [name for name in among if has(name)]
 
+    def wait_successor(self, *candidates, among="ABC") -> tuple[str, float]:
+        """Until one of these alone holds the address, and stays so for ten announcements: which, and how long it took.
+
+        The higher priority is the quicker by less than 40 ms: on a busy machine the other may be first, and nobody takes the
+        address back."""
+        began = time.monotonic()
+        waiting.until(lambda: self.holders(among) in [[name] for name in candidates], f"one of {candidates} alone", BOUND_SECONDS)
+        took = time.monotonic() - began
+        (name,) = self.holders(among)
+        self.wait_holder(name, among=among)
+        return name, took
+
     def wait_holder(self, *expected, among="ABC") -> float:
         """Until exactly these hold the address, and stay so for ten announcements; how long it took."""
         began = time.monotonic()
@@ -176,25 +188,28 @@ def test_the_address_has_one_holder_whatever_dies(tmp_path):
         cluster.wait_holder("A")
         cluster.wait_served("UR")
         # The process: its keepalived asks it, and gives the address away.
+        took = {}
         cluster.nodes["A"].kill()
-        took = {"process killed": cluster.wait_holder("B")}
+        second, took["process killed"] = cluster.wait_successor("B", "C")
+        third = "C" if second == "B" else "B"
         cluster.wait_served()
         # Back again, it does not take the address back: no second interruption.
         cluster.nodes["A"].start().wait_ready()
-        assert cluster.holders() == ["B"]
+        assert cluster.holders() == [second]
         cluster.wait_well("A")
-        cluster.wait_holder("B")
+        cluster.wait_holder(second)
         # The whole machine: nothing of it is heard any more.
-        _batch(cluster.switches.name, ["link set pB down"])
-        cluster.end(cluster.keepers["B"])
-        cluster.nodes["B"].kill()
-        took["machine dead"] = cluster.wait_holder("A", among="AC")
+        _batch(cluster.switches.name, [f"link set p{second} down"])
+        cluster.end(cluster.keepers[second])
+        cluster.nodes[second].kill()
+        fourth, took["machine dead"] = cluster.wait_successor("A", third, among="A" + third)
         cluster.wait_served()
         # A cable pulled: who held it sees that, and another takes over.
-        _batch(cluster.switches.name, ["link set pA down"])
-        took["cable pulled"] = cluster.wait_holder("C", among="AC")
-        _batch(cluster.switches.name, ["link set pA up"])
-        cluster.wait_holder("C", among="AC")
+        _batch(cluster.switches.name, [f"link set p{fourth} down"])
+        last = third if fourth == "A" else "A"
+        took["cable pulled"] = cluster.wait_holder(last, among="A" + third)
+        _batch(cluster.switches.name, [f"link set p{fourth} up"])
+        cluster.wait_holder(last, among="A" + third)
         cluster.wait_served("UR")
         print({what: round(seconds, 1) for what, seconds in took.items()})
         assert max(took.values()) < BOUND_SECONDS, took
@@ -205,7 +220,8 @@ def test_cut_apart_each_side_has_one_holder_and_healed_there_is_one(tmp_path):
     with Cluster(tmp_path) as cluster:
         cluster.wait_holder("A")
         _batch(cluster.switches.name, ["link set cable down"])
-        cluster.wait_holder("A", "B")
+        other, _ = cluster.wait_successor("B", "C", among="BC")
+        cluster.wait_holder("A", other)
         for user in ("UL", "UR"):
             cluster.wait_served(user)
         _batch(cluster.switches.name, ["link set cable up"])
@@ -229,7 +245,7 @@ def test_a_soft_stop_gives_the_address_away_while_the_service_goes_on(tmp_path):
     with Cluster(tmp_path) as cluster:
         cluster.wait_holder("A")
         cluster.nodes["A"].soft_stop()
-        cluster.wait_holder("B")
+        cluster.wait_successor("B", "C")
         cluster.wait_served()
 
 

@@ -84,9 +84,9 @@ def test_users_lose_nothing_but_what_was_in_flight_at_the_node_that_died(tmp_pat
             cluster.end(cluster.keepers["A"])
         cluster.nodes["A"].kill()
         died = time.monotonic()
-        cluster.wait_holder("B", among="BC")
+        successor, _ = cluster.wait_successor("B", "C", among="BC")
         if death == "process":
-            cluster.wait_holder("B")
+            cluster.wait_holder(successor)
         users.asked_again()
         users.ended.set()
         for thread in users.threads:

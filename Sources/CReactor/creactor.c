@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/sockios.h>
 #include <link.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <poll.h>
 #include <netinet/tcp.h>
@@ -533,6 +534,16 @@ void *cr_map(size_t bytes) {
 
 void cr_unmap(void *start, size_t bytes) { munmap(start, bytes); }
 
+#if __has_feature(address_sanitizer)
+void __asan_poison_memory_region(void const volatile *start, size_t bytes);
+void __asan_unpoison_memory_region(void const volatile *start, size_t bytes);
+void cr_poison(void *start, size_t bytes) { __asan_poison_memory_region(start, bytes); }
+void cr_unpoison(void *start, size_t bytes) { __asan_unpoison_memory_region(start, bytes); }
+#else
+void cr_poison(void *start, size_t bytes) { (void)start, (void)bytes; }
+void cr_unpoison(void *start, size_t bytes) { (void)start, (void)bytes; }
+#endif
+
 void cr_give_back_pages(void *start, size_t bytes) { madvise(start, bytes, MADV_DONTNEED); }
 
 static int give_back_code(struct dl_phdr_info *object, size_t size, void *unused) {
@@ -563,6 +574,7 @@ static int give_back_code(struct dl_phdr_info *object, size_t size, void *unused
 void cr_give_back_code(void) {
 #if !WATCHED
   dl_iterate_phdr(give_back_code, NULL);
+  malloc_trim(0);
 #endif
 }
 

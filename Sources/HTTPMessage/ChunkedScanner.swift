@@ -207,7 +207,7 @@ public struct ChunkedScanner: Sendable {
 }
 
 /// Names that must not stand in a trailer section, since a reader that merges it into the head would be misled about
-/// framing or routing (RFC 9110 6.5.1). Told by a 64-bit FNV-1a hash, so that a name cut in pieces needs no memory.
+/// framing or routing, who asks or who the user is (RFC 9110 6.5.1). Told by a 64-bit FNV-1a hash, so that a name cut in pieces needs no memory.
 enum TrailerName {
   static let start: UInt64 = 0xCBF2_9CE4_8422_2325
 
@@ -227,7 +227,14 @@ enum TrailerName {
     return result
   }
 
-  static func isForbidden(_ hash: UInt64) -> Bool {
-    hash == Self.hash("content-length") || hash == Self.hash("transfer-encoding") || hash == Self.hash("host")
-  }
+  private static let forbidden: [UInt64] = [
+    hash("content-length"), hash("transfer-encoding"), hash("host"), hash("connection"), hash("upgrade"), hash("te"),
+    hash("expect"),
+    hash("max-forwards"), hash("via"), hash("cookie"), hash("set-cookie"), hash("authorization"),
+    hash("proxy-authorization"),
+    hash("forwarded"), hash("x-forwarded-for"), hash("x-forwarded-proto"), hash("x-forwarded-host"),
+    hash("x-original-to"),
+  ]
+
+  static func isForbidden(_ hash: UInt64) -> Bool { forbidden.contains(hash) }
 }

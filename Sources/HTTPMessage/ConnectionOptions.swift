@@ -5,23 +5,26 @@ struct ConnectionOptions {
   var keepAlive = false
   var upgrade = false
   /// Options other than these three: names of fields to remove.
-  var namesFields = false
+  var namesFields: Bool { named > 0 }
+  private var named = 0
+  /// Every one is looked for among all fields: more would keep us comparing for long.
+  private static let namedMax = 64
 
   /// Takes one Connection field.
   @inline(__always)
-  mutating func add(_ value: ByteView) {
+  mutating func add(_ value: ByteView) -> HTTPError? {
     // What browsers and servers send, without a walk.
     if value.count == 10 && lowerCased(value.word(at: 0)) == packed("keep-ali")
       && lowerCased(value.word(at: 2)) == packed("ep-alive")
     {
       keepAlive = true
-      return
+      return nil
     }
-    addList(value)
+    return addList(value)
   }
 
   @inline(never)
-  private mutating func addList(_ value: ByteView) {
+  private mutating func addList(_ value: ByteView) -> HTTPError? {
     var members = ListMembers(value)
     while let member = members.next() {
       let option = value[member]
@@ -32,9 +35,11 @@ struct ConnectionOptions {
       } else if option.equalsIgnoringCase(ByteView("upgrade")) {
         upgrade = true
       } else {
-        namesFields = true
+        named += 1
+        if named > Self.namedMax { return .tooManyFields }
       }
     }
+    return nil
   }
 
   /// Whether the connection may be used again (RFC 9112 9.3).

@@ -89,6 +89,11 @@ public struct FieldTable: ~Copyable {
     storage[index].isDropped = true
   }
 
+  /// Whether the first field of the name will not be forwarded; also when there is none.
+  public func isDropped(_ name: FieldName) -> Bool {
+    firstIndex(of: name).map { storage[$0].isDropped } ?? true
+  }
+
   /// Marks every field of the name as not to be forwarded.
   public mutating func drop(_ name: FieldName) {
     if !has(name) { return }

@@ -105,7 +105,8 @@ public enum HTTPError: UInt8, Error, Sendable, CaseIterable {
     case .invalidChunkExtension: "malformed chunk extension"
     case .invalidChunkEnd: "chunk data not followed by CRLF"
     case .trailersTooLong: "trailer section too long"
-    case .forbiddenTrailer: "framing or routing field in the trailer section"
+    case .forbiddenTrailer:
+      "field in the trailer section that only means something in a head (framing, routing, cookies, credentials)"
     }
   }
 }

@@ -136,6 +136,9 @@ private struct RequestFacts {
   var connection = ConnectionOptions()
   var hostValue = ByteRange()
   var expects = false
+  /// Upgrade to another version of HTTP: behind it requests would follow that nobody here sees. It is not passed on
+  /// (RFC 9110 section 7.8 leaves that open).
+  var upgradesHTTP = false
   var maxForwards: Int32 = -1
 
   @inline(__always)
@@ -149,19 +152,35 @@ private struct RequestFacts {
       if !Authority.isValid(view[value]) { return .invalidHost }
       head.hostIndex = position
       hostValue = value
-    case .connection: connection.add(view[value])
+    case .connection: return connection.add(view[value])
     case .contentLength: return framing.addContentLength(view[value])
     case .transferEncoding: return framing.addTransferEncoding(view[value])
     case .cookie: if head.cookieIndex < 0 { head.cookieIndex = position }
     case .via: if head.viaIndex < 0 { head.viaIndex = position }
     case .xForwardedFor: if head.forwardedForIndex < 0 { head.forwardedForIndex = position }
-    case .upgrade: if head.upgradeIndex < 0 { head.upgradeIndex = position }
+    case .upgrade:
+      if head.upgradeIndex < 0 { head.upgradeIndex = position }
+      if namesHTTP(view[value]) { upgradesHTTP = true }
     case .expect:
       if view[value].equalsIgnoringCase(ByteView("100-continue")) { expects = true }
     case .maxForwards: return addMaxForwards(view[value], head.method)
     default: break
     }
     return nil
+  }
+
+  @inline(never)
+  private func namesHTTP(_ value: ByteView) -> Bool {
+    var members = ListMembers(value)
+    while let member = members.next() {
+      let name = value[member]
+      if name.equalsIgnoringCase(ByteView("h2c")) || name.equalsIgnoringCase(ByteView("h2"))
+        || name.count >= 4 && name.slice(0, 4).equalsIgnoringCase(ByteView("http"))
+      {
+        return true
+      }
+    }
+    return false
   }
 
   @inline(never)
@@ -196,7 +215,7 @@ private struct RequestFacts {
     }
     head.keepAlive = connection.persists(minorVersion: head.minorVersion)
     head.connectionNamesFields = connection.namesFields
-    head.upgrade = connection.upgrade && head.upgradeIndex >= 0 && head.minorVersion == 1
+    head.upgrade = connection.upgrade && head.upgradeIndex >= 0 && head.minorVersion == 1 && !upgradesHTTP
     head.expectsContinue =
       expects && head.minorVersion == 1 && head.framing != .none && head.framing != .length(0)
     head.maxForwards = maxForwards

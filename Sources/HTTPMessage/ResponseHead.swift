@@ -109,7 +109,8 @@ public func parseResponseHead(
       names |= id.bit
       switch id {
       case .other: break
-      case .connection: connection.add(view[value])
+      case .connection:
+        if let error = connection.add(view[value]) { return .invalid(error) }
       case .contentLength:
         if let error = framing.addContentLength(view[value]) { return .invalid(error) }
       case .transferEncoding:

@@ -82,7 +82,15 @@ private struct Shelf {
   private var bare: [UnsafeMutableRawPointer] = []
   private var blocks: [UnsafeMutableRawPointer] = []
 
+  #if ADDRESS_SANITIZER
+    /// Bytes of one buffer: whatever of a block is not handed out is poisoned, the gaps behind the buffers included.
+    private let bytes: Int
+  #endif
+
   init(_ size: Buffer.Size, keptMax: Int) {
+    #if ADDRESS_SANITIZER
+      bytes = size.bytes
+    #endif
     stride = (size.bytes + 2_048 + Self.page - 1) / Self.page * Self.page
     shifts = (stride - size.bytes) / Self.shift + 1
     self.keptMax = keptMax
@@ -90,19 +98,34 @@ private struct Shelf {
   }
 
   func deallocate() {
-    for block in blocks { cr_unmap(block, stride * Self.blockCount) }
+    for block in blocks {
+      #if ADDRESS_SANITIZER
+        cr_unpoison(block, stride * Self.blockCount)
+      #endif
+      cr_unmap(block, stride * Self.blockCount)
+    }
     kept.deallocate()
   }
 
   @inline(__always)
   mutating func take() -> UnsafeMutableRawPointer {
-    guard keptCount > 0 else { return takeBare() }
-    keptCount -= 1
-    return kept[keptCount]
+    #if ADDRESS_SANITIZER
+      let base = keptCount > 0 ? kept[keptCount - 1] : takeBare()
+      if keptCount > 0 { keptCount -= 1 }
+      cr_unpoison(base, bytes)
+      return base
+    #else
+      guard keptCount > 0 else { return takeBare() }
+      keptCount -= 1
+      return kept[keptCount]
+    #endif
   }
 
   @inline(__always)
   mutating func put(_ base: UnsafeMutableRawPointer) {
+    #if ADDRESS_SANITIZER
+      cr_poison(base, bytes)
+    #endif
     guard keptCount < keptMax else { return putBare(base) }
     kept[keptCount] = base
     keptCount += 1
@@ -113,6 +136,9 @@ private struct Shelf {
     if let base = bare.popLast() { return base }
     guard let block = cr_map(stride * Self.blockCount) else { fatalError("no memory for buffers") }
     blocks.append(block)
+    #if ADDRESS_SANITIZER
+      cr_poison(block, stride * Self.blockCount)
+    #endif
     // The first ones are handed out first.
     for index in (0..<Self.blockCount).reversed() {
       bare.append(block + index * stride + (blocks.count + index) % shifts * Self.shift)

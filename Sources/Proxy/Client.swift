@@ -126,6 +126,8 @@ struct Client {
     static let keepAlive = Flags(rawValue: 1)
     static let isHTTP10 = Flags(rawValue: 2)
     static let isHead = Flags(rawValue: 4)
+    /// The request's body has had its turn: it goes on in the next round.
+    static let requestGoesOn = Flags(rawValue: 8)
     /// The head of a final response was given to the client.
     static let responseBegun = Flags(rawValue: 16)
     static let upgrade = Flags(rawValue: 32)
@@ -169,7 +171,7 @@ struct Client {
 
   /// Bytes received and not yet used.
   var input = Buffer.none
-  /// Offset up to which an incomplete head was scanned.
+  /// Offset up to which an incomplete head was scanned; of one who lingers, the bytes that were dropped.
   var scanned = 0
   /// When the connection was opened, its last request ended, or the present one began.
   var started: Int64 = 0

@@ -96,6 +96,7 @@ extension Control {
   }
 
   mutating func endReload(_ answer: AdminReply) {
+    settles = now + Self.settling
     for ticket in tickets { ticket.answer(answer) }
     tickets = []
     if !isStopping { notifier?.ready("\(shared.plan.name) serves") }

@@ -81,6 +81,8 @@ struct Control: ~Copyable {
   var listenersMuted = false
   var listenersClosed = false
   var handshakesEnd: Int64 = 0
+  /// When the first checks, or those after a reload, have been made: little of what led there is needed again. 0: nothing to give back.
+  var settles: Int64 = 0
   var monitorClosed = false
   var shouldMute = false
 
@@ -172,6 +174,7 @@ struct Control: ~Copyable {
   mutating func run() {
     // Users come first: checks have seconds, requests have not.
     cr_thread_yield_to_others(10)
+    settles = now + Self.settling
     _ = reactor.watch(signals, token: Kind.signal.rawValue << 56)
     listenForMonitor()
     while true {
@@ -194,8 +197,19 @@ struct Control: ~Copyable {
       tellIfDue()
       tendFormer()
       advancePause()
+      giveBackIfSettled()
       if isStopping && advanceStop() { return }
     }
+  }
+
+  /// In nanoseconds.
+  static let settling: Int64 = 1_000_000_000
+
+  /// Once after the start and after each reload: what serving needs is a small part of the program and its libraries.
+  private mutating func giveBackIfSettled() {
+    guard settles != 0, now >= settles else { return }
+    settles = 0
+    cr_give_back_code()
   }
 
   private mutating func handle(_ completion: Reactor.Completion) {

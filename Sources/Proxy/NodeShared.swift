@@ -306,9 +306,11 @@ final class LearnedAttributes: Sendable {
 
   /// Changes taken at most: an application whose servers do not agree is not followed for ever.
   private static let changesMax = 64
+  /// Whether a change would be taken.
+  var isOpen: Bool { generation < Self.changesMax }
 
   func set(_ bytes: [UInt8]) {
-    guard generation < Self.changesMax else { return }
+    guard isOpen else { return }
     text.withLock { $0 = bytes }
     generationValue.wrappingAdd(1, ordering: .releasing)
   }

@@ -77,8 +77,6 @@ public enum ProxyNode {
     }
     // Of a process that takes over, the one before tells.
     if inheritance?.isAlone ?? true { control.notifier?.ready("\(plan.name) serves") }
-    // Of what reading the topology needed, little is needed again: serving uses a small part of the program and its libraries.
-    cr_give_back_code()
     control.run()
     log?.close()
     logger.info("\(plan.name) has stopped")

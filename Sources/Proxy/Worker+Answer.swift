@@ -217,12 +217,12 @@ extension Worker {
   /// How long the rest of a refused request is read.
   private static let lingerTime: Int64 = 1_000_000_000
   /// How much of it.
-  private static let lingerBytes: UInt64 = 1 << 20
+  private static let lingerBytes = 1 << 20
 
   mutating func linger(_ client: Int32) {
     let pointer = clients + Int(client)
     pointer.pointee.state = .lingering
-    pointer.pointee.bytesOut = 0
+    pointer.pointee.scanned = 0
     buffers.giveBack(&pointer.pointee.input)
     reactor.shutdownSend(pointer.pointee.socket)
     setDeadline(client, .linger, Self.lingerTime)
@@ -240,9 +240,9 @@ extension Worker {
         return
       }
       if result <= 0 { return closeClient(client) }
-      pointer.pointee.bytesOut += UInt64(result)
+      pointer.pointee.scanned += result
       // More is left unread: closing now would reset the connection, and the answer with it. The deadline closes it.
-      if pointer.pointee.bytesOut > Self.lingerBytes { return }
+      if pointer.pointee.scanned > Self.lingerBytes { return }
     }
   }
 

@@ -134,7 +134,7 @@ extension Worker {
     if case .length(let length) = head.framing, length > bodyBytesMax {
       return answerError(client, status: 413, termination: "PR")
     }
-    guard takeBodyFromInput(client) else { return answerError(client, status: 400, termination: "PR") }
+    if let status = takeBodyFromInput(client) { return answerError(client, status: status, termination: "PR") }
     if listenerTraits[Int(pointer.pointee.listener)].redirectPort != nil {
       return answerSecureRedirect(client, view, head)
     }
@@ -181,19 +181,20 @@ extension Worker {
     return false
   }
 
-  /// Moves what came behind the head into the request, as far as it is its body. False: the body is malformed.
-  private mutating func takeBodyFromInput(_ client: Int32) -> Bool {
+  /// Moves what came behind the head into the request, as far as it is its body. The status of the refusal, if the body is malformed
+  /// or too long.
+  private mutating func takeBodyFromInput(_ client: Int32) -> Int? {
     let pointer = clients + Int(client)
-    guard !pointer.pointee.requestBody.isComplete else { return true }
+    guard !pointer.pointee.requestBody.isComplete else { return nil }
     let count = min(pointer.pointee.input.count, pointer.pointee.request.room)
-    guard count > 0 else { return true }
+    guard count > 0 else { return nil }
     switch pointer.pointee.requestBody.take(pointer.pointee.input.first, count: count) {
     case .taken(let used):
       pointer.pointee.request.free.copyMemory(from: pointer.pointee.input.first, byteCount: used)
       pointer.pointee.request.end += used
       pointer.pointee.input.start += used
-      return true
-    case .invalid: return false
+      return pointer.pointee.requestBody.total > bodyBytesMax ? 413 : nil
+    case .invalid: return 400
     }
   }
 
@@ -202,6 +203,7 @@ extension Worker {
   /// Moves the request on: to the server what is there, then from the client what is missing.
   mutating func pumpRequest(_ client: Int32) {
     let pointer = clients + Int(client)
+    var rounds = 0
     while pointer.pointee.state == .exchange || pointer.pointee.state == .tunnel {
       let upstream = pointer.pointee.upstream
       guard upstream >= 0, upstreams[Int(upstream)].state == .busy else { return }
@@ -218,6 +220,12 @@ extension Worker {
         continue
       }
       if pointer.pointee.state == .exchange && pointer.pointee.requestBody.isComplete { return }
+      rounds += 1
+      // The others get their turn, too.
+      if rounds > Self.roundsMax {
+        pointer.pointee.flags.insert(.requestGoesOn)
+        return schedule(client)
+      }
       guard receiveBody(client) else { return }
     }
   }
@@ -296,8 +304,8 @@ extension Worker {
       pointer.pointee.input.start += count
       return true
     }
-    guard takeBodyFromInput(client) else {
-      refuseBody(client, status: 400)
+    if let status = takeBodyFromInput(client) {
+      refuseBody(client, status: status)
       return false
     }
     return pointer.pointee.input.count < before

@@ -67,7 +67,7 @@ extension Worker {
     return true
   }
 
-  private mutating func parseResponse(_ client: Int32, _ upstream: Int32) {
+  mutating func parseResponse(_ client: Int32, _ upstream: Int32) {
     let pointer = clients + Int(client)
     while pointer.pointee.upstream == upstream, pointer.pointee.state == .exchange {
       let input = upstreams[Int(upstream)].input
@@ -80,6 +80,8 @@ extension Worker {
       switch result {
       case .complete:
         upstreams[Int(upstream)].scanned = 0
+        // An interim response before it waits for the client: nothing is received meanwhile, and `clientSent` goes on from here.
+        if pointer.pointee.stash.isHeld { return }
         if head.isInterim && head.status != 101 {
           guard relayInterim(client, upstream, view, head) else { return }
           continue
@@ -122,7 +124,7 @@ extension Worker {
       responseInvalid(client)
       return false
     }
-    if !pointer.pointee.flags.contains(.isHTTP10) && !pointer.pointee.stash.isHeld {
+    if !pointer.pointee.flags.contains(.isHTTP10) {
       fields.dropHopByHop(in: view, except: [])
       var writer = ByteWriter(UnsafeMutableRawBufferPointer(start: scratch, count: Self.scratchBytes))
       writeStatusLine(head, view, into: &writer)
@@ -231,6 +233,9 @@ extension Worker {
     }
   }
 
+  /// Pieces of a body that are moved on before it is the others' turn.
+  static let roundsMax = 16
+
   /// Moves the response on: to the client what is there, then from the server what is missing.
   mutating func pumpResponse(_ client: Int32) {
     let pointer = clients + Int(client)
@@ -247,7 +252,7 @@ extension Worker {
       guard upstream >= 0 else { return }
       rounds += 1
       // The others get their turn, too.
-      if rounds > 16 { return schedule(client) }
+      if rounds > Self.roundsMax { return schedule(client) }
       guard receiveResponseBody(client, upstream) else { return }
     }
   }

@@ -40,7 +40,8 @@ extension Worker {
     let serverSet = editResponse(client, view, head, app)
     editor.write(view, from: isVerbatim ? 0 : head.fieldsStart, to: head.length - 2, into: &writer)
     appendCookie(client, head, app, serverSet: serverSet, into: &writer)
-    if !head.hasDate { appendDate(into: &writer) }
+    // A Date that Connection names does not go on, and is then the recipient's to give (RFC 9110 section 6.6.1).
+    if !head.hasDate || (head.connectionNamesFields && fields.isDropped(.date)) { appendDate(into: &writer) }
     appendStrictTransport(client, into: &writer)
     if isTunnel {
       writer.append("Connection: upgrade\r\n")
@@ -214,10 +215,10 @@ extension Worker {
     if cookie.hasPath {
       return clients[Int(client)].flags.contains(.https) ? cookie.secureAttributes : cookie.attributes
     }
-    let learned = shared.learned[application]
-    if learned.generation != learnedCopies[application].generation {
-      learnedCopies[application].generation = learned.generation
-      learnedCopies[application].view = learned.get().map { bytes in
+    let generation = learnedCopies[application].source._withUnsafeGuaranteedRef { $0.generation }
+    if generation != learnedCopies[application].generation {
+      learnedCopies[application].generation = generation
+      learnedCopies[application].view = shared.learned[application].get().map { bytes in
         immortal(String(decoding: bytes, as: UTF8.self))
       }
     }
@@ -231,6 +232,7 @@ extension Worker {
       return
     }
     learnedCopies[application].hash = hash
+    guard learnedCopies[application].source._withUnsafeGuaranteedRef({ $0.isOpen }) else { return }
     let bytes = Array(value[set.attributes].rawBuffer)
     if shared.learned[application].get() != bytes { shared.learned[application].set(bytes) }
   }
@@ -238,6 +240,8 @@ extension Worker {
 
 /// A worker's copy of what was learned of the session cookie's attributes.
 struct LearnedCopy {
+  /// Kept by what all workers share.
+  let source: Unmanaged<LearnedAttributes>
   var generation = 0
   var view: ByteView?
   var hash: UInt64 = 0

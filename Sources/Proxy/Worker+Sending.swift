@@ -169,8 +169,12 @@ extension Worker {
       if pointer.pointee.flags.contains(.responseBegun) {
         pumpResponse(client)
       } else if sendOutput(client) && pointer.pointee.state == .exchange {
-        // An interim response had to wait for the client.
+        // An interim response had to wait for the client, and what the server sent behind it for that.
         awaitNext(client)
+        let upstream = pointer.pointee.upstream
+        if upstream >= 0, upstreams[Int(upstream)].state == .busy, upstreams[Int(upstream)].input.count > 0 {
+          parseResponse(client, upstream)
+        }
       }
     case .answering: if sendOutput(client) { answerSent(client) }
     case .free, .idle, .head, .lingering, .relay, .parting: break

@@ -212,7 +212,7 @@ struct Worker: ~Copyable {
     self.listeners = listeners
     ready = .allocate(capacity: slots * 2)
     clientsMax = slots - 8
-    learnedCopies = plan.applications.map { _ in LearnedCopy() }
+    learnedCopies = shared.learned.map { LearnedCopy(source: .passUnretained($0)) }
   }
 
   deinit {
@@ -399,7 +399,11 @@ struct Worker: ~Copyable {
     switch pointer.pointee.state {
     case .head: parse(client)
     case .idle: clientInput(client)
-    case .exchange, .tunnel: pumpResponse(client)
+    case .exchange, .tunnel:
+      let requestGoesOn = pointer.pointee.flags.contains(.requestGoesOn)
+      pointer.pointee.flags.remove(.requestGoesOn)
+      pumpResponse(client)
+      if requestGoesOn { pumpRequest(client) }
     case .relay: pumpRelay(client)
     case .free, .answering, .lingering, .parting: break
     }

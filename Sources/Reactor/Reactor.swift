@@ -273,6 +273,24 @@ public struct Reactor: ~Copyable {
     let count = cr_epoll_wait(epoll, scratch, events, Int32(Self.eventsMax), milliseconds)
     eventCount = max(0, Int(count))
     acceptsLeft = 0
+    markReady()
+  }
+
+  /// Of the whole batch, before the first is handed out: what one completion leads to may ask for the state of a socket whose event
+  /// comes later (`mayReceive`).
+  @inline(__always)
+  private func markReady() {
+    for index in 0..<eventCount {
+      let event = events[index]
+      let slot = slots + Int(UInt32(truncatingIfNeeded: event.data))
+      let mask = event.events
+      guard slot.pointee.generation == UInt32(truncatingIfNeeded: event.data >> 32) else { continue }
+      if mask & UInt32(CR_IN | CR_RDHUP | CR_HUP | CR_ERR) != 0 {
+        slot.pointee.flags.insert(.readable)
+        if mask & UInt32(CR_RDHUP | CR_HUP | CR_ERR) != 0 { slot.pointee.flags.insert(.closing) }
+      }
+      if mask & UInt32(CR_OUT | CR_HUP | CR_ERR) != 0 { slot.pointee.flags.insert(.writable) }
+    }
   }
 
   /// The next completion of the batch; nil at its end.
@@ -292,13 +310,6 @@ public struct Reactor: ~Copyable {
         continue
       }
       let mask = event.events
-      if mask & UInt32(CR_IN | CR_RDHUP | CR_HUP | CR_ERR) != 0 {
-        slot.pointee.flags.insert(.readable)
-        if mask & UInt32(CR_RDHUP | CR_HUP | CR_ERR) != 0 { slot.pointee.flags.insert(.closing) }
-      }
-      if mask & UInt32(CR_OUT | CR_HUP | CR_ERR) != 0 {
-        slot.pointee.flags.insert(.writable)
-      }
       if let transport = slot.pointee.transport { refresh(slot, transport) }
       if let completion = completeConnected(slot, mask) { return completion }
       eventIndex += 1

@@ -374,6 +374,27 @@ class TestLimits:
         assert not plain.origin.received
 
     @OWN
+    def test_fields_named_by_connection_are_bounded(self, plain):
+        """Each is looked for among all fields: 16 KB of them would keep a worker for a millisecond."""
+        def told(named):
+            with RawConnection(plain.address) as client:
+                client.send(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"a:\r\n" * 90 + b"Connection: " + b",".join([b"b"] * named) + CRLF * 2)
+                return client.answer().status
+
+        assert [told(64), told(65), told(7_000)] == [200, 431, 431]
+
+    @OWN
+    @pytest.mark.parametrize("pieces", [1, 2], ids=["with the head", "behind the head"])
+    def test_a_chunked_body_beyond_the_limit_is_413_in_one_piece_too(self, node, pieces):
+        head, body = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", b"2710\r\n" + b"x" * 10_000 + b"\r\n0\r\n\r\n"
+        small = node(limits={"body": "1KiB"})
+        with RawConnection(small.address) as client:
+            for part in [head + body] if pieces == 1 else [head, body]:
+                client.send(part)
+            assert client.answer().status == 413
+        assert not [received for received in small.origin.received if received.body]
+
+    @OWN
     def test_a_chunked_body_that_grows_too_large_is_413(self, plain):
         part = b"%x\r\n%b\r\n" % (65536, b"x" * 65536)
         with RawConnection(plain.address) as client:

@@ -65,7 +65,8 @@ class TestRequestsAsTheyArrive:
         ("9110 10.1.4", b"Connection: TE\r\nTE: trailers\r\n", ["TE", "Connection"]),
         ("9110 10.1.4", b"TE: gzip;q=0.5\r\n", ["TE"]),
         ("9110 7.8", b"Upgrade: websocket\r\n", ["Upgrade", "Connection"]),
-        ("9110 7.8", b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n", ["HTTP2-Settings"]),
+        ("9110 7.8", b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
+         ["HTTP2-Settings", "Upgrade", "Connection"]),
         ("9110 7.6.1", b"Connection: cookie\r\nCookie: a=b\r\n", ["Cookie"]),
     ])
     def test_fields_of_one_connection_go_no_further(self, node, section, fields, gone):
@@ -180,6 +181,12 @@ class TestResponsesAsTheyArrive:
     def test_fields_of_one_connection_go_no_further(self, node, section, fields, gone):
         answer = self.answered(node, Script(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n" + fields + b"\r\nhello"))
         assert answer.body == b"hello" and not [name for name in gone if answer.all(name)]
+
+    def test_a_date_that_connection_names_is_given_anew(self, node):
+        """RFC 9110 sections 7.6.1 and 6.6.1."""
+        answer = self.answered(node, Script(
+            b"HTTP/1.1 200 OK\r\nConnection: date\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 5\r\n\r\nhello"))
+        assert len(dates := answer.all("Date")) == 1 and b"1994" not in dates[0] and DATE.fullmatch(dates[0])
 
     def test_a_response_without_a_date_is_dated(self, node):
         """RFC 9110 section 6.6.1: a recipient with a clock that forwards it."""

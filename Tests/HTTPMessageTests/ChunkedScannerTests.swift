@@ -52,6 +52,9 @@ import Testing
     ("0\r\nContent-Length: 5\r\n\r\n", .forbiddenTrailer),
     ("0\r\ntransfer-ENCODING: chunked\r\n\r\n", .forbiddenTrailer),
     ("0\r\nA: b\r\nHost: b\r\n\r\n", .forbiddenTrailer),
+    ("0\r\nX-Forwarded-FOR: 10.0.0.1\r\n\r\n", .forbiddenTrailer), ("0\r\nCookie: SITE=A\r\n\r\n", .forbiddenTrailer),
+    ("0\r\nAuthorization: Basic eA==\r\n\r\n", .forbiddenTrailer),
+    ("0\r\nConnection: close\r\n\r\n", .forbiddenTrailer),
   ])
   func brokenBodiesAreRefusedHoweverTheyAreCut(body: String, error: HTTPError) {
     #expect(scan(body) == .invalid(error), "\(body)")

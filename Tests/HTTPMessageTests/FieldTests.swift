@@ -112,6 +112,25 @@ import Testing
     }
   }
 
+  /// Each is looked for among all fields.
+  @Test func connectionNamesABoundedNumberOfFields() {
+    func named(_ count: Int) -> String { (0..<count).map { "X-\($0)" }.joined(separator: ",") }
+    #expect(requestResult(fields: "Connection: close, \(named(64)), keep-alive\r\n") == .complete)
+    #expect(requestResult(fields: "Connection: \(named(65))\r\n") == .invalid(.tooManyFields))
+    #expect(
+      requestResult(fields: "Connection: \(named(33))\r\nConnection: \(named(32))\r\n") == .invalid(.tooManyFields))
+  }
+
+  @Test(arguments: [
+    ("websocket", true), ("h2c", false), ("H2C", false), ("websocket, h2c", false), ("h2", false), ("HTTP/2.0", false),
+    ("h2cd", true),
+  ])
+  func anUpgradeToAnotherHTTPIsNone(protocols: String, isUpgrade: Bool) {
+    #expect(
+      parseRequest("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: \(protocols)\r\n\r\n").head.upgrade
+        == isUpgrade)
+  }
+
   @Test func limitsOnFieldsAndHeadAreExact() {
     let two = HeadLimits(fieldsMax: 2)
     #expect(requestResult(fields: "A: b\r\n", limits: two) == .complete)

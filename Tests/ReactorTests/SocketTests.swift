@@ -61,6 +61,41 @@ final class Loop {
 }
 
 @Suite struct SocketTests {
+  @Test("what came for a socket later in the batch is known before the first is handed out")
+  func readinessOfTheWholeBatch() throws {
+    let loop = try Loop()
+    var pairs: [(client: Reactor.Socket, server: Reactor.Socket)] = []
+    for number in 0..<2 {
+      let pair = try loop.pair()
+      loop.reactor.setToken(pair.server, UInt64(10 + number))
+      let isReady = loop.reactor.awaitInput(pair.server)
+      if isReady { _ = loop.completion(.input, token: UInt64(10 + number)) }
+      pairs.append(pair)
+    }
+    // Whatever was reported of the connecting is over.
+    loop.reactor.wait(milliseconds: 0)
+    while loop.reactor.next() != nil {}
+    let known = [loop.reactor.mayReceive(pairs[0].server), loop.reactor.mayReceive(pairs[1].server)]
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: 8, alignment: 8)
+    defer { memory.deallocate() }
+    for (number, isKnown) in known.enumerated() where isKnown {
+      // A socket is taken for readable until the kernel has said otherwise once.
+      let result = loop.reactor.receive(pairs[number].server, into: memory, count: 8)
+      try #require(result == Reactor.pending)
+      loop.reactor.cancelReceive(pairs[number].server)
+      _ = loop.reactor.awaitInput(pairs[number].server)
+    }
+    for pair in pairs {
+      let sent = loop.send([1], over: pair.client)
+      #expect(sent == 1)
+    }
+    loop.reactor.wait(milliseconds: 1_000)
+    let first = loop.reactor.next()
+    let other = first?.token == 10 ? pairs[1].server : pairs[0].server
+    let isSeen = loop.reactor.mayReceive(other)
+    #expect(first != nil && isSeen, "its event is in the batch, behind the one that was given")
+  }
+
   @Test("bytes pass both ways, and the end of the stream is seen", arguments: Loop.Family.allCases)
   func exchange(family: Loop.Family) throws {
     let loop = try Loop(family)

@@ -143,6 +143,9 @@ int cr_name_lock(const char *name, size_t length);
 /// Memory of whole pages, zero and untouched; NULL when there is none. In ordinary pages, so that each can be given back.
 void *cr_map(size_t bytes);
 void cr_unmap(void *start, size_t bytes);
+/// Under AddressSanitizer: any use of this memory is an error from now on, or no longer. Else nothing.
+void cr_poison(void *start, size_t bytes);
+void cr_unpoison(void *start, size_t bytes);
 /// Gives the memory of whole pages back to the system; their addresses stay, their content is gone.
 void cr_give_back_pages(void *start, size_t bytes);
 /// Gives back the pages of the program and its libraries that were only read: code and constants. What is still needed is mapped

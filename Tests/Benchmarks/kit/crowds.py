@@ -119,16 +119,17 @@ def _slow(bench: Bench) -> Told:
                 before = peer.cpu()
                 whole, read, seconds = bench.run_clients("trickle", peer.address, request, count, 8192, interval, limit)
                 spent = sum(peer.cpu()) - sum(before)
-                if whole < count:
+                # What another program leaves unserved within the time is told of it; its own cost is the smaller for it.
+                if whole < count and name == "geodirector":
                     raise SystemExit(f"{name}: {count - whole:.0f} of {count} slow clients had no whole answer in {limit} s")
                 found[name] = Slow(spent, peer.processes[0].peak_memory_kib() / 1024)
-                rows.append([name, f"{found[name].mebibytes:.1f}", f"{spent:.2f}", f"{seconds:.0f}"])
+                rows.append([name, f"{found[name].mebibytes:.1f}", f"{spent:.2f}", f"{seconds:.0f}", f"{count - whole:,.0f}"])
     reference = found["HAProxy"]
     for row in rows:
         mine = found[row[0]]
         row += ["", ""] if mine is reference else [ratio(mine.mebibytes, reference.mebibytes), ratio(mine.total, reference.total)]
     ours = found["geodirector"]
-    return Told(["proxy", "peak memory, MiB", "CPU s", "lasted s", "ratio of memory", "ratio of CPU"], rows,
+    return Told(["proxy", "peak memory, MiB", "CPU s", "lasted s", "clients without a whole answer", "ratio of memory", "ratio of CPU"], rows,
                 [(f"memory with {count:,} slow clients", 1.0, ours.mebibytes / reference.mebibytes),
                  (f"CPU with {count:,} slow clients", 1.0, ours.total / reference.total if reference.total else math.nan)])
 

@@ -201,9 +201,20 @@ def test_each_leaked_or_untold_count_is_found(count):
     assert judge.released("OP1", {name: 0 for name in clean if name != count})
 
 
-def test_leaked_descriptors_and_memory_are_found():
+def test_leaked_descriptors_are_found():
     assert judge.descriptors("OP1", 20, 20) == [] and judge.descriptors("OP1", 20, 21)
-    assert judge.memory("OP1", 30_000, 40_000) == [] and judge.memory("OP1", 30_000, 60_000)
+
+
+@pytest.mark.parametrize("warm_kib, end_kib, more_buffers, is_wrong", [
+    (14_000, 18_700, 0, False), (14_000, 18_900, 0, True), (42_000, 48_000, 0, False), (42_000, 49_000, 0, True),
+    # What a higher peak has left in the pools, and no more than that; a lower one excuses nothing, and takes nothing away.
+    (14_000, 22_000, 200, False), (14_000, 22_300, 200, True), (14_000, 18_700, -100, False)])
+def test_memory_that_grows_is_found(warm_kib, end_kib, more_buffers, is_wrong):
+    assert bool(judge.memory("OP1", warm_kib, end_kib, 240, more_buffers)) == is_wrong
+
+
+def test_memory_may_grow_by_more_after_a_warm_up_of_a_few_seconds():
+    assert judge.memory("OP1", 14_000, 22_000, 6) == [] and judge.memory("OP1", 14_000, 23_000, 6)
 
 
 @pytest.mark.own

@@ -25,6 +25,8 @@ SCALE = 0.1
 # Of the offices' connections to users: longer than users think, so that each that ends unanswered needs a reason.
 KEEP_ALIVE_SECONDS = 6.0
 DOWN_MAX = 3
+# The part of the run after which memory may hardly grow.
+WARM_UP = 0.4
 # Roles that fail; offices stay, as they are where each request is counted.
 FAILING = ("demo-server", "site-balancer", "site-director")
 
@@ -142,17 +144,22 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
         faults = Faults(network, seed)
         told = begin
         peak = dict.fromkeys(judge.EMPTY, 0)
+        # Of each process, by its node and how often that was started.
+        most_buffers: dict[tuple[str, int], int] = {}
         while (passed := time.monotonic() - begin) < seconds:
             faults.step()
-            if passed > seconds * 0.4 and not warm:
-                warm = {name: (node.starts, resident_kib(node.process.pid)) for name, node in watched.items() if node.runs}
+            if passed > seconds * WARM_UP and not warm:
+                warm = {name: (node.starts, resident_kib(node.process.pid), most_buffers.get((name, node.starts), 0))
+                        for name, node in watched.items() if node.runs}
             if time.monotonic() - told > 1:
                 told = time.monotonic()
-                for name in watched:
+                for name, node in watched.items():
                     if name not in faults.down:
-                        for count, value in usage(network.nodes[name]).items():
-                            if count in peak:
-                                peak[count] = max(peak[count], value)
+                        counts = usage(node)
+                        for count in judge.EMPTY:
+                            peak[count] = max(peak[count], counts[count])
+                        key = name, node.starts
+                        most_buffers[key] = max(most_buffers.get(key, 0), counts["buffers"])
                 if sys.stdout.isatty():
                     say(f"\r{passed:4.0f} of {seconds:.0f} s  {sum(faults.kills.values())} kills  {faults.hangs} hangs  down: "
                         f"{', '.join(faults.down) or 'none'}\033[K", end="", flush=True)
@@ -168,7 +175,8 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
             wrong += judge.descriptors(name, idle[name], open_now) + judge.released(name, counts)
             # A sanitizer keeps what was freed, to recognise it.
             if name in warm and warm[name][0] == node.starts and not sanitizer.chosen():
-                wrong += judge.memory(name, warm[name][1], last[name])
+                more = most_buffers.get((name, node.starts), 0) - warm[name][2]
+                wrong += judge.memory(name, warm[name][1], last[name], seconds * WARM_UP, more)
         wrong += [f"{name} ended by itself" for name, node in network.nodes.items() if not node.runs]
         wrong += [f"{name} was started {node.starts} times after {faults.kills[name]} kills"
                   for name, node in watched.items() if node.starts != fresh[name] + faults.kills[name]]
@@ -202,5 +210,5 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
     for name in office_names:
         say(f"{name}: descriptors {idle[name]} idle, {ended[name][0]} at the end")
     say("memory after the warm-up and at the end, KiB: " + ", ".join(
-        f"{name} {kib} {last[name]}" for name, (starts, kib) in warm.items() if starts == watched[name].starts))
+        f"{name} {kib} {last[name]}" for name, (starts, kib, _) in warm.items() if starts == watched[name].starts))
     return wrong

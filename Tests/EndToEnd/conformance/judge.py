@@ -16,7 +16,8 @@ class RequestCase:
     """Bytes of a client. A second, ordinary request follows them in the same segment.
 
     `outcome`: `refuse` (with 4xx or 5xx and the end of the connection, nothing whole reaching the origin), `forward`
-    (as one request with the body given) or `either`. `status` is the node's own answer where it is refused.
+    (as one request with the body given) or `either`. `status` is the node's own answer where it is refused; 0: any of 4xx and 5xx.
+    To end the connection without an answer is right nowhere: a client could not tell a refusal from a failure, and would ask again.
     """
 
     name: str
@@ -129,6 +130,8 @@ def judge_request(address, origin: StrictOrigin, case: RequestCase, slowly: bool
     if refused:
         if status is not None and status < 400:
             faults.append(f"{status} to what never reached the origin")
+        if status is None:
+            faults.append("refused without an answer")
         if not ended:
             faults.append("refused, and the connection goes on")
         if case.outcome == "forward":

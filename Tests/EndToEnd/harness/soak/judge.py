@@ -5,12 +5,17 @@ from collections import Counter
 from ..access_log import parse
 from ..judges.errors import DOUBT_SECONDS
 
-# Resident memory may grow by this from the end of the warm-up: allocators keep pages, the pools fill to their bounds.
-GROWTH, GROWTH_KIB = 0.20, 12 * 1024
+# Resident memory may grow by this from the end of the warm-up: allocators keep pages. And by a buffer for each by which more were in use at
+# one time than ever before: pools keep those for reuse, up to their bounds. (A small one; most are.) A short warm-up has seen little of what the
+# load and the faults can be.
+GROWTH, GROWTH_KIB, BUFFER_KIB = 0.05, 4 * 1024, 17
+SHORT_SECONDS, SHORT_GROWTH_KIB = 30.0, 8 * 1024
 # A killed node takes the lines with it that it has not yet written (they are written every 25 ms), and a busy machine is late.
 UNWRITTEN_SECONDS = 1.0
 # A connection that had ended shows it at once; one that ends later had swallowed the request.
 STALE_SECONDS = 2.0
+# A user reads an answer later than the node, which counts from then, has sent it: on a busy machine by so much at most.
+LATE_SECONDS = 0.5
 # Habits of users (`load`) whose requests may not be repeated.
 POSTING = ("post", "stall-in-body", "vanish-in-body")
 EMPTY = ("clients", "counted-connections", "in-flight", "waiting", "buffers", "server-connections", "timers")
@@ -84,19 +89,51 @@ def _longest_gap(spans: list[tuple[float, float]], begin: float, end: float) -> 
     return max(longest, end - free_since)
 
 
-def answers(asked: list) -> list[str]:
-    """Every request got an answer, or its user went away, or met a kept connection in the moment of its end."""
-    lost = [one for one in asked if one.end not in ("answered", "vanished", "stale", "cut")
-            or (one.end == "stale" and one.over - one.begin > STALE_SECONDS)]
-    counts = Counter(one.end for one in lost)
-    return [f"{len(lost)} of {len(asked)} requests without an answer: {dict(counts)}, such as {lost[0]}"] if lost else []
+def answers(asked: list, entries: list, timeline, nodes: set[str] = frozenset(), keep_alive: float = 0.0) -> tuple[list[str], Counter]:
+    """Every request got a whole answer, or its user went away, or there is a reason (`broken_off`). What is wrong, by the log lines of all
+    nodes, and how many requests were broken off for each reason. `nodes` are those that log, `keep_alive` is how long, in seconds, the
+    nodes that users reach keep an idle connection."""
+    logged = _by_identity(entries)
+    lost, reasons = [], Counter()
+    for one in asked:
+        if one.end in ("answered", "vanished"):
+            continue
+        why = broken_off(one, logged.get(one.identity, []), timeline, set(nodes), keep_alive)
+        if why is None:
+            lost.append(one)
+        else:
+            reasons[why] += 1
+    if not lost:
+        return [], reasons
+    told = [f"{len(lost)} of {len(asked)} requests without an answer: {dict(Counter(one.end for one in lost))}, such as"]
+    for one in lost[:4]:
+        told.append(f"  {one}")
+        told += [f"    {entry}" for entry in logged.get(one.identity, [])]
+    return ["\n".join(told)], reasons
+
+
+def broken_off(one, lines: list, timeline, nodes: set[str], keep_alive: float) -> str | None:
+    """Why a request may have no answer, or none that is whole; None: nothing excuses it. An answer may break off when a node or server that
+    it came by fell out meanwhile, or may have done so by the line that was lost in a kill. A kept connection may end unanswered when it has been
+    idle for about as long as it is kept, or its node was stopped: then at once, and the node has not read, nor logged, the request."""
+    if one.end == "cut":
+        way = {name for entry in lines for name in (entry.node, entry.server)}
+        if timeline.fell_out(way, one.begin, one.over):
+            return "cut by a node that fell out"
+        unwritten = way & nodes - {entry.node for entry in lines}
+        if timeline.fell_out(unwritten, one.over, one.over + UNWRITTEN_SECONDS):
+            return "cut, line lost with a killed node"
+    if one.end == "stale" and not lines and one.over - one.begin <= STALE_SECONDS:
+        if one.idle >= keep_alive - LATE_SECONDS:
+            return "idle for too long"
+        if timeline.fell_out({one.entry}, one.begin - one.idle, one.over):
+            return "kept by a node that was stopped"
+    return None
 
 
 def accounted(asked: list, entries: list) -> list[str]:
     """One line for each request, that tells how it ended; for who vanished, or met a connection that had ended, at most one; none for others."""
-    lines: dict[str, list] = {}
-    for entry in entries:
-        lines.setdefault(_identity(entry), []).append(entry)
+    lines = _by_identity(entries)
     known = {one.identity for one in asked}
     wrong = []
     for one in asked:
@@ -121,6 +158,13 @@ def _identity(entry) -> str:
     return path.lstrip("/").split("?")[0]
 
 
+def _by_identity(entries: list) -> dict[str, list]:
+    found: dict[str, list] = {}
+    for entry in entries:
+        found.setdefault(_identity(entry), []).append(entry)
+    return found
+
+
 def excuse(one, lines: list, timeline, nodes: set[str]) -> str | None:
     """Why a 5xx was right: the servers were full, all were down or out of reach at some moment of the request, or it was a POST and something
     failed at the time (it may have been processed, so nobody repeats it); it was with a node that fell silent, for longer than answers are waited for (504); or the line
@@ -141,9 +185,7 @@ def excuse(one, lines: list, timeline, nodes: set[str]) -> str | None:
 
 def server_errors(asked: list, entries: list, timeline, nodes: set[str] = frozenset()) -> tuple[list[str], Counter]:
     """What is wrong, by the log lines of all nodes, and how many answers 5xx there were by their excuse."""
-    logged: dict[str, list] = {}
-    for entry in entries:
-        logged.setdefault(_identity(entry), []).append(entry)
+    logged = _by_identity(entries)
     failed = [one for one in asked if one.end == "answered" and one.status >= 500]
     wrong, excuses = [], Counter()
     for one in failed:
@@ -173,7 +215,10 @@ def descriptors(name: str, idle: int, now: int) -> list[str]:
     return [f"{name}: {now} descriptors, {idle} when it was idle at the start"] if now > idle else []
 
 
-def memory(name: str, warm_kib: int, end_kib: int) -> list[str]:
-    if end_kib > warm_kib * (1 + GROWTH) + GROWTH_KIB:
-        return [f"{name}: {end_kib} KiB resident at the end, {warm_kib} KiB after the warm-up"]
+def memory(name: str, warm_kib: int, end_kib: int, warm_up_seconds: float, more_buffers: int = 0) -> list[str]:
+    """`more_buffers`: by how many the most in use at one time was more after the warm-up than before its end."""
+    fixed_kib = SHORT_GROWTH_KIB if warm_up_seconds < SHORT_SECONDS else GROWTH_KIB
+    allowed = warm_kib * (1 + GROWTH) + fixed_kib + BUFFER_KIB * max(0, more_buffers)
+    if end_kib > allowed:
+        return [f"{name}: {end_kib} KiB resident at the end, {warm_kib} KiB after the warm-up, {allowed:.0f} KiB allowed"]
     return []

@@ -36,6 +36,8 @@ class Asked:
     entry: str = ""
     begin: float = 0.0
     over: float = 0.0
+    # On a kept connection, how many seconds after its last answer.
+    idle: float = 0.0
 
 
 class User:
@@ -45,6 +47,8 @@ class User:
         self.reader = self.writer = None
         self.keeps = self.random.random() < 0.6
         self.count = 0
+        # When the last request was over.
+        self.over = 0.0
 
     async def live(self):
         await asyncio.sleep(self.random.uniform(0, THINK[1]))
@@ -68,6 +72,7 @@ class User:
         if not kept:
             self.close()
         asked = Asked(identity, habit, "", entry=self.entry, begin=time.monotonic())
+        asked.idle = asked.begin - self.over if kept else 0.0
         try:
             async with asyncio.timeout(PATIENCE):
                 if not kept:
@@ -82,7 +87,7 @@ class User:
         except (asyncio.IncompleteReadError, ConnectionError, OSError):
             asked.end = "cut" if asked.status else "stale" if kept else "nothing"
         finally:
-            asked.over = time.monotonic()
+            asked.over = self.over = time.monotonic()
             self.asked.append(asked)
             if asked.end != "answered" or not self.keeps:
                 self.close(reset=asked.end == "vanished" and self.random.random() < 0.5)

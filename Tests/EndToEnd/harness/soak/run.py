@@ -21,7 +21,12 @@ from .load import Load
 WORKERS = 2
 # Places at a server for each balancer, and in its queue: few enough that both are full at times.
 PLACES, QUEUE = 6, 8
+SCALE = 0.1
+# Of the offices' connections to users: longer than users think, so that each that ends unanswered needs a reason.
+KEEP_ALIVE_SECONDS = 6.0
 DOWN_MAX = 3
+# The part of the run after which memory may hardly grow.
+WARM_UP = 0.4
 # Roles that fail; offices stay, as they are where each request is counted.
 FAILING = ("demo-server", "site-balancer", "site-director")
 
@@ -35,7 +40,7 @@ class Nodes(Geodirector):
 
 
 def topology() -> Topology:
-    data = Topology.read("two-sites").scaled(0.1).data
+    data = Topology.read("two-sites").scaled(SCALE).data
     for site in data["sites"]:
         for server in site["servers"]:
             server["max-connections"] = PLACES
@@ -43,7 +48,8 @@ def topology() -> Topology:
     defaults["site-balancer"] = defaults.get("site-balancer", {}) | {"queue": QUEUE}
     # Durations are a tenth. Users of a busy machine may need more than a second from the connection to the request: closed by then,
     # it would be an answer missing that is no fault of the node.
-    defaults["office-proxy"] = defaults.get("office-proxy", {}) | {"timeouts": {"request": "100s"}}
+    defaults["office-proxy"] = defaults.get("office-proxy", {}) | {
+        "timeouts": {"request": "100s", "keep-alive": f"{KEEP_ALIVE_SECONDS / SCALE:g}s"}}
     for office in data["offices"]:
         office["monitor"] = re.sub(r":\d+$", ":8081", office["listen"][0]["address"])
     return Topology(data)
@@ -138,17 +144,22 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
         faults = Faults(network, seed)
         told = begin
         peak = dict.fromkeys(judge.EMPTY, 0)
+        # Of each process, by its node and how often that was started.
+        most_buffers: dict[tuple[str, int], int] = {}
         while (passed := time.monotonic() - begin) < seconds:
             faults.step()
-            if passed > seconds * 0.4 and not warm:
-                warm = {name: (node.starts, resident_kib(node.process.pid)) for name, node in watched.items() if node.runs}
+            if passed > seconds * WARM_UP and not warm:
+                warm = {name: (node.starts, resident_kib(node.process.pid), most_buffers.get((name, node.starts), 0))
+                        for name, node in watched.items() if node.runs}
             if time.monotonic() - told > 1:
                 told = time.monotonic()
-                for name in watched:
+                for name, node in watched.items():
                     if name not in faults.down:
-                        for count, value in usage(network.nodes[name]).items():
-                            if count in peak:
-                                peak[count] = max(peak[count], value)
+                        counts = usage(node)
+                        for count in judge.EMPTY:
+                            peak[count] = max(peak[count], counts[count])
+                        key = name, node.starts
+                        most_buffers[key] = max(most_buffers.get(key, 0), counts["buffers"])
                 if sys.stdout.isatty():
                     say(f"\r{passed:4.0f} of {seconds:.0f} s  {sum(faults.kills.values())} kills  {faults.hangs} hangs  down: "
                         f"{', '.join(faults.down) or 'none'}\033[K", end="", flush=True)
@@ -158,12 +169,14 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
         asked = load.finish(120)
         deadline = time.monotonic() + SETTLING_SECONDS
         ended = {name: settled(node, idle[name], deadline) for name, node in watched.items()}
+        last = {name: resident_kib(node.process.pid) for name, node in watched.items()}
         for name, (open_now, counts) in ended.items():
             node = watched[name]
             wrong += judge.descriptors(name, idle[name], open_now) + judge.released(name, counts)
             # A sanitizer keeps what was freed, to recognise it.
             if name in warm and warm[name][0] == node.starts and not sanitizer.chosen():
-                wrong += judge.memory(name, warm[name][1], resident_kib(node.process.pid))
+                more = most_buffers.get((name, node.starts), 0) - warm[name][2]
+                wrong += judge.memory(name, warm[name][1], last[name], seconds * WARM_UP, more)
         wrong += [f"{name} ended by itself" for name, node in network.nodes.items() if not node.runs]
         wrong += [f"{name} was started {node.starts} times after {faults.kills[name]} kills"
                   for name, node in watched.items() if node.starts != fresh[name] + faults.kills[name]]
@@ -174,9 +187,9 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
             text = node.out.read_text(errors="replace")
             wrong += judge.complete_lines(name, text, faults.kills[name])
         behind = list(flatten(entries(node.log_lines()) for name, node in watched.items() if name not in office_names))
-        wrong += judge.answers(asked) + judge.accounted(asked, lines)
+        unanswered, broken = judge.answers(asked, behind + lines, network.timeline, set(watched), KEEP_ALIVE_SECONDS)
         errors, excuses = judge.server_errors(asked, behind + lines, network.timeline, set(watched))
-        wrong += errors
+        wrong += unanswered + judge.accounted(asked, lines) + errors
         own = {name: network.names("demo-server", network.specs[name].site) for name in network.names("site-balancer")}
         idle_slots, refusals = judge.idle_beside_queue([entry for entry in behind if entry.node in own], own, PLACES, network.timeline,
                                                        time.monotonic() - time.time())
@@ -191,9 +204,11 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
         + ", ".join(f"{count} {key}" for key, count in sorted(ends.items())))
     say(f"{sum(faults.kills.values())} kills, {faults.hangs} hangs; most at once: "
         + ", ".join(f"{value} {count}" for count, value in peak.items()))
+    say("broken off: " + (", ".join(f"{count} {why}" for why, count in sorted(broken.items())) or "none that is excused"))
     say("answers 5xx: " + (", ".join(f"{count} {why}" for why, count in sorted(excuses.items())) or "none that are excused")
         + f"; {refusals} refusals of balancers judged by their servers' slots")
     for name in office_names:
-        node = watched[name]
-        say(f"{name}: descriptors {idle[name]} idle, {ended[name][0]} at the end; memory {warm.get(name, (0, 0))[1]} KiB after the warm-up")
+        say(f"{name}: descriptors {idle[name]} idle, {ended[name][0]} at the end")
+    say("memory after the warm-up and at the end, KiB: " + ", ".join(
+        f"{name} {kib} {last[name]}" for name, (starts, kib, _) in warm.items() if starts == watched[name].starts))
     return wrong

@@ -9,6 +9,8 @@ import Topology
 /// came and which way the request took. Its sessions end with it, so that a lost session can be seen.
 ///
 /// - `GET /healthy` is answered with 200 and begins no session; every other path and method is the application.
+/// - `DELETE` of the path that health checks ask for removes it as one removes a file: it is answered 404 until `PUT`. That is for whoever
+///   asks the server itself; what came through a node (`Via`) is the application's.
 /// - `delay=250ms`, `bytes=100000`, `status=503`, `chunked=1`, `close=1` and `format=json` in the query shape the answer.
 /// - `bodyDigest` is FNV-1a (64 bits) of the request's body.
 /// - SIGTERM and SIGINT stop it, requests in flight are finished. SIGUSR1 stops it softly: the admission addresses close at
@@ -149,8 +151,5 @@ private final class RunningServer {
     return try await Listening.bind(bootstrap, to: address)
   }
 
-  private func log(_ event: String) {
-    let line = "\(WallClock.timestamp()) \(state.options.name): \(event)\n"
-    _ = line.withCString { write(2, $0, strlen($0)) }
-  }
+  private func log(_ event: String) { state.log(event) }
 }

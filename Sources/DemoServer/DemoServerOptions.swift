@@ -42,12 +42,15 @@ public struct DemoService: Sendable {
   public var cookieName: String
   /// Where it serves users.
   public var address: Address
+  /// The paths that health checks ask for, without query, as if they were files: PUT and DELETE make and remove them. May be empty.
+  public var checkPaths: Set<String>
 
   /// An application at an address.
-  public init(application: String, cookieName: String = "JSESSIONID", address: Address) {
+  public init(application: String, cookieName: String = "JSESSIONID", address: Address, checkPaths: Set<String> = []) {
     self.application = application
     self.cookieName = cookieName
     self.address = address
+    self.checkPaths = checkPaths
   }
 }
 

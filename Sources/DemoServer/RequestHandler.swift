@@ -92,6 +92,7 @@ final class RequestHandler: ChannelInboundHandler {
       return write(Response(status: 413, type: "text/plain", body: text), to: request, context: context)
     }
     let path = request.uri.prefix(while: { $0 != "?" })
+    if let response = checkFile(path, request) { return write(response, to: request, context: context) }
     guard case .service(let service) = purpose, path != "/healthy" else {
       let text = path == "/healthy" ? "healthy\n" : "admitting\n"
       return write(Response(status: 200, type: "text/plain", body: text), to: request, context: context)
@@ -113,6 +114,20 @@ final class RequestHandler: ChannelInboundHandler {
         let response = handler.response(to: request, of: service, parameters: parameters)
         handler.write(response, to: request, context: context)
       }
+    }
+  }
+
+  /// The answer to who asks for a path of health checks; nil: it is none of them, or the file is there.
+  private func checkFile(_ path: Substring, _ request: HTTPRequestHead) -> Response? {
+    let file = String(path)
+    guard case .service(let service) = purpose, service.checkPaths.contains(file) else { return nil }
+    let outcome = state.takeCheck(
+      method: request.method.rawValue, path: file, isDirect: !request.headers.contains(name: "Via"))
+    switch outcome {
+    case .none: return nil
+    case .missing: return Response(status: 404, type: "text/plain", body: "There is no \(file).\n")
+    case .removed, .kept: return Response(status: 204, type: "text/plain", body: "")
+    case .made: return Response(status: 201, type: "text/plain", body: "\(file) is there again.\n")
     }
   }
 

@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import Synchronization
 
@@ -10,6 +11,7 @@ final class ServerState: Sendable {
   /// Once true, answers carry `Connection: close`.
   private let closing = Atomic<Bool>(false)
   private let inFlight = Atomic<Int>(0)
+  private let checkFiles = Mutex(CheckFiles())
 
   init(options: DemoServerOptions) {
     self.options = options
@@ -36,6 +38,23 @@ final class ServerState: Sendable {
       var random = SystemRandomNumberGenerator()
       return $0.visit(candidates: cookies, now: now, random: &random)
     }
+  }
+
+  /// Takes a request for the path that checks ask for, and tells what changed.
+  func takeCheck(method: String, path: String, isDirect: Bool) -> CheckFiles.Outcome {
+    let outcome = checkFiles.withLock { $0.take(method: method, path: path, isDirect: isDirect) }
+    switch outcome {
+    case .removed: log("\(path) was removed, who asks for it gets 404")
+    case .made: log("\(path) is there again")
+    case .none, .missing, .kept: break
+    }
+    return outcome
+  }
+
+  /// Writes an event to standard error.
+  func log(_ event: String) {
+    let line = "\(WallClock.timestamp()) \(options.name): \(event)\n"
+    _ = line.withCString { write(2, $0, strlen($0)) }
   }
 
   /// The Date header's value, made once a second.

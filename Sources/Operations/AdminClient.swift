@@ -17,6 +17,15 @@ public struct AdminClient: Sendable {
     self.timeoutMilliseconds = timeoutMilliseconds
   }
 
+  /// Whether a node takes commands of this user at the socket at this moment, be it busy.
+  public var isAnybodyThere: Bool {
+    let descriptor = UnixSocket.make()
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    let error = UnixSocket.withAddress(path) { connect(descriptor, $0, $1) == 0 ? 0 : errno }
+    return error == 0 || error == EAGAIN
+  }
+
   /// Sends one command and returns what the node answers.
   /// - Throws: `AdminError` when the node cannot be reached, does not answer in time, or refuses.
   public func send(_ command: AdminCommand) throws(AdminError) -> String {

@@ -9,6 +9,8 @@ public enum AdminCommand: Sendable, Equatable {
   case order(AdminOrder)
   /// The node is to serve by the topology as it is now.
   case reload
+  /// The node is to leave its addresses to others, while connections go on; and to listen again.
+  case pause, resume
   /// What commands there are.
   case help
 }
@@ -72,6 +74,8 @@ extension AdminCommand {
     ready NAME ...                                  all users again
     maintain NAME ...                               nobody: its users go elsewhere
     reload                                          serve by the topology as it is now
+    pause                                           listen no more: others may have the addresses, connections go on
+    resume                                          listen again
     help
     NAME is a server or the node itself; further words: [application NAME] [because TEXT]
     """
@@ -94,6 +98,12 @@ extension AdminCommand {
     case "reload":
       try Self.expectNothing(words)
       self = .reload
+    case "pause":
+      try Self.expectNothing(words)
+      self = .pause
+    case "resume":
+      try Self.expectNothing(words)
+      self = .resume
     case "status":
       let asJSON = words.first == "json"
       if asJSON { words.removeFirst() }
@@ -101,7 +111,7 @@ extension AdminCommand {
       self = .status(asJSON: asJSON)
     default:
       guard let order = Self.orders.first(where: { $0.word == first }) else {
-        let known = Self.orders.map(\.word) + ["status", "reload", "help"]
+        let known = Self.orders.map(\.word) + ["status", "reload", "pause", "resume", "help"]
         let nearest = nearestSpelling(of: first, among: known).map { "; did you mean \"\($0)\"?" } ?? "; try \"help\""
         throw AdminError("unknown command \"\(first.prefix(40))\"" + nearest)
       }
@@ -118,6 +128,8 @@ extension AdminCommand {
     switch self {
     case .help: return "help"
     case .reload: return "reload"
+    case .pause: return "pause"
+    case .resume: return "resume"
     case .status(let asJSON): return asJSON ? "status json" : "status"
     case .order(let order):
       let word = Self.orders.first { $0.state == order.state }?.word ?? "ready"

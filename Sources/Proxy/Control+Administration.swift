@@ -39,6 +39,8 @@ extension Control {
       case .status(let asJSON): ticket.answer(.status(status(), asJSON: asJSON))
       case .order(let order): ticket.answer(perform(order))
       case .reload: reload(for: ticket)
+      case .pause: ticket.answer(pauseListening())
+      case .resume: resumeListening(for: ticket)
       }
     }
   }

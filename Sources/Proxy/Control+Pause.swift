@@ -1,6 +1,7 @@
 internal import CReactor
 internal import Glibc
 internal import Logging
+internal import Operations
 internal import Reactor
 internal import Synchronization
 internal import Topology
@@ -26,33 +27,50 @@ enum Pause: Equatable {
 /// The sockets stay bound and listen no more. Others may take such an address if they allow its reuse, as servers do (SO_REUSEADDR);
 /// to listen again needs no privilege.
 extension Control {
-  mutating func pauseListening() {
+  /// By SIGTTOU, or by a command, to which the reply is.
+  @discardableResult
+  mutating func pauseListening() -> AdminReply {
     let name = shared.plan.name
     finishTakeOver()
-    guard !isStopping else { return logger.notice("\(name) stops: SIGTTOU changes nothing") }
+    guard !isStopping else {
+      logger.notice("\(name) stops: SIGTTOU changes nothing")
+      return .refused("\(name) stops")
+    }
     guard !isHandingOver else {
-      return logger.warning("\(name) is being handed over: SIGTTOU changes nothing; try again")
+      logger.warning("\(name) is being handed over: SIGTTOU changes nothing; try again")
+      return .refused("\(name) is being handed over: try again")
     }
     switch pause {
     case .listening: break
     case .resuming:
       logger.notice("\(name) does not try to listen any more")
       pause = .paused
-      return
-    case .muting, .leaving, .paused: return logger.notice("\(name) has stopped listening already")
+      answerResume(.refused("\(name) was paused again"))
+      return .done("\(name) does not try to listen any more")
+    case .muting, .leaving, .paused:
+      logger.notice("\(name) has stopped listening already")
+      return .done("\(name) has stopped listening already")
     }
     logger.notice(
       "\(name) stops listening: connections go on; SIGTTIN resumes, SIGUSR1 ends it with its last connection")
     notifier?.status("\(name) has stopped listening")
     for socket in generation.sockets { _ = cr_listener_mute(socket.descriptor) }
     pause = .muting(until: handshakesOver)
+    return .done("\(name) stops listening: connections go on")
   }
 
-  mutating func resumeListening() {
+  /// By SIGTTIN, or by a command, whose ticket is answered when it is known what came of it.
+  mutating func resumeListening(for ticket: AdminMailbox.Ticket? = nil) {
     let name = shared.plan.name
-    guard !isStopping else { return logger.notice("\(name) stops: SIGTTIN changes nothing") }
+    guard !isStopping else {
+      ticket?.answer(.refused("\(name) stops"))
+      return logger.notice("\(name) stops: SIGTTIN changes nothing")
+    }
+    if let ticket { resumeTickets.append(ticket) }
     switch pause {
-    case .listening: logger.notice("\(name) listens: SIGTTIN changes nothing")
+    case .listening:
+      logger.notice("\(name) listens: SIGTTIN changes nothing")
+      answerResume(.done("\(name) listens"))
     case .resuming: break
     // Nobody has left the queues yet: the kernel takes arrivals again.
     case .muting:
@@ -60,8 +78,15 @@ extension Control {
       pause = .listening
       tellHeld()
       logger.notice("\(name) listens again")
+      answerResume(.done("\(name) listens again"))
     case .leaving, .paused: pause = .resuming(next: now)
     }
+  }
+
+  /// Tells those who asked for it what came of listening again.
+  mutating func answerResume(_ reply: AdminReply) {
+    for ticket in resumeTickets { ticket.answer(reply) }
+    resumeTickets = []
   }
 
   mutating func advancePause() {
@@ -119,6 +144,7 @@ extension Control {
         )
         isResumeToldInVain = true
       }
+      answerResume(.refused("\(shared.plan.name) cannot listen again: \(error.description); it tries every second"))
       pause = .resuming(next: now + 1_000_000_000)
       return
     }
@@ -135,6 +161,7 @@ extension Control {
     }
     tellHeld()
     logger.notice("\(shared.plan.name) listens again")
+    answerResume(.done("\(shared.plan.name) listens again"))
     notifier?.status("\(shared.plan.name) serves")
   }
 }

@@ -67,6 +67,7 @@ extension Control {
     if bounded { shutdownEnds = now + shared.plan.shutdown.nanosecondsClamped }
     guard shared.phase != .stopping && !isHandedOver else { return }
     logger.notice("\(shared.plan.name) stops: requests in flight are finished")
+    answerResume(.refused("\(shared.plan.name) stops"))
     notifier?.stopping()
     closeMonitor()
     graceEnds = nil

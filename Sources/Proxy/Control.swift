@@ -34,6 +34,8 @@ struct Control: ~Copyable {
   var waitingTickets: [AdminMailbox.Ticket] = []
   var reloadsAgain = false
   var pause = Pause.listening
+  /// Who wants to know whether the node listens again.
+  var resumeTickets: [AdminMailbox.Ticket] = []
   /// Another process has taken over; and until when workers may tell where they stand, before it does.
   var isHandedOver = false
   var tellingEnds: Int64?

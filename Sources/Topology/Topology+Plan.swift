@@ -82,9 +82,12 @@ extension Topology {
   private func plan(of director: SiteNode, directorOf home: Site) -> NodePlan {
     let settings = settings(director.settings, role: .siteDirector)
     let order = [home] + backupOrder(of: home)
+    let usual = defaults.officeProxy.sources
     let downstream =
-      offices.map { Downstream(name: $0.name, address: $0.listen.first?.address.value) }
-      + sites.filter { $0.name != home.name }.flatMap(\.directors).map(Downstream.init)
+      offices.map {
+        Downstream(
+          name: $0.name, address: $0.listen.first?.address.value, sources: $0.settings.sources ?? usual)
+      } + directors(of: sites.filter { $0.name != home.name })
     let applications = applicationsInMatchingOrder.compactMap { application -> ApplicationPlan? in
       let tiers = order.filter { $0.serves(application.name) && !$0.balancers.isEmpty }
       let servers = tiers.enumerated().flatMap { tier, site in
@@ -104,9 +107,17 @@ extension Topology {
       redirects ? geoPlan(order, for: .redirects) : nil)
   }
 
+  /// The directors of some sites, as those that stand in front.
+  private func directors(of sites: [Site]) -> [Downstream] {
+    let usual = defaults.siteDirector.sources
+    return sites.flatMap(\.directors).map {
+      Downstream(name: $0.name, address: $0.serviceAddress, sources: $0.settings.sources ?? usual)
+    }
+  }
+
   private func plan(of balancer: SiteNode, balancerOf home: Site) -> NodePlan {
     let settings = settings(balancer.settings, role: .siteBalancer, site: home)
-    let downstream = sites.flatMap(\.directors).map(Downstream.init)
+    let downstream = directors(of: sites)
     let applications = applicationsInMatchingOrder.compactMap { application -> ApplicationPlan? in
       guard home.serves(application.name) else { return nil }
       return plan(

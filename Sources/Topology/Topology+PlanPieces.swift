@@ -1,14 +1,25 @@
-/// A node that may stand in front of another, and where it is.
+/// A node that may stand in front of another, and where its connections come from.
 struct Downstream {
   var name: String
-  var address: Address?
+  /// Those of its `source`; of a kind of address that this has none of, the one that it serves at, as nothing else is known.
+  var networks: [Network]
 
-  init(name: String, address: Address?) {
+  init(name: String, address: Address?, sources: Located<[Address]>?) {
     self.name = name
-    self.address = address
+    let chosen = sources?.value ?? []
+    let served = address.flatMap { address in chosen.contains { $0.isSameKind(as: address) } ? nil : address }
+    networks = (chosen + [served].compactMap { $0 }).compactMap(Network.init(of:))
   }
+}
 
-  init(_ node: SiteNode) { self.init(name: node.name, address: node.serviceAddress) }
+extension Address {
+  /// Both are IPv4, or both are IPv6 addresses.
+  fileprivate func isSameKind(as other: Address) -> Bool {
+    switch (self, other) {
+    case (.ipv4, .ipv4), (.ipv6, .ipv6): true
+    default: false
+    }
+  }
 }
 
 extension Topology {
@@ -173,8 +184,7 @@ extension LimitSettings {
       bodyBytesMax: body ?? 0, pooledPerServerMax: pooledPerServer ?? 0, workers: workers ?? 0,
       connectionsPerSourceMax: connectionsPerSource ?? 0,
       // Who stands for many clients is no single source: our own nodes in front, and proxies that name their clients.
-      sourcesExempt: (exemptSources ?? []) + downstream.compactMap { $0.address }.compactMap(Network.init(of:))
-        + listen.flatMap(\.proxyProtocol),
+      sourcesExempt: (exemptSources ?? []) + downstream.flatMap(\.networks) + listen.flatMap(\.proxyProtocol),
       uploadBytesPerSecondMin: uploadRate ?? 0, downloadBytesPerSecondMin: downloadRate ?? 0)
   }
 }
@@ -191,10 +201,7 @@ extension ForwardedSettings {
   /// What is not set follows from the nodes in front: they are believed, and a director adds nothing to what they added.
   func plan(role: NodeRole, downstream: [Downstream]) -> ForwardingPlan {
     var inFront: [Network] = []
-    for network in downstream.compactMap({ $0.address }).compactMap(Network.init(of:)) where !inFront.contains(network)
-    {
-      inFront.append(network)
-    }
+    for network in downstream.flatMap(\.networks) where !inFront.contains(network) { inFront.append(network) }
     return ForwardingPlan(
       forwardedFor: forwardedFor ?? false, forwardedForExcept: except ?? (role == .siteDirector ? inFront : []),
       trusted: trusted?.value ?? inFront, clientField: clientField ?? .xForwardedFor,

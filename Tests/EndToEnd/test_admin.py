@@ -256,6 +256,29 @@ def test_commands_find_the_nodes_of_a_server_by_the_topology(start, two_sites, t
     network.wait_new_user_site("OP1", "SITE1")
 
 
+def test_the_only_running_node_is_meant_and_of_several_those_are_named(start, two_sites, tmp_path):
+    network = start(Topology(two_sites.data | {"admin": {"socket": f"{tmp_path}/{{node}}.sock"}}))
+    file, nodes = network.system.file, [name for name, spec in network.specs.items() if spec.role != "demo-server"]
+    for command in ("status", "reload"):
+        result = admin(command, "--topology", file)
+        assert result.returncode == 64 and "which node?" in result.stderr and "--node NAME" in result.stderr
+        assert [name for name in nodes if re.search(rf"\b{name}\b", result.stderr)] and " ..." in result.stderr
+    # What a killed node leaves is no node.
+    network.kill(*(name for name in nodes if name not in ("SD2", "S1L2")))
+    assert (tmp_path / "S1L1.sock").exists()
+    assert admin("status", "--topology", file).stderr.strip().endswith("give --node NAME: S1L2, SD2")
+    network.nodes["SD2"].terminate()
+    network.nodes["SD2"].wait_exit()
+    assert done("status", "--topology", file).startswith("S1L2:")
+    assert "S1L2" in done("reload", "--topology", file)
+    # Who restarts servers names all nodes that have them: this machine need not have them all.
+    result = admin("rolling-restart", "--topology", file, "--command", "true")
+    assert result.returncode == 64 and "which node?" in result.stderr
+    network.kill("S1L2")
+    result = admin("status", "--topology", file)
+    assert result.returncode == 64 and "no node of two-sites takes commands" in result.stderr and "OP1" in result.stderr
+
+
 @pytest.mark.timeout(300)
 def test_a_rolling_restart_under_load_gives_no_error_and_cuts_no_request(start, two_sites, tmp_path):
     network = start(Topology(two_sites.data | {"admin": {"socket": f"{tmp_path}/{{node}}.sock"}}))

@@ -10,11 +10,13 @@ import time
 import pytest
 
 from harness import waiting
+from harness.addresses import LoopbackRange
 from harness.geodirector import Geodirector, binary
 from harness.network import Network
 from harness.origin import Origin
+from harness.process import Node
 from harness.raw import RawConnection, get
-from harness.topology import Topology
+from harness.topology import NodeSpec, Topology
 
 
 class Running(Network):
@@ -115,6 +117,51 @@ def test_a_removed_file_stops_a_server_softly(run):
         assert {name_of(farm.server("LB1", "SERVERID=A")) for _ in range(8)} == {"webA"}
         assert "webA" not in {name_of(farm.server("LB1")) for _ in range(12)}
     assert name_of(farm.server("LB1", "SERVERID=A")) != "webA"
+
+
+def test_the_file_is_removed_and_made_again_at_a_demo_server(run):
+    """The guide's chapter as an operator plays it: DELETE in place of `rm /home/httpd/www/running`, PUT in place of `touch`."""
+    farm = run("soft-stop-by-file")
+    server, balancer = farm.specs["webA"].service, farm.specs["LB1"].service
+    seen = lambda text: farm.nodes["LB1"].err.read_text().count(text)  # noqa: E731
+    waiting.until(lambda: "webA" in {name_of(farm.server("LB1")) for _ in range(4)}, "new users at webA")
+    # Users cannot do it: theirs is a request to the application.
+    for method in ("DELETE", "PUT"):
+        assert get(balancer, "/running", method, [("Cookie", "SERVERID=A")]).json["server"] == "webA"
+    assert get(server, "/running").status == 200
+    assert get(server, "/running", "DELETE").status == 204
+    assert [get(server, "/running", method).status for method in ("HEAD", "GET", "DELETE")] == [404, 404, 404]
+    waiting.until(lambda: seen("webA is down") == 1, "webA stopped")
+    assert {name_of(farm.server("LB1", "SERVERID=A")) for _ in range(8)} == {"webA"}
+    assert "webA" not in {name_of(farm.server("LB1")) for _ in range(12)}
+    assert get(server, "/running", "PUT").status == 201 and get(server, "/running", "PUT").status == 204
+    waiting.until(lambda: seen("webA is up") == 1, "webA back")
+    waiting.until(lambda: "webA" in {name_of(farm.server("LB1")) for _ in range(4)}, "new users at webA again")
+    log = farm.nodes["webA"].err.read_text()
+    assert log.count("/running was removed") == 1 and log.count("/running is there again") == 1
+    # Removed once more, and then really gone.
+    assert get(server, "/running?by=me", "DELETE").status == 204
+    waiting.until(lambda: seen("webA is down") == 2, "webA stopped again")
+    farm.nodes["webA"].kill()
+    assert name_of(farm.server("LB1", "SERVERID=A")) != "webA"
+    # A server that starts has its file.
+    farm.nodes["webA"].start().wait_ready()
+    waiting.until(lambda: seen("webA is up") == 2, "webA up after its start")
+
+
+def test_a_demo_server_without_a_topology_has_the_file_too(tmp_path):
+    addresses = LoopbackRange()
+    place = (addresses.map("127.1.1.11"), 8080)
+    command = [str(binary()), "deploy", "demo-server", "W", "--listen", "{}:{}".format(*place)]
+    node = Node(NodeSpec("W", "demo-server", None, place, None), command, tmp_path).start()
+    try:
+        node.wait_ready()
+        assert [get(place, "/running", method).status for method in ("HEAD", "DELETE", "HEAD", "PUT", "HEAD")] == [200, 204, 404, 201, 200]
+        # Any other path is the application's.
+        assert get(place, "/other", "DELETE").json["method"] == "DELETE" and get(place, "/other").status == 200
+    finally:
+        node.stop()
+        addresses.release()
 
 
 def test_a_server_that_is_really_gone_is_replaced_at_once(run):

@@ -56,6 +56,13 @@ class TestExplain:
         assert second["candidates"][1]["standing"] == "tried"
         assert second["visit"]["node"] == "SD2" and second["visit"]["role"] == "site-director"
 
+    def test_the_addresses_that_connections_leave_from_are_told(self, tmp_path):
+        file = tmp_path / "sources.yaml"
+        file.write_text(TWO_SITES.read_text().replace("name: SD1,", "name: SD1, source: 127.1.1.99,"))
+        found = explained("--at", "OP1", file=file)
+        assert "sources" not in found["visit"] and found["visit"]["attempts"][0]["visit"]["sources"] == ["127.1.1.99"]
+        assert "its connections leave from 127.1.1.99\n" in explain("--at", "OP1", file=file)
+
     def test_fresh_means_nobody_has_noticed(self):
         found = explained("--at", "OP1", "--cookie", OLD, "--down", "SD1", "--fresh")
         assert found["isFresh"] and [attempt["reason"] for attempt in found["visit"]["attempts"]] == ["cookie", "failover"]

@@ -181,6 +181,42 @@ def test_a_new_process_that_fails_takes_no_commands_away_and_one_that_served_giv
     assert get(node.address).status == 200 and get((node.address[0], 8081)).status == 200
 
 
+def test_a_paused_node_takes_commands_and_listens_again_by_one(node):
+    monitor = (node.address[0], 8081)
+    with RawConnection(node.address) as kept:
+        kept.send(ASK)
+        assert kept.answer().status == 200
+        # By the signal, and by a command.
+        for stop in (lambda: node.node.send(signal.SIGTTOU), lambda: node.admin("pause")):
+            before = node.said("N has stopped listening")
+            stop()
+            waiting.until(lambda: node.said("N has stopped listening") > before, "the end of listening")  # noqa: B023
+            assert refused(node.address) and refused(monitor)
+            assert node.status()["phase"] == "paused"
+            # Orders hold for the connections that go on.
+            assert node.admin("drain A because moving") == "ok\nA: its own users only\n\n"
+            for _ in range(4):
+                kept.send(ASK)
+                assert kept.answer().first("X-Origin") == "B"
+            assert node.admin("ready A").startswith("ok\n")
+            assert node.admin("pause") == "ok\nN has stopped listening already\n\n"
+            assert node.admin("resume") == "ok\nN listens again\n\n"
+            assert node.status()["phase"] == "running"
+            assert get(node.address).status == 200 and get(monitor).status == 200
+    assert node.admin("resume") == "ok\nN listens\n\n"
+
+
+def test_a_command_is_told_why_the_node_cannot_listen_again(node):
+    pause(node)
+    with socket.create_server(node.address):
+        answer = node.admin("resume")
+        assert answer.startswith("error: N cannot listen again: ") and "is in use by another process" in answer and "tries every second" in answer
+        assert node.status()["phase"] == "paused"
+        # It is no longer wanted.
+        assert node.admin("pause") == "ok\nN does not try to listen any more\n\n"
+    assert node.admin("resume") == "ok\nN listens again\n\n" and get(node.address).status == 200
+
+
 def test_what_changes_while_nobody_listens_is_told_when_the_node_listens_again(tmp_path, request):
     if request.config.getoption("--system") == "haproxy":
         pytest.skip("behaviour of ours, not of the reference")

@@ -1,6 +1,7 @@
 """`source`: checks and connections to servers leave from an address of the node's own."""
 
 import concurrent.futures
+import copy
 import signal
 import subprocess
 
@@ -11,6 +12,7 @@ from harness import waiting
 from harness.namespaces import _ip
 from harness.raw import get
 from harness.single import Single
+from harness.topology import Topology
 from test_keepalived import HOSTS, SHARED, Cluster
 from test_relay import Bed
 
@@ -49,6 +51,25 @@ def test_a_reload_takes_another_source_and_refuses_a_wrong_one(tmp_path):
             node["geodirector"].send(signal.SIGHUP)
             single.wait_log(line)
             assert get(address).status == 200
+
+
+def test_the_tiers_behind_know_a_node_by_its_source(start, two_sites):
+    data = copy.deepcopy(two_sites.data)
+    for number, office in enumerate(data["offices"], 1):
+        office["source"] = f"127.0.{number}.99"
+    for number, site in enumerate(data["sites"], 1):
+        site["directors"][0]["source"] = f"127.{number}.1.99"
+    # One connection from each address: nodes in front are spared.
+    data["defaults"].setdefault("site-director", {}).setdefault("limits", {})["connections-per-source"] = 1
+    network = start(Topology(data))
+
+    def ask(_):
+        answer = network.ask("OP1", target="/?delay=300ms")
+        # A node in front has named the client; whoever is taken for a client of the director's own would be added.
+        return answer.status, answer.json["path"][1], answer.json["forwardedFor"]
+
+    with concurrent.futures.ThreadPoolExecutor(8) as users:
+        assert set(users.map(ask, range(8))) == {(200, "SD1", "127.0.0.1")}
 
 
 @pytest.mark.timeout(240)

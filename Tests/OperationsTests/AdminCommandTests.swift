@@ -6,6 +6,8 @@ import Testing
   @Test(arguments: [
     ("help", AdminCommand.help),
     ("reload", .reload),
+    ("pause", .pause),
+    (" resume ", .resume),
     ("status", .status(asJSON: false)),
     ("status json", .status(asJSON: true)),
     ("ready W11", .order(AdminOrder(.ready, target: "W11"))),
@@ -43,6 +45,8 @@ import Testing
     ("ready W11 application a application b", "\"application\" stands there twice"),
     ("status xml", "unexpected \"xml\""),
     ("help me", "unexpected \"me\""),
+    ("pause N", "unexpected \"N\""),
+    ("resum", "unknown command \"resum\"; did you mean \"resume\"?"),
     ("ready W11\u{1}", "the line has characters that are no text"),
     (String(repeating: "x", count: 1025), "the line is longer than 1024 bytes"),
   ])

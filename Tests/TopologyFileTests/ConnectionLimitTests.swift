@@ -50,6 +50,40 @@ import TopologyFile
     #expect(office.sourcesExempt.map(\.description) == ["10.0.0.0/8", "192.168.1.7/32"])
   }
 
+  @Test func aNodeInFrontIsKnownByTheAddressThatItsConnectionsLeaveFrom() throws {
+    let text = """
+      geodirector: 1
+      defaults: {office-proxy: {source: ["10.0.0.8", "2001:db8::8"]}}
+      sites:
+        - name: HOME
+          directors:
+            - {name: D, listen: "127.0.0.7:8001", source: "10.0.0.7"}
+            - {name: E, listen: "127.0.0.6:8001", source: "2001:db8::6"}
+          balancers: [{name: L, listen: "127.0.0.1:8002", limits: {connections-per-source: 1}}]
+          servers: [{name: W, address: "127.0.0.1:9000"}]
+        - name: AWAY
+          directors: [{name: F, listen: "127.0.0.5:8001"}]
+          balancers: [{name: M, listen: "127.0.0.2:8002"}]
+          servers: [{name: V, address: "127.0.0.2:9000"}]
+      offices:
+        - {name: O, listen: "127.0.0.8:8000"}
+        - {name: P, listen: "127.0.0.9:8000", source: "10.0.0.9"}
+
+      """
+    let (topology, diagnostics) = TopologyLoader.load(text: text, file: "test.yaml")
+    #expect(diagnostics.filter { $0.severity == .error }.isEmpty)
+    let found = try #require(topology)
+    // What has no source of a kind speaks from where it serves, as far as anybody knows.
+    let directors = ["10.0.0.7/32", "2001:db8::6/128", "127.0.0.6/32", "127.0.0.5/32"]
+    let balancer = try found.plan(for: "L")
+    #expect(balancer.limits.sourcesExempt.map(\.description) == directors)
+    #expect(balancer.applications.first?.forwarding.trusted.map(\.description) == directors)
+    let director = try #require(found.plan(for: "F").applications.first).forwarding
+    let offices = ["10.0.0.8/32", "2001:db8::8/128", "10.0.0.9/32"] + directors.dropLast()
+    #expect(director.trusted.map(\.description) == offices)
+    #expect(director.forwardedForExcept.map(\.description) == offices)
+  }
+
   @Test func aSingleNetworkNeedsNoList() throws {
     let limits = try plan(for: "O", limits: "{connections-per-source: 1, exempt-sources: 2001:db8::/32}").limits
     #expect(limits.sourcesExempt.map(\.description) == ["2001:db8::/32"])

@@ -52,8 +52,8 @@ extension Explainer {
     _ server: ServerPlan, _ application: String, _ jar: CookieJar, _ reading: CookieReading
   ) -> Answer {
     let visit = Explanation.Visit(
-      node: server.name, role: "server", site: server.site, application: application, cookie: jar.text, binding: "",
-      attempts: [], status: 200, error: nil, setCookies: [], notes: [])
+      node: server.name, role: "server", site: server.site, sources: nil, application: application, cookie: jar.text,
+      binding: "", attempts: [], status: 200, error: nil, setCookies: [], notes: [])
     var fields: [String] = []
     let settings = topology.application(named: application)?.sessionCookie?.plan
     if let settings, settings.mode == .prefix, reading.session == nil || reading.named != server.cookieValue {

@@ -95,8 +95,8 @@ public struct Explainer: Sendable {
   private func visit(_ name: String, _ jar: CookieJar, peer: Network?) throws(PlanError) -> Answer {
     let plan = try topology.plan(for: name)
     var visit = Explanation.Visit(
-      node: name, role: plan.role.rawValue, site: plan.site, application: nil, cookie: jar.text,
-      binding: "", attempts: [], status: 421, error: nil, setCookies: [], notes: [])
+      node: name, role: plan.role.rawValue, site: plan.site, sources: plan.sourceTexts, application: nil,
+      cookie: jar.text, binding: "", attempts: [], status: 421, error: nil, setCookies: [], notes: [])
     if plan.role == .relay, plan.application(forServerName: request.serverName) == nil {
       return refusal(of: plan, visit)
     }
@@ -202,7 +202,7 @@ public struct Explainer: Sendable {
       let forwarded = forwardedCookies(way.jar, way.reading, way.application.cookie)
       let answer =
         server.isNode
-        ? try visit(server.name, forwarded, peer: address(of: plan))
+        ? try visit(server.name, forwarded, peer: address(of: plan, towards: server.address))
         : serve(server, way.application.name, forwarded, way.reading)
       if server.isNode { way.visit.attempts[last].visit = answer.visit }
       way.visit.attempts[last].outcome =
@@ -279,18 +279,12 @@ public struct Explainer: Sendable {
     }
   }
 
-  /// Where a server is reached: a relay's at the port that the client used, unless it has its own.
-  private func address(of server: ServerPlan) -> Address {
-    guard server.address.port == 0, let listenPort else { return server.address }
-    return server.address.with(port: listenPort)
-  }
-
   /// What the entry's monitor answers.
   private func askMonitor() throws(PlanError) -> Explanation {
     let plan = try topology.plan(for: request.entry)
     let isGood = request.isFresh || settled.monitorIsGood(of: plan.name)
     var visit = Explanation.Visit(
-      node: plan.name, role: plan.role.rawValue, site: plan.site, application: nil, cookie: "",
+      node: plan.name, role: plan.role.rawValue, site: plan.site, sources: nil, application: nil, cookie: "",
       binding: "its monitor is asked whether it serves", attempts: [], status: isGood ? 200 : 503, error: nil,
       setCookies: [], notes: [])
     visit.notes.append(isGood ? "somebody it can pass on to lives" : "nobody it can pass on to lives")
@@ -305,12 +299,6 @@ public struct Explainer: Sendable {
     visit.status = 0
     visit.error = "the TLS alert unrecognized_name"
     return Answer(visit: visit, failure: nil, server: nil, path: [plan.name], setCookies: [])
-  }
-
-  /// The address that the next tier sees as its client: this node's.
-  private func address(of plan: NodePlan) -> Network? {
-    guard let text = plan.listeners.first?.address.hostText else { return nil }
-    return try? Network(parsing: text)
   }
 
   private static func isIdempotent(_ method: String) -> Bool {

@@ -54,6 +54,8 @@ public struct Explanation: Sendable, Equatable, Encodable {
     public var role: String
     /// Its site; nil for an office.
     public var site: String?
+    /// Addresses that its connections leave from, one of a kind, as `source` says; nil: those that the kernel chooses.
+    public var sources: [String]?
     /// The application it found by the host, or a relay's pool by the name that TLS asks for; nil: none is for it.
     public var application: String?
     /// The field `Cookie` as it came; empty: none.

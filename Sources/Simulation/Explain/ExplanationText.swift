@@ -39,6 +39,9 @@ public struct ExplanationText {
     let margin = String(repeating: "  ", count: depth)
     lines.append("")
     lines.append("\(margin)\(visit.node), \(visit.role)\(visit.site.map { " of \($0)" } ?? ""): \(visit.binding)")
+    if let sources = visit.sources {
+      lines.append("\(margin)  its connections leave from \(sources.joined(separator: ", "))")
+    }
     for (index, attempt) in visit.attempts.enumerated() {
       lines.append("\(margin)  attempt \(index + 1): \(attempt.server) (\(attempt.reason)): \(attempt.why)")
       table(attempt.candidates, margin: margin + "    ")

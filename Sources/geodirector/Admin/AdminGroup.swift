@@ -10,13 +10,17 @@ struct AdminGroup: AsyncParsableCommand {
     abstract: "Look at running nodes, and lead users away from servers and back.",
     subcommands: [
       AdminStatus.self, AdminDrain.self, AdminReady.self, AdminMaintain.self, AdminRollingRestart.self,
-      AdminReload.self, AdminHealth.self,
+      AdminReload.self, AdminPause.self, AdminResume.self, AdminHealth.self,
     ])
 }
 
 /// Which nodes are spoken to: sockets, or nodes of a topology that says where their sockets are.
 struct AdminNodes: ParsableArguments {
-  @Option(name: .long, help: "A node to speak to; may be given several times. Default: the topology's only one.")
+  @Option(
+    name: .long,
+    help: """
+      A node to speak to; may be given several times. Default: the topology's only one; for status and reload the only one that runs here.
+      """)
   var node: [String] = []
   @Option(name: .long, help: "A node's command socket, instead of --node; may be given several times.")
   var socket: [String] = []
@@ -24,7 +28,9 @@ struct AdminNodes: ParsableArguments {
   var topology: String?
 
   /// The clients of the nodes given, or of those that `target` concerns: itself, or all balancers of a server's site.
-  func clients(concerning target: String? = nil) throws -> [AdminClient] {
+  ///
+  /// - Parameter orRunning: where nothing is named the only node that takes commands here is meant.
+  func clients(concerning target: String? = nil, orRunning: Bool = false) throws -> [AdminClient] {
     if !socket.isEmpty {
       guard node.isEmpty else { throw DeployFailure.usage("give --node or --socket, not both") }
       return socket.map { AdminClient(path: $0) }
@@ -34,7 +40,7 @@ struct AdminNodes: ParsableArguments {
         "which node? Give --node NAME with --topology FILE (or GEODIRECTOR_TOPOLOGY), or --socket PATH")
     }
     let loaded = try TopologyFiles.load(path, warnings: false)
-    let names = try node.isEmpty ? Self.nodes(concerning: target, in: loaded) : node
+    let names = try node.isEmpty ? Self.nodes(concerning: target, in: loaded, orRunning: orRunning) : node
     return try names.map { name in
       do {
         let plan = try loaded.plan(for: name)
@@ -48,13 +54,14 @@ struct AdminNodes: ParsableArguments {
     }
   }
 
-  private static func nodes(concerning target: String?, in topology: Topology) throws -> [String] {
+  private static func nodes(concerning target: String?, in topology: Topology, orRunning: Bool) throws -> [String] {
     guard let target else {
       // Of one node there is nothing to ask.
       if topology.nodes.count == 1 { return topology.nodes.map(\.name) }
-      let known = topology.nodes.prefix(8).map(\.name).joined(separator: ", ")
-      throw DeployFailure.usage(
-        "which node? Give --node NAME: \(known)\(topology.nodes.count > 8 ? " ..." : "")")
+      guard orRunning, topology.admin != nil else {
+        throw DeployFailure.usage("which node? Give --node NAME: \(list(topology.nodes.map(\.name)))")
+      }
+      return [try onlyRunning(of: topology)]
     }
     if topology.nodes.contains(where: { $0.name == target }) { return [target] }
     for site in topology.sites where site.servers.contains(where: { $0.name == target }) {
@@ -64,6 +71,27 @@ struct AdminNodes: ParsableArguments {
     let nearest = nearestSpelling(of: target, among: known).map { "; did you mean \($0)?" } ?? ""
     throw DeployFailure.usage("there is no node or server \"\(target)\"\(nearest)")
   }
+
+  /// The node of the network that takes commands on this machine: where each has a machine of its own there is no other to ask.
+  private static func onlyRunning(of topology: Topology) throws -> String {
+    let names = topology.nodes.map(\.name)
+    let running = names.filter { name in
+      guard let path = try? topology.plan(for: name).admin?.socketPath else { return false }
+      return AdminClient(path: path).isAnybodyThere
+    }
+    if running.count == 1 { return running[0] }
+    throw DeployFailure.usage(
+      running.isEmpty
+        ? "no node of \(topology.name) takes commands of this user on this machine; it has \(list(names))"
+        : "which node? Several take commands here; give --node NAME: \(list(running))")
+  }
+
+  private static func list(_ names: [String]) -> String {
+    names.prefix(namesMax).joined(separator: ", ") + (names.count > namesMax ? " ..." : "")
+  }
+
+  /// Names in a message, at most.
+  private static let namesMax = 8
 
   /// Sends a command to each; what one refuses is told, and the command ends with 1. What the others did holds: a node that is gone
   /// must not keep a server from being drained.
@@ -91,6 +119,7 @@ struct AdminStatus: AsyncParsableCommand {
     discussion: """
       Examples:
         geodirector admin status --node S1L1 --topology network.yaml
+        geodirector admin status --topology network.yaml   # where one of its nodes runs on this machine
         geodirector admin status --socket /run/geodirector/two-sites/S1L1.sock --format json
       """)
   /// How the result is written.
@@ -100,7 +129,9 @@ struct AdminStatus: AsyncParsableCommand {
   @Option(help: "text, or json: one object a node and line.") var format = Format.text
 
   func run() async throws {
-    try await DeployFailure.reported { try AdminNodes.send(.status(asJSON: format == .json), to: nodes.clients()) }
+    try await DeployFailure.reported {
+      try AdminNodes.send(.status(asJSON: format == .json), to: nodes.clients(orRunning: true))
+    }
   }
 }
 

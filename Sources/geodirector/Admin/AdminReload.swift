@@ -17,7 +17,7 @@ struct AdminReload: AsyncParsableCommand {
 
   func run() async throws {
     try await DeployFailure.reported {
-      let patient = try nodes.clients().map { AdminClient(path: $0.path, timeoutMilliseconds: 130_000) }
+      let patient = try nodes.clients(orRunning: true).map { AdminClient(path: $0.path, timeoutMilliseconds: 130_000) }
       try AdminNodes.send(.reload, to: patient)
     }
   }

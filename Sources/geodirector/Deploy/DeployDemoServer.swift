@@ -11,6 +11,11 @@ struct DeployDemoServer: AsyncParsableCommand {
         geodirector deploy demo-server W --listen 127.0.0.1:9000 --admission 127.0.0.1:9001
 
       A request may shape its answer by its query: delay=250ms, bytes=100000, status=503, chunked=1, close=1, format=json.
+
+      The page that health checks ask for (of the topology's check, /running without a topology) is removed and made again like a file, by
+      whoever asks the server itself:
+        curl -X DELETE http://127.0.0.1:9000/running
+        curl -X PUT http://127.0.0.1:9000/running
       """)
 
   @Argument(help: "The server's name in the topology.") var name: String
@@ -60,7 +65,9 @@ struct DeployDemoServer: AsyncParsableCommand {
 
   private func fromAddresses() throws -> DemoServerOptions {
     let services = try listen.map {
-      DemoService(application: "demo", cookieName: cookie, address: try Self.address($0, option: "--listen"))
+      DemoService(
+        application: "demo", cookieName: cookie, address: try Self.address($0, option: "--listen"),
+        checkPaths: ["/running"])
     }
     let checks = try admission.map { try Self.address($0, option: "--admission") }
     return DemoServerOptions(
@@ -99,13 +106,19 @@ extension Topology {
   func demoServices(of server: AppServer, at site: Site) -> [DemoService] {
     var services: [DemoService] = []
     for application in applications where site.serves(application.name) {
-      guard let address = server.address(for: application.name), !services.contains(where: { $0.address == address })
-      else { continue }
+      guard let address = server.address(for: application.name) else { continue }
+      var checkPaths: Set<String> = []
+      if case .http(let check) = application.check { checkPaths.insert(String(check.path.prefix { $0 != "?" })) }
+      if let known = services.firstIndex(where: { $0.address == address }) {
+        services[known].checkPaths.formUnion(checkPaths)
+        continue
+      }
       // Only a prefixed cookie is the application's own; an inserted one belongs to the balancer.
       let session = application.sessionCookie?.plan
       let cookie = session?.mode == .prefix ? session?.name : nil
       services.append(
-        DemoService(application: application.name, cookieName: cookie ?? "JSESSIONID", address: address))
+        DemoService(
+          application: application.name, cookieName: cookie ?? "JSESSIONID", address: address, checkPaths: checkPaths))
     }
     return services
   }

@@ -34,6 +34,48 @@ private func way(_ outcome: Explanation.Outcome?) -> String {
   }.joined(separator: " > ")
 }
 
+/// `source`: where a node's connections leave from, and what the tier behind goes by.
+@Suite struct ExplainSourceTests {
+  private func network(_ source: String) throws -> Topology {
+    let balancers = (1...9).map { "{name: L\($0), listen: \"127.0.1.\($0):8002\"}" }.joined(separator: ", ")
+    let text = """
+      geodirector: 1
+      defaults: {site-director: {balance: source}}
+      sites:
+        - name: HOME
+          directors: [{name: D, listen: "127.0.0.7:8001"}]
+          balancers: [\(balancers)]
+          servers: [{name: W, address: "127.0.0.1:9000"}]
+      offices:
+        - {name: O, listen: "127.0.0.8:8000", source: [\(source)]}
+
+      """
+    return try #require(TopologyLoader.load(text: text, file: "test.yaml").topology)
+  }
+
+  @Test func aNodeTellsWhereItsConnectionsLeaveFrom() throws {
+    let topology = try network("\"127.0.2.1\", \"2001:db8::1\"")
+    let found = try explain(at: "O", in: topology)
+    #expect(found.visit.sources == ["127.0.2.1", "[2001:db8::1]"])
+    #expect(ExplanationText(found).text.contains("\n  its connections leave from 127.0.2.1, [2001:db8::1]\n"))
+    #expect(found.visit.attempts.first?.visit?.sources == nil)
+    #expect(!ExplanationText(try explain(at: "D", in: topology)).text.contains("leave from"))
+  }
+
+  @Test func theNextTierSeesItsSource() throws {
+    var taken: Set<String> = []
+    for last in 1...6 {
+      let topology = try network("\"127.0.2.\(last)\"")
+      var request = Explainer.Request(entry: "D")
+      request.client = try Network(parsingAddress: "127.0.2.\(last)")
+      let expected = try Explainer(topology, NetworkFaults(), request).explain().result.path
+      #expect(try explain(at: "O", in: topology).result.path == ["O"] + expected)
+      taken.insert(expected[1])
+    }
+    #expect(taken.count > 1)
+  }
+}
+
 /// The walk through a failure (rules A): steady state, each step with its own broken things.
 @Suite struct ExplainWalkTests {
   private let old = "SITE=SITE1; JSESSIONID=W14~123"

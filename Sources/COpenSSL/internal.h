@@ -77,7 +77,7 @@ typedef struct {
   char *asked;
   /// The ClientHello was looked at; a certificate is for its name; nothing is behind it; no certificate is for it, though there must be one.
   uint8_t hasHello, isKnown, isNameless, isUncertified;
-  uint8_t isCounted, isEstablished, isDrained, isHeld, isDry, isEnded, sawEnd, isGathering, isServer, isPlain, hasRead;
+  uint8_t isCounted, isEstablished, isDrained, isHeld, isDry, isEnded, sawEnd, isGathering, isServer, isPlain, hasRead, hasBegun;
 } co_connection;
 
 int co_ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt);

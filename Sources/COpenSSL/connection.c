@@ -237,9 +237,43 @@ static int establish(co_connection *connection) {
   return result;
 }
 
+/// How many bytes there must be of a client's first record for OpenSSL to get on: its header, or all of it. 0: it is no part of a ClientHello,
+/// and OpenSSL has the right word for that.
+static size_t wanted_of_first(const uint8_t *bytes, size_t count) {
+  enum { header = 5 };
+  if ((count > 0 && bytes[0] != SSL3_RT_HANDSHAKE) || (count > 1 && bytes[1] != 3)) return 0;
+  if (count < header) return header;
+  size_t length = (size_t)(bytes[3] << 8 | bytes[4]);
+  return length <= recordMax ? header + length : 0;
+}
+
+/// Holds what a client says until its first record is whole: 0, or -EAGAIN. OpenSSL takes some 50 KiB as soon as a handshake begins, and
+/// keeps them until it ends: who says nothing, or not all of it, is to cost no more than that.
+static int await_first_record(co_connection *connection) {
+  for (;;) {
+    size_t held = connection->earlyEnd - connection->earlyStart;
+    if (held > 0) note_first(connection, (const char *)connection->early + connection->earlyStart);
+    if (held >= wanted_of_first(connection->early + connection->earlyStart, held)) return 0;
+    uint8_t bytes[4096];
+    ssize_t result = cr_receive(connection->fd, bytes, sizeof bytes);
+    if (result == -EINTR) continue;
+    // Its end is told again, to OpenSSL.
+    if (result == 0) return 0;
+    if (result < 0) return (int)result;
+    if (!co_feed(&connection->base, bytes, (size_t)result)) return -ENOMEM;
+  }
+}
+
 static int establish_now(co_connection *connection) {
   if (connection->failed) return connection->failed;
   connection->isHeld = 0;
+  if (connection->isServer && !connection->hasBegun && connection->fd >= 0) {
+    int result = await_first_record(connection);
+    if (result == -EAGAIN) connection->isDry = 1;
+    else if (result < 0) connection->failed = result;
+    if (result < 0) return result;
+    connection->hasBegun = 1;
+  }
   int result = SSL_do_handshake(connection->ssl);
   if (result == 1) {
     connection->verification = resumed_verification(connection);

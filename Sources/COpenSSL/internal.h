@@ -77,7 +77,7 @@ typedef struct {
   char *asked;
   /// The ClientHello was looked at; a certificate is for its name; nothing is behind it; no certificate is for it, though there must be one.
   uint8_t hasHello, isKnown, isNameless, isUncertified;
-  uint8_t isCounted, isEstablished, isDrained, isHeld, isDry, isEnded, sawEnd, isGathering, isServer, isPlain, hasRead;
+  uint8_t isCounted, isEstablished, isDrained, isHeld, isDry, isEnded, sawEnd, isGathering, isServer, isPlain, hasRead, hasBegun;
 } co_connection;
 
 int co_ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt);
@@ -92,6 +92,10 @@ void co_session_bound(SSL *ssl, SSL_SESSION *session);
 int co_session_is_over(SSL_SESSION *session);
 /// Tickets of a server's context that looked at a certificate are good until that, and those above it, are over.
 void co_server_bound_sessions(SSL_CTX *context);
+/// Of a server's session: SHA-256 of the authority at the end of the chain that was verified in the full handshake. 1: done; 0: it has none.
+int co_session_authority(SSL *ssl, uint8_t out[32]);
+/// Whether what was verified in the full handshake is good still, with these authorities.
+int co_session_stands(SSL *ssl, X509_STORE *authorities);
 int co_give_staple(SSL *ssl, void *unused);
 /// Unix time.
 int64_t co_seconds_of(const ASN1_TIME *time);

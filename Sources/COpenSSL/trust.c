@@ -9,7 +9,6 @@ static int verify(SSL *ssl, SSL_CTX *context, const char *purpose, const char *n
   X509 *certificate = SSL_get0_peer_certificate(ssl);
   X509_STORE_CTX *store = certificate ? X509_STORE_CTX_new() : NULL;
   int result = 0;
-  // Of a session that a server resumed there is no chain: whose authority stands behind another one proves itself anew then.
   if (store && X509_STORE_CTX_init(store, SSL_CTX_get_cert_store(context), certificate, SSL_get_peer_cert_chain(ssl)) == 1) {
     X509_STORE_CTX_set_default(store, purpose);
     X509_VERIFY_PARAM *expected = X509_STORE_CTX_get0_param(store);
@@ -29,8 +28,10 @@ static int verify(SSL *ssl, SSL_CTX *context, const char *purpose, const char *n
 int co_is_trusted_client(cr_transport *self, co_context *server) {
   co_connection *connection = (co_connection *)self;
   if (SSL_CTX_get_verify_mode(server->ssl) == SSL_VERIFY_NONE) return 1;
-  return verify(connection->ssl, server->ssl, "ssl_client", NULL, 0)
-    && co_is_allowed(server, SSL_get0_peer_certificate(connection->ssl));
+  // Of a session that a server resumed there is only the client's own certificate, not what stands between it and its authority.
+  int isGood = verify(connection->ssl, server->ssl, "ssl_client", NULL, 0)
+    || (SSL_session_reused(connection->ssl) && co_session_stands(connection->ssl, SSL_CTX_get_cert_store(server->ssl)));
+  return isGood && co_is_allowed(server, SSL_get0_peer_certificate(connection->ssl));
 }
 
 int co_is_trusted_server(cr_transport *self, co_peer *peer) {
@@ -40,9 +41,15 @@ int co_is_trusted_server(cr_transport *self, co_peer *peer) {
 }
 
 int co_peer_digest(cr_transport *self, uint8_t out[32]) {
-  X509 *certificate = SSL_get0_peer_certificate(((co_connection *)self)->ssl);
+  SSL *ssl = ((co_connection *)self)->ssl;
+  X509 *certificate = SSL_get0_peer_certificate(ssl);
+  uint8_t parts[64] = {0};
   unsigned int length = 0;
-  int done = certificate && X509_digest(certificate, EVP_sha256(), out, &length) == 1 && length == 32;
+  int done = certificate && X509_digest(certificate, EVP_sha256(), parts, &length) == 1 && length == 32;
+  if (done) {
+    co_session_authority(ssl, parts + 32);
+    done = co_sha256(parts, sizeof parts, out);
+  }
   ERR_clear_error();
   return done;
 }

@@ -4,6 +4,7 @@ internal import HTTPMessage
 internal import Reactor
 internal import Routing
 internal import Synchronization
+internal import TLS
 internal import Topology
 
 /// Connections of clients: taken, refused, closed; and what a stop does to them.
@@ -233,6 +234,7 @@ extension Worker {
     shared.listenerConnections.close(Int(pointer.pointee.listener))
     shared.sources?.close(pointer.pointee.peerHigh, pointer.pointee.peerLow)
     shared.connections.close()
+    if secrets != nil, crowd.hasLeft(clientCount) { CrowdMemory.giveBack() }
   }
 
   /// Gives the connection a record for the request that begins.

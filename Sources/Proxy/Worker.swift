@@ -3,6 +3,7 @@ internal import HTTPMessage
 internal import Reactor
 internal import Routing
 internal import Synchronization
+internal import TLS
 internal import Topology
 
 /// One thread's share of a node: its connections, buffers, timers and view of the pools. Nothing of it is touched by
@@ -36,6 +37,7 @@ struct Worker: ~Copyable {
   var usedClients = 0
   var usedUpstreams = 0
   var clientCount = 0
+  var crowd = CrowdMemory()
   var upstreamCount = 0
   /// First idle connection of each server, numbered over all applications; -1: none.
   let idleHeads: UnsafeMutablePointer<Int32>

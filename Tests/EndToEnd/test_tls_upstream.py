@@ -317,33 +317,3 @@ class TestChecks:
         single = balancer(check={"http": {"path": "/", "tls": False}})
         # They speak TLS, the check does not.
         waiting.until(lambda: "A is down: check" in single.said(), "the check having failed")
-
-
-class TestRotation:
-    def test_certificates_and_keys_of_both_sides_change_under_load_without_a_failed_request(self, balancer, authority):
-        context = authority.server(authority.issue("A", file="server"), requires=authority)
-        single = balancer(names=("A",), contexts={"A": context}, upstream={"certificate": str(authority.issue("N", file="client"))},
-                          limits={"pooled-per-server": 0})
-        failed, done, over = [], [], threading.Event()
-
-        def load():
-            while not over.is_set():
-                try:
-                    status = get(single.address).status
-                    (done if status == 200 else failed).append(status)
-                except OSError as error:
-                    failed.append(error)
-
-        threads = [threading.Thread(target=load, daemon=True) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for _ in range(4):
-            count = single.said().count("certificates were read again")
-            # At once: with a new certificate and the old key the origin would fail by itself.
-            single.origins["A"].context = authority.server(authority.issue("A", file="server"), requires=authority)
-            authority.issue("N", file="client")
-            waiting.until(lambda: single.said().count("certificates were read again") > count, "the new certificate")
-        over.set()
-        for thread in threads:
-            thread.join(10)
-        assert not failed and len(done) > 100, (failed[:3], len(done))

@@ -170,7 +170,8 @@ int co_peer_common_name(cr_transport *connection, char *out, size_t size);
 int co_is_trusted_client(cr_transport *connection, co_context *server);
 /// Whether the certificate that the server has shown would be believed.
 int co_is_trusted_server(cr_transport *connection, co_peer *peer);
-/// SHA-256 of the peer's certificate. 1: done; 0: it showed none.
+/// SHA-256 of the peer's certificate and, where a server's session knows it, the authority by which it was verified. 1: done; 0: it showed
+/// none.
 int co_peer_digest(cr_transport *connection, uint8_t out[32]);
 /// Why the connection broke, for people: its length; 0: it did not.
 int co_error(cr_transport *connection, char *out, size_t size);
@@ -182,6 +183,9 @@ int co_is_rejected(cr_transport *connection);
 int co_has_read(cr_transport *connection);
 /// The first bytes of the client's first record were no TLS: it may have spoken plain HTTP.
 int co_is_plain_http(cr_transport *connection);
+
+/// Gives memory that is free back to the system: the pages of many connections that have ended, between which few others may lie.
+void co_give_back_memory(void);
 
 // Message authentication codes
 

@@ -16,26 +16,66 @@ def openssl(*arguments, given: bytes = b"") -> bytes:
     return done.stdout
 
 
-class Authority:
-    """Signs certificates into a folder: NAME.pem holds the certificate and its key."""
+def put(path: pathlib.Path, data: bytes):
+    """Writes a file of secrets in one step: who watches it sees the old one or the new one."""
+    new = path.with_name(path.name + ".new")
+    new.write_bytes(data)
+    new.chmod(0o600)
+    new.rename(path)
 
-    def __init__(self, folder: pathlib.Path, name: str = "authority"):
+
+def _days(begin: float, seconds: int | None) -> tuple[float, float]:
+    return begin, 20 if seconds is None else seconds / 86_400
+
+
+class Authority:
+    """Signs certificates into a folder: NAME.pem holds the certificate, those between it and the root, and its key.
+
+    `path` is the root's certificate, which others are to trust.
+    """
+
+    def __init__(self, folder: pathlib.Path, name: str = "authority", above: "Authority | None" = None, seconds: int | None = None,
+                 more: str = ""):
+        """A root; or one below `above`, good until `seconds` from now (that is `until`, in Unix seconds), with `more` lines of extensions."""
         self.folder = folder / name
         self.folder.mkdir(parents=True)
-        self.path, self._key = self.folder / "ca.pem", self.folder / "ca.key"
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self._key,
-                "-out", self.path, "-subj", f"/CN={name}", "-days", "30", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        self._own, self._key, self._above = self.folder / "ca.pem", self.folder / "ca.key", above
+        self.path = above.path if above else self._own
         (self.folder / "index").write_text("")
         (self.folder / "serial").write_text("1000\n")
+        made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self._key, "-subj", f"/CN={name}"]
+        if above:
+            request = self.folder / "ca.csr"
+            openssl("req", "-new", *made, "-out", request)
+            self.until = above._sign(request, self._own, self.folder / "ca", _days(-1, seconds),
+                        "basicConstraints = critical,CA:true\nkeyUsage = critical,keyCertSign,cRLSign\n" + more)
+        else:
+            openssl("req", "-x509", *made, "-out", self._own, "-days", "30", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
-    def issue(self, name: str, *hosts: str, days: tuple[int, int] = (-1, 20), file: str | None = None, kind: str = "ec") -> pathlib.Path:
-        """A certificate for `hosts` (names, or addresses), good from the one day to the other, counted from today."""
+    @property
+    def _between(self) -> bytes:
+        """The certificates between what is signed and the root."""
+        return self._own.read_bytes() + self._above._between if self._above else b""
+
+    def issue(self, name: str, *hosts: str, days: tuple[float, float] = (-1, 20), file: str | None = None, kind: str = "ec",
+              usage: str | None = None, seconds: int | None = None) -> pathlib.Path:
+        """A certificate for `hosts` (names, or addresses), good from the one day to the other, counted from today, or until `seconds` from
+        now; for `usage` (`serverAuth`, ...) alone, or without a word of what it is for."""
         hosts = hosts or (name,)
         stem = self.folder / (file or name)
         request, key, signed = (stem.with_name(stem.name + end) for end in (".csr", ".private", ".crt"))
         made = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"] if kind == "ec" else ["rsa:2048"]
         openssl("req", "-new", "-newkey", *made, "-nodes", "-keyout", key, "-out", request, "-subj", f"/CN={name}")
         names = ",".join(("IP:" if host.replace(".", "").isdigit() else "DNS:") + host for host in hosts)
+        self._sign(request, signed, stem, days if seconds is None else _days(days[0], seconds),
+                   f"subjectAltName = {names}\nbasicConstraints = critical,CA:false\nkeyUsage = critical,digitalSignature\n"
+                   + (f"extendedKeyUsage = {usage}\n" if usage else ""))
+        path = stem.with_name(stem.name + ".pem")
+        put(path, signed.read_bytes() + self._between + key.read_bytes())
+        return path
+
+    def _sign(self, request: pathlib.Path, signed: pathlib.Path, stem: pathlib.Path, days: tuple[float, float], extensions: str) -> int:
+        """The first second at which it is over."""
         configuration = stem.with_name(stem.name + ".cnf")
         configuration.write_text(f"""[ca]
 default_ca = own
@@ -50,28 +90,19 @@ x509_extensions = extensions
 [any]
 commonName = supplied
 [extensions]
-subjectAltName = {names}
-basicConstraints = critical,CA:false
-keyUsage = critical,digitalSignature
-""")
+{extensions}""")
         now = datetime.datetime.now(datetime.timezone.utc)
-        begin, end = ((now + datetime.timedelta(days=day)).strftime("%Y%m%d%H%M%SZ") for day in days)
-        openssl("ca", "-batch", "-notext", "-config", configuration, "-cert", self.path, "-keyfile", self._key, "-startdate",
-                begin, "-enddate", end, "-in", request, "-out", signed)
-        path = stem.with_name(stem.name + ".pem")
-        # In one step: who watches the file sees the old one or the new one.
-        new = path.with_name(path.name + ".new")
-        new.write_bytes(signed.read_bytes() + key.read_bytes())
-        new.chmod(0o600)
-        new.rename(path)
-        return path
+        begin, end = (now + datetime.timedelta(days=day) for day in days)
+        openssl("ca", "-batch", "-notext", "-config", configuration, "-cert", self._own, "-keyfile", self._key, "-startdate",
+                f"{begin:%Y%m%d%H%M%SZ}", "-enddate", f"{end:%Y%m%d%H%M%SZ}", "-in", request, "-out", signed)
+        return int(end.timestamp())
 
     def staple(self, certificate: pathlib.Path, seconds: int | None = None) -> bytes:
         """A response of OCSP, in DER, that the certificate is good: for two days, or until so many seconds from now. The signature is only
         that of the former."""
         request, response = certificate.with_suffix(".req"), certificate.with_suffix(".resp")
-        openssl("ocsp", "-issuer", self.path, "-cert", certificate, "-reqout", request, "-no_nonce")
-        openssl("ocsp", "-index", self.folder / "index", "-CA", self.path, "-rsigner", self.path, "-rkey", self._key, "-reqin",
+        openssl("ocsp", "-issuer", self._own, "-cert", certificate, "-reqout", request, "-no_nonce")
+        openssl("ocsp", "-index", self.folder / "index", "-CA", self._own, "-rsigner", self._own, "-rkey", self._key, "-reqin",
                 request, "-respout", response, "-ndays", "2")
         made = response.read_bytes()
         if seconds is None:

@@ -174,6 +174,7 @@ static pthread_once_t methodOnce = PTHREAD_ONCE_INIT;
 
 static void make_method(void) {
   method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "geodirector socket");
+  if (!method) return;
   BIO_meth_set_write(method, bio_write);
   BIO_meth_set_read(method, bio_read);
   BIO_meth_set_ctrl(method, bio_control);
@@ -196,11 +197,21 @@ static int fail(co_connection *connection) {
 
 /// A session may be resumed for longer than the client's certificate is good: X509_V_OK, or why it is not.
 static long resumed_verification(co_connection *connection) {
-  if (!connection->isServer || !SSL_session_reused(connection->ssl)) return X509_V_OK;
+  if (!SSL_session_reused(connection->ssl)) return X509_V_OK;
   X509 *certificate = SSL_get0_peer_certificate(connection->ssl);
   if (!certificate) return X509_V_OK;
   if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) return X509_V_ERR_CERT_HAS_EXPIRED;
   return co_is_allowed(connection->context, certificate) ? X509_V_OK : X509_V_ERR_APPLICATION_VERIFICATION;
+}
+
+/// OpenSSL takes no notice when, short of memory, it did not tell the verification what name to look for (ssl_verify_cert_chain): X509_V_OK,
+/// or why the name was not looked at. Of a session that is resumed it was.
+static long name_verification(co_connection *connection) {
+  const co_peer *peer = connection->peer;
+  SSL *ssl = connection->ssl;
+  if (!peer || !peer->name || SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE || SSL_session_reused(ssl)) return X509_V_OK;
+  int isNamed = peer->isAddress ? X509_check_ip_asc(SSL_get0_peer_certificate(ssl), peer->name, 0) == 1 : SSL_get0_peername(ssl) != NULL;
+  return isNamed ? X509_V_OK : X509_V_ERR_OUT_OF_MEM;
 }
 
 /// Which kind of failure a handshake ended with.
@@ -276,8 +287,12 @@ static int establish_now(co_connection *connection) {
   }
   int result = SSL_do_handshake(connection->ssl);
   if (result == 1) {
-    connection->verification = resumed_verification(connection);
-    if (connection->verification != X509_V_OK) return connection->failed = -CO_PROTOCOL;
+    connection->verification = connection->isServer ? resumed_verification(connection) : name_verification(connection);
+    if (connection->verification != X509_V_OK) {
+      // The session would be resumed without another look.
+      if (connection->peer) co_peer_forget(connection->peer);
+      return connection->failed = -CO_PROTOCOL;
+    }
     // Tickets of TLS 1.3 come later, and are given the end of this one.
     if (connection->peer) co_session_bound(connection->ssl, SSL_get_session(connection->ssl));
     connection->isEstablished = 1;
@@ -485,9 +500,11 @@ static const cr_transport_operations operations = {
 static co_connection *connection_new(co_context *context, int fd) {
   pthread_once(&methodOnce, make_method);
   co_connection *connection = calloc(1, sizeof *connection);
-  SSL *ssl = connection ? SSL_new(context->ssl) : NULL;
+  SSL *ssl = connection && method ? SSL_new(context->ssl) : NULL;
   BIO *bio = ssl ? BIO_new(method) : NULL;
-  if (!bio) {
+  // By it its functions find the connection.
+  if (!bio || SSL_set_app_data(ssl, connection) != 1) {
+    BIO_free(bio);
     SSL_free(ssl);
     free(connection);
     ERR_clear_error();
@@ -501,7 +518,6 @@ static co_connection *connection_new(co_context *context, int fd) {
   BIO_set_data(bio, connection);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl, bio, bio);
-  SSL_set_app_data(ssl, connection);
   return connection;
 }
 
@@ -513,18 +529,24 @@ cr_transport *co_accept(co_context *server, int fd) {
   return &connection->base;
 }
 
+/// What the server's certificate is to bear, and what it is told: 1, or 0 for want of memory. Without it every server would do.
+static int expect_name(SSL *ssl, const co_peer *peer) {
+  if (!peer->name) return 1;
+  if (peer->isAddress) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), peer->name) == 1;
+  SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  return SSL_set_tlsext_host_name(ssl, peer->name) == 1 && SSL_set1_host(ssl, peer->name) == 1;
+}
+
 cr_transport *co_connect(co_peer *peer, int fd) {
   co_connection *connection = connection_new(peer->context, fd);
   if (!connection) return NULL;
   atomic_fetch_add(&peer->holders, 1);
   connection->peer = peer;
   SSL_set_connect_state(connection->ssl);
-  if (peer->name && peer->isAddress) {
-    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(connection->ssl), peer->name);
-  } else if (peer->name) {
-    SSL_set_tlsext_host_name(connection->ssl, peer->name);
-    SSL_set_hostflags(connection->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    SSL_set1_host(connection->ssl, peer->name);
+  if (!expect_name(connection->ssl, peer)) {
+    transport_release(&connection->base);
+    ERR_clear_error();
+    return NULL;
   }
   // A copy: OpenSSL uses up a session of TLS 1.3, but several connections may be opened before the next ticket comes.
   pthread_mutex_lock(&peer->lock);

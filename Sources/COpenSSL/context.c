@@ -178,7 +178,12 @@ int co_context_trust(co_context *context, const char *path) {
 int co_server_require_client(co_context *context, const char *path) {
   int count = co_context_trust(context, path);
   if (count < 0) return count;
-  SSL_CTX_set_client_CA_list(context->ssl, SSL_load_client_CA_file(path));
+  STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(path);
+  if (!names) {
+    ERR_clear_error();
+    return -CO_NO_MEMORY;
+  }
+  SSL_CTX_set_client_CA_list(context->ssl, names);
   SSL_CTX_set_verify(context->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, verify_client);
   ERR_clear_error();
   return count;

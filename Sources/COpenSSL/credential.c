@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 const char *co_library_version(void) { return OpenSSL_version(OPENSSL_VERSION); }
 
@@ -23,16 +24,23 @@ static int read_chain(co_credential *credential, const char *path) {
   if (!file) return CO_UNREADABLE;
   int asked = 0, result = CO_OK;
   credential->chain = sk_X509_new_null();
-  for (;;) {
+  if (!credential->chain) result = CO_NO_MEMORY;
+  while (result == CO_OK) {
     X509 *next = PEM_read_bio_X509_AUX(file, NULL, no_password, &asked);
     if (!next) break;
-    if (!credential->certificate) credential->certificate = next;
-    else sk_X509_push(credential->chain, next);
+    if (!credential->certificate) {
+      credential->certificate = next;
+    } else if (sk_X509_push(credential->chain, next) == 0) {
+      // A chain cut short would be shown to clients.
+      X509_free(next);
+      result = CO_NO_MEMORY;
+    }
   }
   unsigned long error = ERR_peek_last_error();
   // The end of the file reads as a PEM block that never begins.
-  if (ERR_GET_LIB(error) != ERR_LIB_PEM || ERR_GET_REASON(error) != PEM_R_NO_START_LINE) result = CO_BAD_CERTIFICATE;
-  else if (!credential->certificate) result = CO_NO_CERTIFICATE;
+  int isEnd = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+  if (result == CO_OK && !isEnd) result = CO_BAD_CERTIFICATE;
+  if (result == CO_OK && !credential->certificate) result = CO_NO_CERTIFICATE;
   BIO_free(file);
   return result;
 }
@@ -136,11 +144,8 @@ int co_credential_name(co_credential *credential, int position, char *out, size_
 }
 
 int64_t co_seconds_of(const ASN1_TIME *time) {
-  ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
-  int days = 0, seconds = 0;
-  ASN1_TIME_diff(&days, &seconds, epoch, time);
-  ASN1_TIME_free(epoch);
-  return (int64_t)days * 86400 + seconds;
+  struct tm parts;
+  return time && ASN1_TIME_to_tm(time, &parts) == 1 ? (int64_t)timegm(&parts) : 0;
 }
 
 void co_credential_validity(co_credential *credential, int64_t *notBefore, int64_t *notAfter) {

@@ -17,19 +17,29 @@ static int by_name(const void *a, const void *b) {
   return order ? order : first->order - second->order;
 }
 
-void co_server_add_name(co_context *root, const char *name, co_context *context) {
+int co_server_add_name(co_context *root, const char *name, co_context *context) {
   if (root->nameCount == root->nameRoom) {
-    root->nameRoom = root->nameRoom * 2 + 8;
-    root->names = realloc(root->names, sizeof(co_named) * (size_t)root->nameRoom);
+    int room = root->nameRoom * 2 + 8;
+    co_named *grown = realloc(root->names, sizeof(co_named) * (size_t)room);
+    if (!grown) return 0;
+    root->names = grown;
+    root->nameRoom = room;
   }
+  char *copy = strdup(name);
+  if (!copy) return 0;
   if (context != root) co_context_hold(context);
-  root->names[root->nameCount] = (co_named){strdup(name), context, root->nameCount};
+  root->names[root->nameCount] = (co_named){copy, context, root->nameCount};
   root->nameCount++;
+  return 1;
 }
 
-void co_server_serve(co_context *root, const char *name) {
-  root->served = realloc(root->served, sizeof(char *) * (size_t)(root->servedCount + 1));
-  root->served[root->servedCount++] = strdup(name);
+int co_server_serve(co_context *root, const char *name) {
+  char **grown = realloc(root->served, sizeof(char *) * (size_t)(root->servedCount + 1));
+  if (!grown) return 0;
+  root->served = grown;
+  char *copy = strdup(name);
+  if (copy) root->served[root->servedCount++] = copy;
+  return copy != NULL;
 }
 
 void co_server_seal(co_context *root, int strict) {
@@ -130,7 +140,7 @@ static int hear(SSL *ssl, int *alert, void *unused) {
     return SSL_CLIENT_HELLO_ERROR;
   }
   connection->isKnown = found != NULL;
-  if (found && found != root) SSL_set_SSL_CTX(ssl, found->ssl);
+  if (found && found != root && !SSL_set_SSL_CTX(ssl, found->ssl)) return SSL_CLIENT_HELLO_ERROR;
   return bind_session(ssl, root, name) ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
 }
 

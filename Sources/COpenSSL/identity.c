@@ -94,7 +94,7 @@ int co_identity_load(const char *certificate, const char *key, co_identity **out
 
 static size_t take_text(BIO *memory, int done, char *out, size_t size) {
   char *bytes = NULL;
-  size_t count = done == 1 ? (size_t)BIO_get_mem_data(memory, &bytes) : 0;
+  size_t count = done ? (size_t)BIO_get_mem_data(memory, &bytes) : 0;
   if (count && count <= size) memcpy(out, bytes, count);
   BIO_free(memory);
   ERR_clear_error();
@@ -103,10 +103,10 @@ static size_t take_text(BIO *memory, int done, char *out, size_t size) {
 
 size_t co_identity_certificate(co_identity *identity, char *out, size_t size) {
   BIO *memory = BIO_new(BIO_s_mem());
-  return take_text(memory, PEM_write_bio_X509(memory, identity->certificate), out, size);
+  return take_text(memory, memory && PEM_write_bio_X509(memory, identity->certificate), out, size);
 }
 
 size_t co_identity_key(co_identity *identity, char *out, size_t size) {
   BIO *memory = BIO_new(BIO_s_secmem());
-  return take_text(memory, PEM_write_bio_PrivateKey(memory, identity->key, NULL, NULL, 0, NULL, NULL), out, size);
+  return take_text(memory, memory && PEM_write_bio_PrivateKey(memory, identity->key, NULL, NULL, 0, NULL, NULL), out, size);
 }

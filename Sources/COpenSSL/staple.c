@@ -81,8 +81,10 @@ int co_credential_staple(co_credential *credential, const uint8_t *bytes, size_t
     kept->end = *end;
     kept->count = count;
     memcpy(kept->bytes, bytes, count);
-    free(X509_get_ex_data(credential->certificate, stapleIndex));
-    if (X509_set_ex_data(credential->certificate, stapleIndex, kept) != 1) {
+    void *old = X509_get_ex_data(credential->certificate, stapleIndex);
+    if (X509_set_ex_data(credential->certificate, stapleIndex, kept) == 1) {
+      free(old);
+    } else {
       free(kept);
       kept = NULL;
     }

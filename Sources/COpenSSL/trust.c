@@ -13,12 +13,10 @@ static int verify(SSL *ssl, SSL_CTX *context, const char *purpose, const char *n
     X509_STORE_CTX_set_default(store, purpose);
     X509_VERIFY_PARAM *expected = X509_STORE_CTX_get0_param(store);
     X509_VERIFY_PARAM_set_auth_level(expected, SSL_CTX_get_security_level(context));
-    if (name && isAddress) X509_VERIFY_PARAM_set1_ip_asc(expected, name);
-    else if (name) {
-      X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-      X509_VERIFY_PARAM_set1_host(expected, name, 0);
-    }
-    result = X509_verify_cert(store) == 1;
+    X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    int isSet = !name || (isAddress ? X509_VERIFY_PARAM_set1_ip_asc(expected, name) : X509_VERIFY_PARAM_set1_host(expected, name, 0)) == 1;
+    // Without its name every server would do.
+    result = isSet && X509_verify_cert(store) == 1;
   }
   X509_STORE_CTX_free(store);
   ERR_clear_error();

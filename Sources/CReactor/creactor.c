@@ -617,8 +617,8 @@ int cr_run(char *const *words, char *const *variables, char *const *hidden, cons
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, ends[0], 0);
-  posix_spawn_file_actions_adddup2(&actions, 2, 1);
+  int error = posix_spawn_file_actions_adddup2(&actions, ends[0], 0);
+  if (!error) error = posix_spawn_file_actions_adddup2(&actions, 2, 1);
   posix_spawnattr_init(&attributes);
   sigset_t none, usual;
   sigemptyset(&none);
@@ -630,7 +630,7 @@ int cr_run(char *const *words, char *const *variables, char *const *hidden, cons
   posix_spawnattr_setpgroup(&attributes, 0);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   pid_t pid;
-  int error = posix_spawn(&pid, words[0], &actions, &attributes, words, all);
+  if (!error) error = posix_spawn(&pid, words[0], &actions, &attributes, words, all);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   free(all);
@@ -751,7 +751,7 @@ int cr_spawn(const char *program, char *const *words, const char *variable, int 
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, descriptor, target);
+  int error = posix_spawn_file_actions_adddup2(&actions, descriptor, target);
   posix_spawnattr_init(&attributes);
   sigset_t none, usual;
   sigemptyset(&none);
@@ -760,7 +760,7 @@ int cr_spawn(const char *program, char *const *words, const char *variable, int 
   posix_spawnattr_setsigdefault(&attributes, &usual);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   pid_t pid;
-  int error = posix_spawn(&pid, program, &actions, &attributes, words, all);
+  if (!error) error = posix_spawn(&pid, program, &actions, &attributes, words, all);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   free(all);

@@ -167,6 +167,10 @@ struct Client {
     static let isGone = Flags(rawValue: 8388608)
     /// The end that will be read from a relay's client is none of its own: it was cut off.
     static let isCut = Flags(rawValue: 16777216)
+    /// A PROXY protocol header told that the client speaks TLS with who sent it.
+    static let cameByTLS = Flags(rawValue: 33554432)
+    /// What holds for all requests of a connection.
+    static let ofConnection: Flags = [.isProxied, .cameByTLS]
   }
 
   /// Bytes received and not yet used.
@@ -175,6 +179,8 @@ struct Client {
   var scanned = 0
   /// When the connection was opened, its last request ended, or the present one began.
   var started: Int64 = 0
+  /// What servers are told of the client's TLS.
+  var toldTLS = ToldTLS()
   /// The request on the connection; a blank one, shared by all, while there is none.
   var flight: UnsafeMutablePointer<Flight>
 

@@ -223,6 +223,7 @@ extension Worker {
     buffers.giveBack(&pointer.pointee.input)
     buffers.giveBack(&pointer.pointee.request)
     buffers.giveBack(&pointer.pointee.stash)
+    pointer.pointee.toldTLS.forget()
     endFlight(client)
     pointer.pointee.state = .free
     pointer.pointee.deadlineKind = .none

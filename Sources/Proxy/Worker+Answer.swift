@@ -192,7 +192,8 @@ extension Worker {
       return
     }
     // What stands in the list of those to go on with must be known to stand there.
-    pointer.pointee.flags = pointer.pointee.flags.intersection([.scheduled, .isProxied]).union([.reused, .keepAlive])
+    pointer.pointee.flags = pointer.pointee.flags.intersection(Client.Flags.ofConnection.union(.scheduled))
+      .union([.reused, .keepAlive])
     pointer.pointee.scanned = 0
     pointer.pointee.started = now
     pointer.pointee.headComplete = 0

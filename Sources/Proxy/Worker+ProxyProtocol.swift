@@ -1,7 +1,6 @@
 internal import CReactor
 internal import HTTPMessage
 internal import Reactor
-internal import TLS
 internal import Topology
 
 /// Connections that a proxy in front passes on and says of where they come from (the PROXY protocol).
@@ -22,6 +21,10 @@ extension Worker {
     case .complete(let header):
       pointer.pointee.flags.remove(.awaitsProxyHeader)
       if header.source != nil { pointer.pointee.flags.insert(.isProxied) }
+      if let tls = header.tls {
+        pointer.pointee.flags.insert(.cameByTLS)
+        keepTold(client, ProxyTLSFields(tls, in: view))
+      }
       pointer.pointee.input.start += header.length
       if let source = header.source {
         // The proxy itself has no bound; from here the connection counts for the source, which gives its place back at the end.
@@ -71,16 +74,12 @@ extension Worker {
 
   /// Tells a server just connected to who the client is. False: the connection is of no use.
   mutating func sendProxyHeader(_ client: Int32, _ upstream: Int32, _ version: ProxyProtocolVersion) -> Bool {
+    if version == .version2 { learnToldTLS(client) }
     var writer = ByteWriter(UnsafeMutableRawBufferPointer(start: scratch, count: Self.scratchBytes))
     let route = route(client)
     switch version {
     case .version1: writer.append(proxyLine: route)
-    case .version2:
-      if let transport = reactor.transport(of: clients[Int(client)].socket) {
-        ClientTLS(TLSFacts(transport)).withFields { writer.append(proxyHeader: route, tls: $0) }
-      } else {
-        writer.append(proxyHeader: route)
-      }
+    case .version2: writer.append(proxyHeader: route, fields: clients[Int(client)].toldTLS.fields)
     }
     // A few hundred bytes fit into any fresh socket.
     return reactor.send(upstreams[Int(upstream)].socket, scratch, count: writer.position) == writer.position
@@ -99,39 +98,5 @@ extension Worker {
       source: AddressBits(high: pointer.pointee.peerHigh, low: pointer.pointee.peerLow),
       sourcePort: pointer.pointee.peerPort, destination: AddressBits(high: local.high, low: local.low),
       destinationPort: local.port)
-  }
-}
-
-/// What a client's TLS was, for a header.
-private struct ClientTLS {
-  private let texts: [[UInt8]]
-  private let isResumed, hasCertificate: Bool
-
-  init(_ facts: TLSFacts) {
-    let version = facts.version.map { String(describing: $0) }
-    let found = [version, facts.cipher, facts.peerCommonName, facts.serverName, facts.applicationProtocol]
-    texts = found.map { Array(($0 ?? "").utf8) }
-    hasCertificate = facts.peerName != nil || facts.peerCommonName != nil
-    isResumed = facts.isResumed
-  }
-
-  func withFields(_ body: (ProxyTLSFields) -> Void) {
-    let all = texts.joined()
-    Array(all).withUnsafeBytes { memory in
-      let whole = ByteView(memory)
-      var position = 0
-      func next(_ index: Int) -> ByteView {
-        defer { position += texts[index].count }
-        return whole.slice(position, position + texts[index].count)
-      }
-      var fields = ProxyTLSFields(version: next(0))
-      fields.cipher = next(1)
-      fields.commonName = next(2)
-      fields.serverName = next(3)
-      fields.applicationProtocol = next(4)
-      fields.hasCertificate = hasCertificate
-      fields.isResumed = isResumed
-      body(fields)
-    }
   }
 }

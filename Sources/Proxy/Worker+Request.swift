@@ -99,7 +99,8 @@ extension Worker {
   private mutating func startExchange(_ client: Int32, _ view: ByteView, _ head: inout RequestHead) {
     let pointer = clients + Int(client)
     pointer.pointee.headComplete = now
-    pointer.pointee.flags = pointer.pointee.flags.intersection([.ended, .scheduled, .reused, .isProxied])
+    pointer.pointee.flags = pointer.pointee.flags.intersection(
+      Client.Flags.ofConnection.union([.ended, .scheduled, .reused]))
     if head.keepAlive && phase == .running { pointer.pointee.flags.insert(.keepAlive) }
     if head.minorVersion == 0 { pointer.pointee.flags.insert(.isHTTP10) }
     if head.method == .head { pointer.pointee.flags.insert(.isHead) }
@@ -135,7 +136,7 @@ extension Worker {
       return answerError(client, status: 413, termination: "PR")
     }
     if let status = takeBodyFromInput(client) { return answerError(client, status: status, termination: "PR") }
-    if listenerTraits[Int(pointer.pointee.listener)].redirectPort != nil {
+    if listenerTraits[Int(pointer.pointee.listener)].redirectPort != nil, !speaksTLS(client) {
       return answerSecureRedirect(client, view, head)
     }
     pointer.pointee.state = .exchange

@@ -227,7 +227,7 @@ extension Worker {
     if fields.keeps(.xForwardedProto) {
       if saysHTTPS(view) { pointer.pointee.flags.insert(.https) }
     } else {
-      let isSecure = listenerTraits[Int(pointer.pointee.listener)].isSecure
+      let isSecure = speaksTLS(client)
       if isSecure { pointer.pointee.flags.insert(.https) }
       if app.pointee.forwardedProto {
         if isSecure {

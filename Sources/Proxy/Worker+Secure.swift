@@ -22,19 +22,21 @@ struct ListenerTraits {
 
 /// What makes browsers use https, and tells nodes and servers that they do.
 extension Worker {
-  /// Strict-Transport-Security, on every answer of a listener that has it (RFC 6797 section 7.1).
+  /// Strict-Transport-Security, on every answer of a listener that has it, to who speaks TLS (RFC 6797 sections 7.1 and 7.2).
   @inline(__always)
   mutating func appendStrictTransport(_ client: Int32, into writer: inout ByteWriter) {
-    guard let line = listenerTraits[Int(clients[Int(client)].listener)].strictTransport else { return }
+    guard let line = listenerTraits[Int(clients[Int(client)].listener)].strictTransport, speaksTLS(client) else {
+      return
+    }
     writer.append(line)
   }
 
   /// Whether an answer's field is one that our own Strict-Transport-Security takes the place of: browsers heed the first.
   @inline(__always)
   mutating func isOverruled(_ field: Field, _ view: ByteView, _ client: Int32) -> Bool {
-    guard field.id == .other, listenerTraits[Int(clients[Int(client)].listener)].strictTransport != nil else {
-      return false
-    }
+    guard field.id == .other, listenerTraits[Int(clients[Int(client)].listener)].strictTransport != nil,
+      speaksTLS(client)
+    else { return false }
     return view[field.name].equalsIgnoringCase(ByteView("Strict-Transport-Security"))
   }
 

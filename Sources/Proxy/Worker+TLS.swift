@@ -12,6 +12,12 @@ extension Worker {
   @inline(__always)
   mutating func isSecure(_ client: Int32) -> Bool { listenerTraits[Int(clients[Int(client)].listener)].isSecure }
 
+  /// Whether the client speaks TLS: with us, or with who passes its connection on and tells so by a PROXY protocol header.
+  @inline(__always)
+  mutating func speaksTLS(_ client: Int32) -> Bool {
+    isSecure(client) || clients[Int(client)].flags.contains(.cameByTLS)
+  }
+
   /// Puts TLS between the client's socket and what is received from it. `early`: what came of it behind a PROXY header. False: the
   /// connection is closed, for want of memory.
   mutating func secure(_ client: Int32, early: ByteView) -> Bool {

@@ -82,6 +82,8 @@ struct Worker: ~Copyable {
   let isOutermost: UnsafeMutablePointer<Bool>
   /// Of each listener: the networks whose connections begin with a PROXY protocol header.
   let proxyNetworks: UnsafeMutablePointer<[Network]>
+  /// Some servers are told of a client's TLS.
+  let tellsOfTLS: Bool
   var listenerTraits: UnsafeMutablePointer<ListenerTraits>
   /// The node's, which outlives its workers. Nil: no TLS and no signed cookies anywhere.
   let secrets: Unmanaged<NodeSecrets>?
@@ -197,6 +199,7 @@ struct Worker: ~Copyable {
     isOutermost = .allocate(capacity: max(1, plan.listeners.count))
     proxyNetworks = .allocate(capacity: max(1, plan.listeners.count))
     listenerTraits = .allocate(capacity: max(1, plan.listeners.count))
+    tellsOfTLS = plan.applications.contains { $0.pool.servers.contains { $0.proxyProtocol == .version2 } }
     secrets = shared.secrets.map(Unmanaged.passUnretained)
     cookieSigner = CookieSigner(applications: plan.applications.count)
     trust = TrustWatch(shared.secrets)

@@ -33,7 +33,7 @@ enum HAProxyTLS {
           ? "scheme https" : "location https://%[req.hdr(host),host_only]:\(redirect.port)%[pathq]"
         lines.add("http-request redirect \(place) code \(redirect.status) if \(own)")
       }
-      if let hsts = listener.strictTransport {
+      if let hsts = listener.strictTransport, listener.tls != nil {
         let value = HAProxyText.format(hsts.fieldValue)
         lines.add("http-response set-header Strict-Transport-Security \(value) if \(own)")
       }
@@ -54,6 +54,9 @@ enum HAProxyTLS {
     let secured = plan.listeners.compactMap(\.tls)
     let signed = plan.applications.contains { $0.cookie?.signing != nil }
     if signed { lines.difference("cookies are not signed, and a value with a tag names nobody.") }
+    if plan.listeners.contains(where: { !$0.proxyProtocol.isEmpty && $0.tls == nil }) {
+      lines.difference("what a PROXY protocol header tells of TLS is not looked at: its requests count as http.")
+    }
     guard !secured.isEmpty else { return }
     lines.difference("cookies are Secure only where \"secure\" says so, certificates are read again only at a reload.")
     if secured.contains(where: { $0.certificates.contains { $0.keyPath != nil || $0.staplePath != nil } }) {

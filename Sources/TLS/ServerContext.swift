@@ -48,7 +48,7 @@ public final class ServerContext: Sendable {
       }
       try builder.add(credential)
     }
-    guard let root = builder.finish() else { throw .noCertificates }
+    guard let root = try builder.finish() else { throw .noCertificates }
     holder = Holder(pointer: root)
     self.stamps = stamps
     self.warnings = warnings
@@ -86,6 +86,7 @@ private struct ContextBuilder: ~Copyable {
     var names: [String]
     var kinds: [Int32]
   }
+  private static var noMemory: TLSError { .library("no memory for a context") }
   private let plan: ListenerTLSPlan
   private let tickets: TicketKeys?
   private let counts: HandshakeCounts?
@@ -123,14 +124,14 @@ private struct ContextBuilder: ~Copyable {
   private func newContext() throws(TLSError) -> OpaquePointer {
     let seconds = plan.ticketRotation.components.seconds
     guard let context = co_server_new(plan.minimum == .tls13 ? 3 : 2, tickets?.pointer, scope, seconds) else {
-      throw .library("no memory for a context")
+      throw Self.noMemory
     }
     if let counts { co_context_count(context, counts.pointer) }
     if let protocols = plan.protocols {
       let list = protocols.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count)] + Array($0.utf8) }
       guard co_server_protocols(context, list, list.count) == 1 else {
         co_context_free(context)
-        throw .library("no memory for a context")
+        throw Self.noMemory
       }
     }
     guard let clients = plan.clients else { return context }
@@ -143,16 +144,19 @@ private struct ContextBuilder: ~Copyable {
     for name in clients.names where co_server_allow(context, name) != 1 {
       // With a list cut short others would be shut out, with none all let in.
       co_context_free(context)
-      throw .library("no memory for a context")
+      throw Self.noMemory
     }
     return context
   }
 
   /// The first context, which knows the names of all. The caller owns it.
-  mutating func finish() -> OpaquePointer? {
+  mutating func finish() throws(TLSError) -> OpaquePointer? {
     guard let root = groups.first?.context else { return nil }
-    for group in groups { for name in group.names { co_server_add_name(root, name, group.context) } }
-    for name in plan.served { co_server_serve(root, name.lowercased()) }
+    for group in groups {
+      for name in group.names where co_server_add_name(root, name, group.context) != 1 { throw Self.noMemory }
+    }
+    // With a list cut short some would be refused, with none nobody.
+    for name in plan.served where co_server_serve(root, name.lowercased()) != 1 { throw Self.noMemory }
     co_server_seal(root, plan.isStrict ? 1 : 0)
     return co_context_hold(root)
   }
@@ -163,6 +167,7 @@ func authorityError(_ code: Int32, _ path: String, _ reason: Int32) -> TLSError 
   switch Int(-code) {
   case CO_UNREADABLE: .unreadable(path: path, reason: String(cString: strerror(reason)))
   case CO_BAD_CERTIFICATE: .badCertificate(path: path)
+  case CO_NO_MEMORY: .library("no memory for \(path)")
   default: .noCertificate(path: path)
   }
 }

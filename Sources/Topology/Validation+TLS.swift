@@ -5,11 +5,13 @@ extension Topology {
     for listen in offices.flatMap(\.listen) + sites.flatMap(\.directors).flatMap(\.listen)
       + sites.flatMap(\.balancers).flatMap(\.listen)
     {
-      if let hsts = listen.strictTransport, listen.tls == nil {
+      // Where somebody in front ends TLS, and says of which connections, it is for those.
+      if let hsts = listen.strictTransport, listen.tls == nil, listen.proxyProtocol.isEmpty {
         found.append(
           Diagnostic(
             .error, at: hsts.location, "hsts is told over TLS only (RFC 6797 section 7.2), and this listener has none",
-            mend: "move it to the listener with \"tls:\""))
+            mend: "move it to the listener with \"tls:\", or name with \"proxy-protocol:\" who ends TLS in front of it")
+        )
       }
       if let redirect = listen.secureRedirect, listen.tls != nil {
         found.append(

@@ -26,6 +26,7 @@ let package = Package(
     .executableTarget(name: "FuzzChunked", dependencies: ["FuzzKit", "HTTPMessage"], swiftSettings: fuzzer),
     .executableTarget(name: "FuzzCookies", dependencies: ["FuzzKit", "HTTPMessage"], swiftSettings: fuzzer),
     .executableTarget(name: "FuzzClientHello", dependencies: ["FuzzKit", "HTTPMessage"], swiftSettings: fuzzer),
+    .executableTarget(name: "FuzzProxyHeader", dependencies: ["FuzzKit", "HTTPMessage"], swiftSettings: fuzzer),
     .executableTarget(
       name: "FuzzTopology", dependencies: ["FuzzKit", "Topology", "TopologyFile"], swiftSettings: fuzzer),
   ]

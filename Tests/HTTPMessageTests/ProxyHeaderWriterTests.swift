@@ -91,7 +91,7 @@ import Testing
     tls.commonName = ByteView("OP1")
     tls.serverName = ByteView("shop.example")
     tls.applicationProtocol = ByteView("http/1.1")
-    tls.hasCertificate = true
+    tls.tellCertificate(isResumed: false)
     let bytes = try #require(Self.written { $0.append(proxyHeader: Self.ipv4, tls: tls, checksum: true) })
     let within: [UInt8] =
       [0x07, 0, 0, 0, 0] + [0x21, 0, 7] + Array("TLSv1.3".utf8) + [0x22, 0, 3] + Array("OP1".utf8) + [0x23, 0, 22]
@@ -102,16 +102,60 @@ import Testing
     #expect(Array(bytes[28..<28 + fields.count]) == fields)
     #expect(bytes.count == 28 + fields.count + 7)
     #expect(Int(bytes[14]) << 8 + Int(bytes[15]) == bytes.count - 16)
+    let told = ProxyTLS(
+      client: [.tls, .certificateOnConnection, .certificateInSession], verification: 0, version: ByteRange(65, 72),
+      commonName: ByteRange(75, 78), cipher: ByteRange(81, 103), serverName: ByteRange(42, 54),
+      applicationProtocol: ByteRange(31, 39))
     #expect(
-      Self.read(bytes) == .complete(ProxyHeader(source: Self.clientIPv4, sourcePort: 56_324, length: bytes.count)))
+      Self.read(bytes)
+        == .complete(
+          ProxyHeader(source: Self.clientIPv4, sourcePort: 56_324, length: bytes.count, tls: told)))
+  }
+
+  /// As a node in the middle does it.
+  @Test func whatWasToldIsToldOn() throws {
+    var tls = ProxyTLSFields(version: ByteView("TLSv1.2"))
+    tls.cipher = ByteView("ECDHE-ECDSA-AES128-GCM-SHA256")
+    tls.commonName = ByteView("OP1")
+    tls.serverName = ByteView("shop.example")
+    tls.applicationProtocol = ByteView("http/1.1")
+    tls.client = [.tls, .certificateInSession]
+    tls.verification = 0x0102_0304
+    let first = try #require(Self.written { $0.append(proxyHeader: Self.ipv6, tls: tls) })
+    guard case .complete(let header) = Self.read(first), let told = header.tls else {
+      Issue.record("the header is whole")
+      return
+    }
+    let fields = try #require(
+      first.withUnsafeBytes { memory in
+        Self.written { $0.append(proxyFields: ProxyTLSFields(told, in: ByteView(memory))) }
+      })
+    let second = fields.withUnsafeBytes { memory in
+      Self.written { $0.append(proxyHeader: Self.ipv6, fields: ByteView(memory)) }
+    }
+    #expect(second == first)
+  }
+
+  @Test func valuesThatNoTLSHasAreNotToldOn() throws {
+    for (count, isTold) in [(ProxyTLSFields.valueBytesMax, true), (ProxyTLSFields.valueBytesMax + 1, false)] {
+      let name = [UInt8](repeating: 0x61, count: count)
+      let bytes = name.withUnsafeBytes { memory in
+        var tls = ProxyTLSFields(version: ByteView(memory))
+        tls.cipher = ByteView(memory)
+        tls.commonName = ByteView(memory)
+        tls.serverName = ByteView(memory)
+        tls.applicationProtocol = ByteView(memory)
+        return Self.written({ $0.append(proxyFields: tls) }, room: ProxyTLSFields.bytesMax)
+      }
+      #expect(bytes?.count == (isTold ? ProxyTLSFields.bytesMax : 8))
+    }
   }
 
   @Test(
     arguments: [(false, false, 0x01, 1), (true, false, 0x07, 0), (true, true, 0x05, 0)] as [(Bool, Bool, UInt8, UInt8)])
   func certificatesAreToldByWhenTheyWereShown(isShown: Bool, isResumed: Bool, flags: UInt8, verify: UInt8) throws {
     var tls = ProxyTLSFields(version: ByteView("TLSv1.2"))
-    tls.hasCertificate = isShown
-    tls.isResumed = isResumed
+    if isShown { tls.tellCertificate(isResumed: isResumed) }
     let bytes = try #require(Self.written { $0.append(proxyHeader: Self.ipv4, tls: tls) })
     #expect(Array(bytes[28...]) == [0x20, 0, 15, flags, 0, 0, 0, verify, 0x21, 0, 7] + Array("TLSv1.2".utf8))
   }

@@ -26,6 +26,15 @@ private func check(_ listen: String, _ more: String = "") -> (topology: Topology
     #expect(diagnostics.map(\.message) == ["0.0.0.0/0 in monitor-net is everyone: nobody is served there"])
   }
 
+  @Test func behindWhoEndsTLSAListenerWithoutItMayTellBrowsersOfHTTPS() throws {
+    let behind = "{address: \"10.0.0.1:80\", proxy-protocol: 192.168.1.0/24, hsts: 365d, redirect: https}"
+    let (topology, diagnostics) = check(behind)
+    #expect(diagnostics.isEmpty)
+    let listener = try #require(topology).plan(for: "L").listeners.first
+    #expect(listener?.strictTransport?.fieldValue == "max-age=31536000" && listener?.secureRedirect?.port == 443)
+    #expect(check("{address: \"10.0.0.1:80\", hsts: 365d}").topology == nil)
+  }
+
   @Test func theOriginalDestinationIsTheNodesOwnChoice() throws {
     let plain = try #require(check("\"10.0.0.1:80\"").topology).plan(for: "L")
     let told = try #require(check("\"10.0.0.1:80\"", ", forwarded: {original-to: true}").topology).plan(for: "L")

@@ -77,11 +77,11 @@ int co_server_allow(co_context *context, const char *name);
 /// Server: the protocols it speaks, in the form of ALPN, the best first; none: what clients offer is passed over. Where this was never
 /// called it is HTTP/1. 1: done.
 int co_server_protocols(co_context *context, const uint8_t *list, size_t count);
-/// Server: connections for a name are served by another context. Earlier names win.
-void co_server_add_name(co_context *root, const char *name, co_context *context);
+/// Server: connections for a name are served by another context. Earlier names win. 1: done.
+int co_server_add_name(co_context *root, const char *name, co_context *context);
 /// Server: adds a name, lower case, that connections may ask for, "*.example.com" for every name below. Others, and those without a name,
-/// are refused by the alert unrecognized_name (RFC 6066 section 3). None added: none is.
-void co_server_serve(co_context *root, const char *name);
+/// are refused by the alert unrecognized_name (RFC 6066 section 3). None added: none is. 1: done.
+int co_server_serve(co_context *root, const char *name);
 /// To be called when all names were added. Strict: connections that name no certificate's name are refused by that alert.
 void co_server_seal(co_context *root, int strict);
 

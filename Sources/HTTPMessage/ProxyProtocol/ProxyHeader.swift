@@ -14,7 +14,8 @@ public enum ProxyHeaderError: UInt8, Error, Sendable, CaseIterable {
   case tooLong
   /// Version 2: the addresses do not fit into the length.
   case tooShort
-  /// Version 2: what follows the addresses is not made of whole fields.
+  /// Version 2: what follows the addresses is not made of whole fields, or one of them is longer or shorter than it can be, or stands
+  /// there twice.
   case badField
   /// Version 2: the checksum is another one.
   case badChecksum
@@ -29,6 +30,9 @@ public struct ProxyHeader: Equatable, Sendable {
   public var sourcePort: UInt16
   /// Bytes of the header; the connection's data follow.
   public var length: Int
+  /// The TLS that the client spoke with the proxy. Nil: it spoke none, or nothing is told; so is it always of version 1, and of a
+  /// connection that is the proxy's own.
+  public var tls: ProxyTLS?
 }
 
 /// What came of looking for a header.

@@ -1,10 +1,8 @@
 /// Version 2: a signature, command, family, length, addresses and fields (section 2.2).
 enum ProxyHeaderBinary {
   private static let fixedBytes = 16
-  /// The longest header taken. Addresses need 232 bytes at most, the rest is fields that nobody here reads.
+  /// The longest header taken. Addresses need 232 bytes at most, the rest is fields.
   static let bytesMax = 4_096
-  /// The field that holds a checksum (PP2_TYPE_CRC32C).
-  static let checksumType: UInt8 = 0x03
 
   static func parse(_ view: ByteView) -> ProxyHeaderResult {
     let signature = ByteView("\r\n\r\n\0\r\nQUIT\n")
@@ -20,20 +18,22 @@ enum ProxyHeaderBinary {
     guard view.count >= length else { return .needMore }
     let header = view.slice(0, length)
     // Of the proxy's own connection, and of one of no known family, the rest is passed over.
-    if isLocal || addresses == 0 { return .complete(ProxyHeader(source: nil, sourcePort: 0, length: length)) }
-    if let error = check(header, from: fixedBytes + addresses) { return .invalid(error) }
+    var found = ProxyHeader(source: nil, sourcePort: 0, length: length)
+    if isLocal || addresses == 0 { return .complete(found) }
+    do { found.tls = try ProxyHeaderFields.read(header, from: fixedBytes + addresses) } catch { return .invalid(error) }
     // Connections of datagrams and of Unix sockets have no address that could stand for this one's peer.
-    guard view[13] & 0xF == 1 else { return .complete(ProxyHeader(source: nil, sourcePort: 0, length: length)) }
+    guard view[13] & 0xF == 1 else { return .complete(found) }
     switch view[13] >> 4 {
     case 1:
-      let source = AddressBits(high: 0, low: 0xFFFF << 32 | number(header, 16, 4))
-      return .complete(ProxyHeader(source: source, sourcePort: UInt16(number(header, 24, 2)), length: length))
+      found.source = AddressBits(high: 0, low: 0xFFFF << 32 | ProxyHeaderFields.number(header, 16, 4))
+      found.sourcePort = UInt16(ProxyHeaderFields.number(header, 24, 2))
     case 2:
-      let source = AddressBits(high: number(header, 16, 8), low: number(header, 24, 8))
-      return .complete(ProxyHeader(source: source, sourcePort: UInt16(number(header, 48, 2)), length: length))
-    default:
-      return .complete(ProxyHeader(source: nil, sourcePort: 0, length: length))
+      found.source = AddressBits(
+        high: ProxyHeaderFields.number(header, 16, 8), low: ProxyHeaderFields.number(header, 24, 8))
+      found.sourcePort = UInt16(ProxyHeaderFields.number(header, 48, 2))
+    default: break
     }
+    return .complete(found)
   }
 
   /// Bytes of both addresses; 0 where family or transport are unspecified.
@@ -45,30 +45,6 @@ enum ProxyHeaderBinary {
     case 3: 216
     default: 0
     }
-  }
-
-  /// Big-endian.
-  private static func number(_ view: ByteView, _ offset: Int, _ bytes: Int) -> UInt64 {
-    var value: UInt64 = 0
-    for position in offset..<offset + bytes { value = value << 8 | UInt64(view[position]) }
-    return value
-  }
-
-  /// Goes through the fields: type, length in two bytes, value. A checksum is compared (section 2.2.3).
-  private static func check(_ header: ByteView, from start: Int) -> ProxyHeaderError? {
-    var position = start
-    while position < header.count {
-      guard position + 3 <= header.count else { return .badField }
-      let end = position + 3 + Int(number(header, position + 1, 2))
-      guard end <= header.count else { return .badField }
-      if header[position] == checksumType {
-        guard end == position + 7 else { return .badField }
-        let sum = checksum(header, zeroFrom: position + 3)
-        guard UInt64(sum) == number(header, position + 3, 4) else { return .badChecksum }
-      }
-      position = end
-    }
-    return nil
   }
 
   /// CRC32c (Castagnoli, reflected) of the header with the four bytes of the checksum itself as zero.

@@ -21,28 +21,6 @@ public struct ProxyRoute: Equatable, Sendable {
   var isIPv4: Bool { source.isIPv4 && destination.isIPv4 }
 }
 
-/// What is told of the TLS that a client spoke (section 2.2.5). Views need live only while the header is written.
-public struct ProxyTLSFields {
-  /// `TLSv1.3` (PP2_SUBTYPE_SSL_VERSION).
-  public var version: ByteView
-  /// The suite (PP2_SUBTYPE_SSL_CIPHER).
-  public var cipher: ByteView?
-  /// The common name of the client's certificate (PP2_SUBTYPE_SSL_CN).
-  public var commonName: ByteView?
-  /// The host asked for (PP2_TYPE_AUTHORITY).
-  public var serverName: ByteView?
-  /// The protocol agreed on (PP2_TYPE_ALPN).
-  public var applicationProtocol: ByteView?
-  /// The client showed a certificate, on this connection or when the session it resumes was made. It was verified: none else gets
-  /// this far.
-  public var hasCertificate = false
-  /// A session was resumed: the certificate was shown before this connection.
-  public var isResumed = false
-
-  /// With a version only.
-  public init(version: ByteView) { self.version = version }
-}
-
 extension ByteWriter {
   /// Writes a header of version 1, a line of text (section 2.1); nil: `UNKNOWN`.
   public mutating func append(proxyLine route: ProxyRoute?) {
@@ -70,8 +48,11 @@ extension ByteWriter {
   ///
   /// - Parameter route: nil: the connection is the proxy's own (LOCAL), such as a check's; then nothing else is told.
   /// - Parameter tls: what the client spoke; nil: no TLS.
+  /// - Parameter fields: the same as fields that `append(proxyFields:)` wrote before.
   /// - Parameter checksum: a CRC32c of the header is added.
-  public mutating func append(proxyHeader route: ProxyRoute?, tls: ProxyTLSFields? = nil, checksum: Bool = false) {
+  public mutating func append(
+    proxyHeader route: ProxyRoute?, tls: ProxyTLSFields? = nil, fields: ByteView? = nil, checksum: Bool = false
+  ) {
     let start = position
     append("\r\n\r\n\0\r\nQUIT\n")
     guard let route else {
@@ -92,9 +73,10 @@ extension ByteWriter {
     }
     append(short: Int(route.sourcePort))
     append(short: Int(route.destinationPort))
-    if let tls { append(fields: tls) }
+    if let tls { append(proxyFields: tls) }
+    if let fields { append(fields) }
     if checksum {
-      append(bytes: ProxyHeaderBinary.checksumType, 0, 4)
+      append(bytes: ProxyHeaderFields.checksum, 0, 4)
       append(bigEndian: 0, bytes: 4)
     }
     guard !hasOverflowed else { return }
@@ -105,25 +87,24 @@ extension ByteWriter {
     patch(short: Int(sum & 0xFFFF), at: position - 2)
   }
 
-  private mutating func append(fields tls: ProxyTLSFields) {
-    append(field: 0x01, tls.applicationProtocol)
-    append(field: 0x02, tls.serverName)
-    append(byte: 0x20)
+  /// Writes the fields of a header that tell of TLS (sections 2.2.1, 2.2.2 and 2.2.6), `ProxyTLSFields.bytesMax` bytes at most.
+  public mutating func append(proxyFields tls: ProxyTLSFields) {
+    append(field: ProxyHeaderFields.applicationProtocol, tls.applicationProtocol)
+    append(field: ProxyHeaderFields.authority, tls.serverName)
+    append(byte: ProxyHeaderFields.tls)
     let lengthAt = position
     append(short: 0)
-    // PP2_CLIENT_SSL, and PP2_CLIENT_CERT_CONN or PP2_CLIENT_CERT_SESS.
-    append(byte: 0x01 | (tls.hasCertificate ? (tls.isResumed ? 0x04 : 0x06) : 0))
-    // Zero: what was shown was verified. Without a certificate nothing was (section 2.2.5).
-    append(bigEndian: tls.hasCertificate ? 0 : 1, bytes: 4)
-    append(field: 0x21, tls.version)
-    append(field: 0x22, tls.commonName)
-    append(field: 0x23, tls.cipher)
+    append(byte: tls.client.rawValue)
+    append(bigEndian: UInt64(tls.verification), bytes: 4)
+    append(field: ProxyHeaderFields.tlsVersion, tls.version)
+    append(field: ProxyHeaderFields.tlsCommonName, tls.commonName)
+    append(field: ProxyHeaderFields.tlsCipher, tls.cipher)
     if !hasOverflowed { patch(short: position - lengthAt - 2, at: lengthAt) }
   }
 
-  /// Type, length and value; nothing without a value.
+  /// Type, length and value; nothing without a value, or with one that is too long.
   private mutating func append(field type: UInt8, _ value: ByteView?) {
-    guard let value, value.count > 0 else { return }
+    guard let value, value.count > 0, value.count <= ProxyTLSFields.valueBytesMax else { return }
     append(byte: type)
     append(short: value.count)
     append(value)

@@ -13,6 +13,7 @@ struct PKIInit: ParsableCommand {
 
       Writes ca.pem (its key in ca.key) and, for each office, director, balancer and server, NAME.pem with certificate and key,
       good for its name, its host names and its addresses, as server and as client. Keys are EC P-256 and readable by you alone.
+      Prints what to write into the topology, so that only offices reach directors, and only directors reach balancers.
       For trials and tests: the authority's key lies unprotected beside what it signs.
 
       With --renew the authority stays, so running nodes take the new keys and certificates without an error.
@@ -50,7 +51,7 @@ struct PKIInit: ParsableCommand {
           name: subject.name, hosts: subject.hosts, addresses: subject.addresses, from: begin, until: end)
         try files.write("\(subject.name).pem", signed.certificate + signed.key)
       }
-      print(PKIAdvice.text(directory: directory, subjects: subjects, days: days))
+      print(try PKIAdvice(topology: loaded, directory: directory).text(subjects: subjects.count, days: days))
     } catch let failure as DeployFailure {
       StandardError.write("geodirector: \(failure.message)\n")
       throw failure.exitCode
@@ -170,27 +171,5 @@ struct PKIFiles {
       unlink(temporary)
       throw .runtime("\(path) cannot be written: \(reason)")
     }
-  }
-}
-
-/// What to put into the topology.
-enum PKIAdvice {
-  static func text(directory: String, subjects: [PKISubject], days: Int) -> String {
-    """
-    \(directory)/ca.pem and \(subjects.count) certificates, good for \(days) days.
-
-    In the topology, for TLS between the nodes that only these nodes can speak:
-
-      defaults:
-        office-proxy: {upstream: {tls: {ca: \(directory)/ca.pem, certificate: "\(directory)/{node}.pem"}}}
-        site-director: {upstream: {tls: {ca: \(directory)/ca.pem, certificate: "\(directory)/{node}.pem"}}}
-        site-balancer: {upstream: {tls: {ca: \(directory)/ca.pem, certificate: "\(directory)/{node}.pem"}}}
-
-    and at each listener of a director or balancer ({node} stands for its name):
-
-      listen:
-        - address: "127.1.1.1:8443"
-          tls: {certificates: "\(directory)/{node}.pem", require: client-certificate, client-ca: \(directory)/ca.pem}
-    """
   }
 }

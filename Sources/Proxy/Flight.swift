@@ -205,6 +205,8 @@ struct FlightSlab: ~Copyable {
   private var freeHead: Int32 = -1
   /// Records that were ever used: memory beyond them is not touched.
   private var used = 0
+  /// Records handed out now.
+  private(set) var inUse = 0
 
   init(capacity: Int) {
     records = .allocate(capacity: capacity + 2)
@@ -228,6 +230,7 @@ struct FlightSlab: ~Copyable {
       precondition(record < blank, "more requests than connections")
       used += 1
     }
+    inUse &+= 1
     record.initialize(from: pristine, count: 1)
     return record
   }
@@ -236,6 +239,7 @@ struct FlightSlab: ~Copyable {
   @inline(__always)
   mutating func giveBack(_ record: UnsafeMutablePointer<Flight>) {
     guard record != blank else { return }
+    inUse &-= 1
     record.pointee.nextFree = freeHead
     freeHead = Int32(record - records)
   }

@@ -13,6 +13,8 @@ final class WorkerUsage: Sendable {
   let upstreams = Atomic<Int>(0)
   /// Buffers handed out by the pool.
   let buffers = Atomic<Int>(0)
+  /// Records of requests handed out by their slab.
+  let records = Atomic<Int>(0)
   /// Timers armed.
   let timers = Atomic<Int>(0)
   /// Requests that wait for a slot of a server, a trial or the retry budget.
@@ -26,6 +28,7 @@ extension Worker {
     usage.clients.store(clientCount, ordering: .relaxed)
     usage.upstreams.store(upstreamCount, ordering: .relaxed)
     usage.buffers.store(buffers.inUse, ordering: .relaxed)
+    usage.records.store(flights.inUse, ordering: .relaxed)
     usage.timers.store(wheel.count, ordering: .relaxed)
     usage.waiting.store(waitingTotal, ordering: .relaxed)
   }
@@ -67,6 +70,7 @@ extension NodeShared {
       + "in-flight \(inFlight)\n"
       + "waiting \(sum { $0.waiting.load(ordering: .relaxed) })\n"
       + "buffers \(sum { $0.buffers.load(ordering: .relaxed) })\n"
+      + "request-records \(sum { $0.records.load(ordering: .relaxed) })\n"
       + "timers \(sum { $0.timers.load(ordering: .relaxed) })\n"
   }
 }

@@ -155,7 +155,11 @@ def served(server: str, begin: int, end: int):
     (waits(400, "W1"), [served("W2", 0, 400)], True),
     # A queue that was full at once is judged by the moment before.
     (waits(0), [served("W1", -250, -150), served("W2", -100, -50)], False),
-    (waits(0), [served("W1", -250, -150), served("W2", -450, -350)], True)])
+    (waits(0), [served("W1", -250, -150), served("W2", -450, -350)], True),
+    # Many that come in one moment take the slots and fill the queue; two workers' clocks tell it differently by some milliseconds.
+    (waits(0), [served("W1", 0, 200), served("W2", 0, 300)], False),
+    (waits(0), [served("W1", 8, 200), served("W2", 8, 300)], False),
+    (waits(0), [served("W1", 0, 200), served("W2", 100, 300)], True)])
 def test_a_queue_beside_a_free_slot_is_found(refused, others, is_wrong):
     own = {"S1L1": ["W1", "W2"]}
     wrong, judged = judge.idle_beside_queue([refused, *others], own, 1, Always(True))

@@ -32,6 +32,9 @@ def complete_lines(name: str, text: str, kills: int) -> list[str]:
 # A free slot is found by who waits for it within so long, on a slow machine, too; a refusal of a full queue is judged by the slots of so
 # long before it. Judged are servers that have been up since longer than checks and a slow machine need to find that out.
 LOOK_SECONDS, SETTLED_SECONDS = 0.3, 3.0
+# A node that hung lets go of all it held at once: that takes the free slots and fills the queue in one moment, which two workers' clocks
+# tell so differently. Who was refused then was refused after those had been taken.
+BURST_SECONDS = 0.05
 # Requests last so long at most. Those under way at a node that is killed have no line, those at a server are tried elsewhere, and their
 # lines do not tell of it any more.
 LASTING_SECONDS = 15.0
@@ -50,14 +53,15 @@ def idle_beside_queue(entries: list, servers: dict[str, list[str]], places: int,
     for entry in entries:
         if not entry.termination.startswith("sQ") or entry.node not in servers:
             continue
-        begin = min(entry.begin + max(0, entry.times[0]) / 1000, entry.end - LOOK_SECONDS)
+        came = entry.begin + max(0, entry.times[0]) / 1000
+        begin = min(came, entry.end - LOOK_SECONDS)
         since, until = begin - SETTLED_SECONDS + clock, entry.end + LASTING_SECONDS + clock
         # Whoever belongs to one server waits for that one, if it is there; where it is not, the rest of the line does not tell.
         fit = [entry.named] if entry.named else servers[entry.node]
         known = [server for server in fit if server in servers[entry.node] and not timeline.fell_out({entry.node, server}, since, until)]
         judged += bool(known)
         for server in known:
-            free = _longest_gap(busy.get((entry.node, server), []), begin, entry.end)
+            free = _longest_gap(busy.get((entry.node, server), []), begin, entry.end, came + BURST_SECONDS)
             # Times of the log are whole milliseconds.
             if free >= LOOK_SECONDS - 0.001:
                 wrong.append(f"{entry} although {server} had a free slot for {free:.2f} s")
@@ -79,13 +83,18 @@ def _full_spans(spans: list[tuple[float, float]], places: int) -> list[tuple[flo
     return full
 
 
-def _longest_gap(spans: list[tuple[float, float]], begin: float, end: float) -> float:
-    """The longest time from `begin` to `end` that is in none of the spans, which are in order and do not overlap."""
+def _longest_gap(spans: list[tuple[float, float]], begin: float, end: float, lasts_to: float = 0.0) -> float:
+    """The longest time from `begin` to `end` that is in none of the spans, which are in order and do not overlap; of those that last
+    until `lasts_to`, or longer."""
     longest, free_since = 0.0, begin
     for first, last in spans:
-        if last >= begin and first <= end:
-            longest = max(longest, first - free_since)
-            free_since = last
+        if last < begin:
+            continue
+        if first >= lasts_to:
+            longest = max(longest, min(first, end) - free_since)
+        if last >= end:
+            return longest
+        free_since = last
     return max(longest, end - free_since)
 
 

@@ -18,7 +18,7 @@ STALE_SECONDS = 2.0
 LATE_SECONDS = 0.5
 # Habits of users (`load`) whose requests may not be repeated.
 POSTING = ("post", "stall-in-body", "vanish-in-body")
-EMPTY = ("clients", "counted-connections", "in-flight", "waiting", "buffers", "server-connections", "timers")
+EMPTY = ("clients", "counted-connections", "in-flight", "waiting", "buffers", "request-records", "server-connections", "timers")
 
 
 def complete_lines(name: str, text: str, kills: int) -> list[str]:

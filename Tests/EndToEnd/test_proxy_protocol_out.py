@@ -19,6 +19,8 @@ SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 def read_header(stream) -> dict:
     """Takes a header from the front of a stream apart, as the specification's section 2 has it."""
     first = stream.read(6)
+    if not first:
+        raise ConnectionError("a check that only connects")
     if first == b"PROXY ":
         return {"version": 1, "line": stream.readline().decode()}
     rest = stream.read(10)

@@ -176,6 +176,8 @@ struct Control: ~Copyable {
   mutating func run() {
     // Users come first: checks have seconds, requests have not.
     cr_thread_yield_to_others(10)
+    // Of what reading the topology needed; and once more when the first checks were made.
+    cr_give_back_code()
     settles = now + Self.settling
     _ = reactor.watch(signals, token: Kind.signal.rawValue << 56)
     listenForMonitor()

@@ -17,6 +17,8 @@ struct Worker: ~Copyable {
   enum Kind: UInt64 { case listener = 1, client = 2, upstream = 3 }
 
   let shared: NodeShared
+  /// What this worker tells of itself, in `shared`.
+  let usage: Unmanaged<WorkerUsage>
   let index: Int
   let applications: UnsafeMutablePointer<CompiledApplication>
   let applicationCount: Int
@@ -147,6 +149,7 @@ struct Worker: ~Copyable {
     var reactor = try Reactor(capacity: slots * 2 + listeners.count + 4)
     reactor.leave(from: shared.plan.sources.flatMap(AddressBook.fixed))
     self.shared = shared
+    usage = .passUnretained(shared.usage[index])
     self.index = index
     let plan = shared.plan
     applications = compiled

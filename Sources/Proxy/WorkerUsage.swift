@@ -24,13 +24,14 @@ final class WorkerUsage: Sendable {
 extension Worker {
   /// Lets the monitor know what is held.
   mutating func publishUsage() {
-    let usage = shared.usage[index]
-    usage.clients.store(clientCount, ordering: .relaxed)
-    usage.upstreams.store(upstreamCount, ordering: .relaxed)
-    usage.buffers.store(buffers.inUse, ordering: .relaxed)
-    usage.records.store(flights.inUse, ordering: .relaxed)
-    usage.timers.store(wheel.count, ordering: .relaxed)
-    usage.waiting.store(waitingTotal, ordering: .relaxed)
+    usage._withUnsafeGuaranteedRef { usage in
+      usage.clients.store(clientCount, ordering: .relaxed)
+      usage.upstreams.store(upstreamCount, ordering: .relaxed)
+      usage.buffers.store(buffers.inUse, ordering: .relaxed)
+      usage.records.store(flights.inUse, ordering: .relaxed)
+      usage.timers.store(wheel.count, ordering: .relaxed)
+      usage.waiting.store(waitingTotal, ordering: .relaxed)
+    }
   }
 }
 

@@ -42,9 +42,10 @@ extension Reactor {
 
   struct Flags: OptionSet {
     let rawValue: UInt16
-    static let readable = Flags(rawValue: 1)
-    static let writable = Flags(rawValue: 2)
-    static let receiving = Flags(rawValue: 4)
+    // These two are the kernel's bits for the same.
+    static let readable = Flags(rawValue: UInt16(CR_IN))
+    static let writable = Flags(rawValue: UInt16(CR_OUT))
+    static let receiving = Flags(rawValue: 2)
     static let awaiting = Flags(rawValue: 8)
     static let sending = Flags(rawValue: 16)
     static let connecting = Flags(rawValue: 32)

@@ -277,19 +277,18 @@ public struct Reactor: ~Copyable {
   }
 
   /// Of the whole batch, before the first is handed out: what one completion leads to may ask for the state of a socket whose event
-  /// comes later (`mayReceive`).
+  /// comes later (`mayReceive`). A socket that has taken the place of the one an event is of is tried once in vain, no more.
   @inline(__always)
   private func markReady() {
     for index in 0..<eventCount {
       let event = events[index]
       let slot = slots + Int(UInt32(truncatingIfNeeded: event.data))
       let mask = event.events
-      guard slot.pointee.generation == UInt32(truncatingIfNeeded: event.data >> 32) else { continue }
-      if mask & UInt32(CR_IN | CR_RDHUP | CR_HUP | CR_ERR) != 0 {
-        slot.pointee.flags.insert(.readable)
-        if mask & UInt32(CR_RDHUP | CR_HUP | CR_ERR) != 0 { slot.pointee.flags.insert(.closing) }
+      slot.pointee.flags.formUnion(Flags(rawValue: UInt16(truncatingIfNeeded: mask & UInt32(CR_IN | CR_OUT))))
+      if mask & UInt32(CR_RDHUP | CR_HUP | CR_ERR) != 0 {
+        slot.pointee.flags.formUnion([.readable, .closing])
+        if mask & UInt32(CR_HUP | CR_ERR) != 0 { slot.pointee.flags.insert(.writable) }
       }
-      if mask & UInt32(CR_OUT | CR_HUP | CR_ERR) != 0 { slot.pointee.flags.insert(.writable) }
     }
   }
 

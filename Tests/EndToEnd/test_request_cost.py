@@ -4,6 +4,8 @@ Counted by a library loaded before the node, and by strace; many requests on kep
 (health checks every second at most, a log line's thread) is a small part."""
 
 import contextlib
+import functools
+import itertools
 import re
 import shutil
 import signal
@@ -41,6 +43,23 @@ def director(request, tmp_path):
         def starter(before=()):
             single = stack.enter_context(Single(tmp_path, names=("A",), role="site-director", site={"name": "SITE"}, check="10s"))
             single.wrapped_in = list(before)
+            return single, single.geodirector()
+
+        yield starter
+
+
+@pytest.fixture
+def balancer(request, tmp_path):
+    """Starts a balancer that prefixes the application's cookie; the application sets it with these attributes by turns, if any."""
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    with contextlib.ExitStack() as stack:
+
+        def starter(before=(), attributes=()):
+            single = stack.enter_context(Single(tmp_path, names=("A",), session={"name": "SID", "mode": "prefix"}, check="10s"))
+            single.wrapped_in = list(before)
+            turns = itertools.cycle([[("Set-Cookie", f"SID=abc; {text}")] for text in attributes] or [[]])
+            single.origins["A"].handler = lambda exchange: exchange.answer(headers=next(turns))
             return single, single.geodirector()
 
         yield starter
@@ -85,6 +104,22 @@ def test_a_warm_node_allocates_nothing_for_a_request(director, tmp_path, case):
 def test_a_warm_node_neither_retains_nor_releases_for_a_request(director, tmp_path, case):
     spent = spent_for_each(director, tmp_path, [CASES[case]])
     assert max(spent[name] for name in REFERENCES) <= PER_REQUEST_MAX, f"for each request: {spent}"
+
+
+# Fields of the request, and attributes of the application's cookie by turns.
+SESSIONS = {
+    "its own": ([("Cookie", "SID=A~123")], ()),
+    "of a server that is no more": ([("Cookie", "SID=ZZ~123")], ()),
+    "given with each answer": ([], ("Path=/",)),
+    "given with other attributes each time": ([], ("Path=/a", "Path=/b")),
+}
+
+
+@pytest.mark.parametrize("case", SESSIONS)
+def test_a_warm_balancer_allocates_and_retains_nothing_for_a_request_with_a_session(balancer, tmp_path, case):
+    fields, attributes = SESSIONS[case]
+    spent = spent_for_each(functools.partial(balancer, attributes=attributes), tmp_path, [fields])
+    assert max(spent[name] for name in (*ALLOCATIONS, *REFERENCES)) <= PER_REQUEST_MAX, f"for each request: {spent}"
 
 
 # Addresses of clients: one, which a connection remembers; and another with each request, each looked up.

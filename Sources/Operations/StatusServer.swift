@@ -11,7 +11,8 @@ public struct StatusServer {
   static let clientsMax = 32
   /// From the connection to the end of the answer, in milliseconds.
   static let timeMilliseconds: Int64 = 10_000
-  /// So long nothing is accepted after an attempt that failed, in milliseconds: what was missing then is missing now.
+  /// So long nothing is accepted after an attempt that failed, in milliseconds: what was missing then is missing now. So a socket that
+  /// does not listen for a while, as that of a paused node, is looked at from time to time.
   static let restMilliseconds: Int64 = 100
   /// How long the other side may take to close once it has the answer, in milliseconds.
   static let lingerMilliseconds: Int64 = 1_000

@@ -24,7 +24,7 @@ enum Pause: Equatable {
 
 /// SIGTTOU and SIGTTIN: the addresses are left to another process for a while, connections go on.
 ///
-/// The sockets stay bound and listen no more. Others may take such an address if they allow its reuse, as servers do (SO_REUSEADDR);
+/// The sockets, the status page's among them, stay bound and listen no more. Others may take such an address if they allow its reuse, as servers do (SO_REUSEADDR);
 /// to listen again needs no privilege.
 extension Control {
   /// By SIGTTOU, or by a command, to which the reply is.
@@ -54,7 +54,7 @@ extension Control {
     logger.notice(
       "\(name) stops listening: connections go on; SIGTTIN resumes, SIGUSR1 ends it with its last connection")
     notifier?.status("\(name) has stopped listening")
-    for socket in generation.sockets { _ = cr_listener_mute(socket.descriptor) }
+    for socket in generation.allSockets { _ = cr_listener_mute(socket.descriptor) }
     pause = .muting(until: handshakesOver)
     return .done("\(name) stops listening: connections go on")
   }
@@ -74,7 +74,7 @@ extension Control {
     case .resuming: break
     // Nobody has left the queues yet: the kernel takes arrivals again.
     case .muting:
-      for socket in generation.sockets { _ = cr_listener_unmute(socket.descriptor) }
+      for socket in generation.allSockets { _ = cr_listener_unmute(socket.descriptor) }
       pause = .listening
       tellHeld()
       logger.notice("\(name) listens again")
@@ -115,7 +115,7 @@ extension Control {
       reactor.close(monitorSocket)
       monitorSocket = .none
     }
-    for socket in generation.sockets { socket.stopListening() }
+    for socket in generation.allSockets { socket.stopListening() }
     _ = cr_close(generation.lock)
     generation.lock = -1
     if case .leaving = pause { pause = .paused }
@@ -127,7 +127,7 @@ extension Control {
     do throws(NodeError) {
       let lock = try generation.acquireLock()
       do throws(NodeError) {
-        for socket in generation.sockets {
+        for socket in generation.allSockets {
           try socket.listenAgain(for: shared.plan.name)
           listening.append(socket)
         }

@@ -13,7 +13,9 @@ public struct SystemdUnit: Sendable, Equatable {
   /// - Parameters:
   ///   - program: absolute path of geodirector.
   ///   - topologyPath: absolute path of the topology file on the node's machine.
-  public init(_ plan: NodePlan, program: String, topologyPath: String) {
+  ///   - directory: absolute path of the folder that relative paths of certificates and keys are relative to; nil: the unit runs where
+  ///     systemd runs it.
+  public init(_ plan: NodePlan, program: String, topologyPath: String, directory: String? = nil) {
     fileName = "geodirector-\(plan.name).service"
     let addresses = plan.listeners.map(\.address) + [plan.monitor, plan.statusPage?.address].compactMap { $0 }
     let needsPort = addresses.contains { ($0.port ?? 1024) < 1024 && $0.port != 0 }
@@ -52,6 +54,7 @@ public struct SystemdUnit: Sendable, Equatable {
       "SystemCallErrorNumber=EPERM", "UMask=0077",
     ]
     if !needsPort && !dropsRoot { lines.append("PrivateUsers=yes") }
+    lines += Self.files(plan, directory: directory, isDynamic: !dropsRoot)
     lines += Self.folders(plan, addresses) + Self.environment(plan, topologyPath: topologyPath)
     lines += ["", "[Install]", "WantedBy=multi-user.target"]
     text = lines.joined(separator: "\n") + "\n"
@@ -67,6 +70,36 @@ public struct SystemdUnit: Sendable, Equatable {
     }
     if plan.chroot != nil { capabilities.append("CAP_SYS_CHROOT") }
     return capabilities
+  }
+
+  /// Where relative paths lead, and who has to be able to read what is there: systemd runs a unit in `/`, and a user that it makes up owns
+  /// nothing.
+  private static func files(_ plan: NodePlan, directory: String?, isDynamic: Bool) -> [String] {
+    var paths: [String] = []
+    func note(_ path: String) -> String {
+      if !paths.contains(path) { paths.append(path) }
+      return path
+    }
+    var plan = plan
+    // It is relative to the topology, which is named by its whole path.
+    plan.geo?.databasePath = nil
+    _ = plan.mappingPaths(note)
+    if case .file(let path)? = plan.statusPage?.password { _ = note(path) }
+    var lines: [String] = []
+    if isDynamic, !paths.isEmpty {
+      lines = [
+        "# geodirector must be able to read these, also as they are renewed: make the account (useradd --system geodirector),",
+        "# which systemd then takes, give them to it (chown geodirector FILE), and let it enter their folders.",
+      ]
+      lines += paths.map { path in
+        let whole = path.hasPrefix("/") ? path : "\(directory ?? "")/\(path)"
+        return "#   \(whole.filter { !$0.isNewline })"
+      }
+    }
+    if let directory, paths.contains(where: { !$0.hasPrefix("/") }) {
+      lines.append("WorkingDirectory=\(fileWord(directory))")
+    }
+    return lines
   }
 
   /// Secrets that come in the environment stand in a file beside the topology, which systemd reads as root.

@@ -107,6 +107,34 @@ def test_the_procedure_of_the_guide_with_a_new_process_that_fails_and_one_that_s
         assert get(node.address).status == 200
 
 
+def test_the_status_page_leaves_its_address_to_the_other_process_too(tmp_path, request):
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    (tmp_path / "password").write_text("pass\n")
+    with Reloaded(tmp_path) as node, contextlib.ExitStack() as stack:
+        page = (node.range.map("127.0.1.1"), 1936)
+        node.entry["status-page"] = {"listen": "{}:{}".format(*page), "user": "u", "password": f"file:{tmp_path}/password"}
+        node.run()
+        assert get(page).status == 401
+        # Who is there already is answered to the end.
+        with RawConnection(page) as reader:
+            pause(node)
+            reader.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert reader.answer().status == 401
+        assert refused(page)
+        resume(node)
+        # It looks for it ten times a second.
+        assert get(page).status == 401
+        pause(node)
+        new = other(node).start()
+        stack.callback(new.stop)
+        new.wait_ready()
+        assert get(page).status == 401 and get(node.address).status == 200
+        node.node.send(signal.SIGUSR1)
+        assert node.node.wait_exit() == 0
+        assert get(page).status == 401
+
+
 def test_it_tries_again_until_the_address_is_free(node):
     pause(node)
     with socket.create_server(node.address):

@@ -80,6 +80,26 @@ sites:
     assert done.returncode == 0 and not said, said
 
 
+@pytest.mark.parametrize("name, node", [("two-sites-tls", "S1L1"), ("tls-relays", None)])
+def test_the_unit_runs_where_the_nodes_certificates_are_found(name, node, tmp_path):
+    file = REPOSITORY / "topologies" / f"{name}.yaml"
+    for words in (["pki", "init", str(file), "--directory", "pki"],
+                  ["topology", "render", "systemd", str(file), "--directory", ".", "--program", str(binary())]):
+        subprocess.run([str(binary()), *words], check=True, timeout=60, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    units = [tmp_path / f"geodirector-{node}.service"] if node else sorted(tmp_path.glob("geodirector-*.service"))
+    verify(units)
+    for unit in units:
+        text = unit.read_text()
+        files = re.findall(r"^#   (\S+)$", text, re.MULTILINE)
+        if not files:
+            assert "WorkingDirectory" not in text and "pki" not in text
+            continue
+        assert f"\nWorkingDirectory={tmp_path}\n" in text
+        # Those that are beside it, as keys in files of their own, are there if they are used.
+        assert all(os.path.exists(file) for file in files), files
+    assert any("WorkingDirectory" in unit.read_text() for unit in units)
+
+
 def test_the_unit_gives_few_rights(tmp_path):
     file = REPOSITORY / "topologies" / "two-sites.yaml"
     unit = tmp_path / "geodirector-SD1.service"

@@ -268,6 +268,25 @@ private let network = """
     #expect(try !unit(with: page + "\"file:/etc/p\"}").contains { $0.hasPrefix("EnvironmentFile") })
   }
 
+  @Test func relativePathsOfCertificatesLeadFromWhereTheUnitWasRendered() throws {
+    let secure = { (certificate: String) in
+      network.replacing(
+        "listen: \"10.0.0.5:80\"", with: "listen: [{address: \"10.0.0.5:443\", tls: \"\(certificate)\"}]")
+    }
+    let unit = { (text: String) in
+      SystemdUnit(
+        try loaded(text).plan(for: "D"), program: "/bin/g", topologyPath: "/etc/n.yaml", directory: "/srv/50% of"
+      ).text.split(separator: "\n").map(String.init)
+    }
+    let relative = try unit(secure("pki/{node}.pem"))
+    #expect(relative.contains("WorkingDirectory=/srv/50%% of") && relative.contains("#   /srv/50% of/pki/D.pem"))
+    let absolute = try unit(secure("/etc/pki/{node}.pem"))
+    #expect(!absolute.contains { $0.hasPrefix("WorkingDirectory") } && absolute.contains("#   /etc/pki/D.pem"))
+    #expect(absolute.contains { $0.contains("useradd --system geodirector") })
+    let plain = try unit(network)
+    #expect(!plain.contains { $0.hasPrefix("WorkingDirectory") || $0.contains("useradd") })
+  }
+
   private func folders(of plan: NodePlan) -> [String] {
     SystemdUnit(plan, program: "/bin/g", topologyPath: "/n.yaml").text.split(separator: "\n").map(String.init)
       .filter { $0.hasPrefix("RuntimeDirectory") || $0.hasPrefix("ReadWritePaths") }

@@ -122,6 +122,8 @@ struct RenderSystemd: ParsableCommand {
     commandName: "systemd",
     abstract: "A systemd unit for a node, with no more rights than it needs.",
     discussion: """
+      Relative paths of certificates and keys lead from the directory in which this runs.
+
       Example:
         geodirector topology render systemd /etc/geodirector/network.yaml --node SD1 > /etc/systemd/system/geodirector-SD1.service
       """)
@@ -133,7 +135,8 @@ struct RenderSystemd: ParsableCommand {
     let path = URL(fileURLWithPath: try target.topology.path()).standardizedFileURL.path
     try target.write(
       { _, plan in
-        let unit = SystemdUnit(plan, program: program, topologyPath: path)
+        let unit = SystemdUnit(
+          plan, program: program, topologyPath: path, directory: FileManager.default.currentDirectoryPath)
         return (unit.fileName, unit.text)
       }, nothing: "has no plan")
   }

@@ -189,14 +189,16 @@ int co_server_require_client(co_context *context, const char *path) {
   return count;
 }
 
-int co_server_allow(co_context *context, const char *name) {
-  char **grown = realloc(context->allowed, sizeof(char *) * (size_t)(context->allowedCount + 1));
+int co_names_add(char ***names, int *count, const char *name) {
+  char **grown = realloc(*names, sizeof(char *) * (size_t)(*count + 1));
   if (!grown) return 0;
-  context->allowed = grown;
+  *names = grown;
   char *copy = strdup(name);
-  if (copy) context->allowed[context->allowedCount++] = copy;
+  if (copy) grown[(*count)++] = copy;
   return copy != NULL;
 }
+
+int co_server_allow(co_context *context, const char *name) { return co_names_add(&context->allowed, &context->allowedCount, name); }
 
 int co_server_protocols(co_context *context, const uint8_t *list, size_t count) {
   uint8_t *copy = count ? malloc(count) : NULL;

@@ -34,12 +34,7 @@ int co_server_add_name(co_context *root, const char *name, co_context *context) 
 }
 
 int co_server_serve(co_context *root, const char *name) {
-  char **grown = realloc(root->served, sizeof(char *) * (size_t)(root->servedCount + 1));
-  if (!grown) return 0;
-  root->served = grown;
-  char *copy = strdup(name);
-  if (copy) root->served[root->servedCount++] = copy;
-  return copy != NULL;
+  return co_names_add(&root->served, &root->servedCount, name);
 }
 
 void co_server_seal(co_context *root, int strict) {

@@ -86,6 +86,8 @@ void co_context_hear(co_context *context);
 /// The context that a server's connection began with.
 co_context *co_root_of(SSL *ssl);
 int co_is_allowed(co_context *root, X509 *certificate);
+/// Adds a copy of a name to a list. 1: done; 0: there is no memory, and the list is as it was.
+int co_names_add(char ***names, int *count, const char *name);
 void co_peer_keep(co_peer *peer, SSL_SESSION *session);
 /// Notes in a client's session, where that is not known, until when it may be resumed: to be called while its connection is there.
 void co_session_bound(SSL *ssl, SSL_SESSION *session);

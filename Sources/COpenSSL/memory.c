@@ -90,5 +90,3 @@ __attribute__((constructor)) static void prepare(void) {
   // Its own end, which exit(3) would bring, takes from threads that still read certificates what they work with.
   OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 }
-
-void co_give_back_memory(void) { malloc_trim(0); }

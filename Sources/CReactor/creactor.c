@@ -574,9 +574,10 @@ static int give_back_code(struct dl_phdr_info *object, size_t size, void *unused
 void cr_give_back_code(void) {
 #if !WATCHED
   dl_iterate_phdr(give_back_code, NULL);
-  malloc_trim(0);
 #endif
 }
+
+void cr_give_back_memory(void) { malloc_trim(0); }
 
 extern char **environ;
 

@@ -229,11 +229,9 @@ enum TrailerName {
 
   private static let forbidden: [UInt64] = [
     hash("content-length"), hash("transfer-encoding"), hash("host"), hash("connection"), hash("upgrade"), hash("te"),
-    hash("expect"),
-    hash("max-forwards"), hash("via"), hash("cookie"), hash("set-cookie"), hash("authorization"),
-    hash("proxy-authorization"),
-    hash("forwarded"), hash("x-forwarded-for"), hash("x-forwarded-proto"), hash("x-forwarded-host"),
-    hash("x-original-to"),
+    hash("expect"), hash("max-forwards"), hash("via"), hash("cookie"), hash("set-cookie"), hash("authorization"),
+    hash("proxy-authorization"), hash("forwarded"), hash("x-forwarded-for"), hash("x-forwarded-proto"),
+    hash("x-forwarded-host"), hash("x-original-to"),
   ]
 
   static func isForbidden(_ hash: UInt64) -> Bool { forbidden.contains(hash) }

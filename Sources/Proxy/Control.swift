@@ -177,7 +177,7 @@ struct Control: ~Copyable {
     // Users come first: checks have seconds, requests have not.
     cr_thread_yield_to_others(10)
     // Of what reading the topology needed; and once more when the first checks were made.
-    cr_give_back_code()
+    giveBack()
     settles = now + Self.settling
     _ = reactor.watch(signals, token: Kind.signal.rawValue << 56)
     listenForMonitor()
@@ -213,7 +213,12 @@ struct Control: ~Copyable {
   private mutating func giveBackIfSettled() {
     guard settles != 0, now >= settles else { return }
     settles = 0
+    giveBack()
+  }
+
+  private func giveBack() {
     cr_give_back_code()
+    cr_give_back_memory()
   }
 
   private mutating func handle(_ completion: Reactor.Completion) {

@@ -65,7 +65,7 @@ extension Worker {
         abort(client, termination: "PH")
         return false
       }
-      // Behind an interim response that has to wait a head will come, as long as heads may be.
+      // Behind an interim response that has to wait an answer of our own may come, with the fields of its page.
       let isInterim = pointer.pointee.state == .exchange && !pointer.pointee.flags.contains(.responseBegun)
       pointer.pointee.stash = isInterim ? buffers.takeLarge() : buffers.take(for: count - sent)
       pointer.pointee.stash.free.copyMemory(from: scratch + sent, byteCount: count - sent)

@@ -1,4 +1,4 @@
-internal import COpenSSL
+internal import CReactor
 
 /// When the memory of a crowd of connections goes back to the system. OpenSSL's part of a connection lies among those of others, in pieces that the C
 /// library keeps for the next crowd, wherever a single one is in use behind them.
@@ -23,5 +23,5 @@ public struct CrowdMemory: Sendable {
   }
 
   /// Gives back what is free in the process: some milliseconds for a hundred megabytes.
-  public static func giveBack() { co_give_back_memory() }
+  public static func giveBack() { cr_give_back_memory() }
 }

@@ -502,6 +502,22 @@ def test_a_hundred_reloads_under_load_fail_no_request_and_leave_nothing_behind(r
     print(f"{count} reloads in {seconds:.1f} s, {load.answers} answers")
 
 
+@pytest.mark.measures("under a sanitizer, which knows what is in memory, nothing is given back")
+def test_memory_that_a_reload_needed_is_given_back(reloaded):
+    node = reloaded(names=("A", "B"))
+    process = node.node.process.pid
+    node.site["servers"][0]["weight"] = 50
+    # The highest is counted from here on.
+    pathlib.Path(f"/proc/{process}/clear_refs").write_text("5")
+    node.reload()
+
+    def given_back() -> int:
+        status = pathlib.Path(f"/proc/{process}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) - resident_kib(process)
+
+    waiting.until(lambda: given_back() > 4096, "4 MiB of what the reload needed given back", 10)
+
+
 def test_sigterm_right_after_a_reload_ends_in_order(reloaded):
     node = reloaded()
     with Load(node.address, keeps=lambda _: False) as load:

@@ -42,6 +42,32 @@ private let network = """
     #expect(topology.addressParts(ofNode: "D").isEmpty)
   }
 
+  /// Few are far apart, so that a busy machine does not turn their order round; many still have one each.
+  @Test(arguments: [
+    (4, [200, 150, 100, 50]), (5, [200, 190, 180, 170, 160]), (20, (0..<20).map { 200 - 10 * $0 }),
+    (21, (0..<21).map { 254 - $0 }),
+  ])
+  func prioritiesFallInTheOrderOfTheHolders(count: Int, expected: [Int]) throws {
+    let holders = (1...count).map { number in
+      """
+          - {name: L\(number), listen: [{address: "10.0.0.100:80", bind: free}, "10.0.1.\(number):80"], advertise: "10.0.1.\(number):80", \
+      monitor: "10.0.1.\(number):81", vrrp: {address: entry}}
+      """
+    }
+    let text = """
+      geodirector: 1
+      addresses: [{name: entry, address: 10.0.0.100/24, router-id: 51}]
+      sites:
+        - name: S
+          directors: [{name: D, listen: "10.0.0.5:80"}]
+          servers: [{name: W, address: "10.0.0.9:80"}]
+          balancers:
+
+      """ + holders.joined(separator: "\n")
+    let topology = try loaded(text)
+    #expect(topology.parts(of: topology.sharedAddresses[0]).map(\.priority) == expected)
+  }
+
   @Test func twoHoldersMayListenOnTheAddressTheyShare() throws {
     let plan = try loaded(network).plan(for: "A")
     #expect(plan.listeners.map(\.bindsFreely) == [true, false])

@@ -184,9 +184,6 @@ int co_has_read(cr_transport *connection);
 /// The first bytes of the client's first record were no TLS: it may have spoken plain HTTP.
 int co_is_plain_http(cr_transport *connection);
 
-/// Gives memory that is free back to the system: the pages of many connections that have ended, between which few others may lie.
-void co_give_back_memory(void);
-
 // Message authentication codes
 
 co_mac *co_mac_new(const uint8_t *key, size_t count);

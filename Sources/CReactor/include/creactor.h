@@ -151,6 +151,8 @@ void cr_give_back_pages(void *start, size_t bytes);
 /// Gives back the pages of the program and its libraries that were only read: code and constants. What is still needed is mapped
 /// again, from the page cache, when it is used next.
 void cr_give_back_code(void);
+/// Gives memory that is free in the process back to the system, wherever it lies: some milliseconds for a hundred megabytes.
+void cr_give_back_memory(void);
 enum { CR_RUN_TIMED_OUT = 1000 };
 /// Runs a program and waits for it: its words and further variables of the environment end with NULL, the input (at most 64 KiB)
 /// is what it reads. Variables of these names (`hidden`, ends with NULL) it does not get. Its exit status, 128 and more for a signal,

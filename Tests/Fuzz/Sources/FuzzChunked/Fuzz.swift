@@ -172,10 +172,17 @@ private struct Reference {
     index += 1
   }
 
+  /// What a trailer section must not say: framing, routing, request modifiers, who asks, who the user is (RFC 9110 6.5.1).
+  private static let misleading: Set<String> = [
+    "content-length", "transfer-encoding", "host", "connection", "upgrade", "te", "expect", "max-forwards", "via",
+    "cookie", "set-cookie", "authorization", "proxy-authorization", "forwarded", "x-forwarded-for", "x-forwarded-proto",
+    "x-forwarded-host", "x-original-to",
+  ]
+
   private mutating func trailer() throws {
     let name = String(decoding: try token(), as: UTF8.self).lowercased()
     try expect(0x3A)
-    if ["content-length", "transfer-encoding", "host"].contains(name) { throw Stop.invalid }
+    if Self.misleading.contains(name) { throw Stop.invalid }
     while try peek() != 0x0D { try text() }
     try lineEnd()
   }

@@ -33,6 +33,8 @@ enum {
   CO_STAPLE_BROKEN,      // it is no response of OCSP
   CO_STAPLE_UNSUCCESSFUL, // the responder had no answer
   CO_STAPLE_OTHER,       // it says nothing of this certificate
+  CO_STAPLE_REVOKED,     // it says that the certificate is revoked
+  CO_STAPLE_UNKNOWN,     // it says that the responder does not know the certificate
 };
 
 /// "OpenSSL 3.0.11 19 Sep 2023"

@@ -207,6 +207,8 @@ typedef struct co_identity co_identity;
 /// comma between them, null for an authority. Null: it could not be made.
 co_identity *co_identity_new(const char *commonName, const char *names, int64_t notBefore, int64_t notAfter, co_identity *issuer);
 void co_identity_free(co_identity *identity);
+/// Its last second, as Unix time.
+int64_t co_identity_end(co_identity *identity);
 /// An authority made before, from its files; one of the codes above.
 int co_identity_load(const char *certificate, const char *key, co_identity **out);
 /// PEM text: its length, or the length needed when `size` is less; 0: it failed.

@@ -92,6 +92,8 @@ int co_identity_load(const char *certificate, const char *key, co_identity **out
   return CO_OK;
 }
 
+int64_t co_identity_end(co_identity *identity) { return co_seconds_of(X509_get0_notAfter(identity->certificate)); }
+
 static size_t take_text(BIO *memory, int done, char *out, size_t size) {
   char *bytes = NULL;
   size_t count = done ? (size_t)BIO_get_mem_data(memory, &bytes) : 0;

@@ -52,7 +52,10 @@ static int judge(OCSP_BASICRESP *answers, co_credential *credential, int64_t *be
     OCSP_SINGLERESP *single = OCSP_resp_get0(answers, i);
     ASN1_GENERALIZEDTIME *from = NULL, *until = NULL;
     if (!is_about(single, credential)) continue;
-    OCSP_single_get0_status(single, NULL, NULL, &from, &until);
+    int status = OCSP_single_get0_status(single, NULL, NULL, &from, &until);
+    // Clients end the handshake because of either; without a response most go on.
+    if (status == V_OCSP_CERTSTATUS_REVOKED) return CO_STAPLE_REVOKED;
+    if (status == V_OCSP_CERTSTATUS_UNKNOWN) return CO_STAPLE_UNKNOWN;
     if (!from || ASN1_TIME_check(from) != 1 || (until && ASN1_TIME_check(until) != 1)) return CO_STAPLE_BROKEN;
     *begin = co_seconds_of(from);
     // RFC 6960 section 4.2.2.1: without it newer information is always available, and it has no end.

@@ -24,6 +24,9 @@ public enum CookieJudgement {
 public enum SignedCookie {
   /// Characters that a tag adds to a value, the `!` included.
   public static let suffixCount = 23
+  /// Cookies of the name that are judged of one request at most: each costs a code for every key. A browser has one for each path and
+  /// domain, and sends those of the longest path first (RFC 6265 section 5.4).
+  public static let candidatesMax = 8
   private static let mark: UInt8 = 0x21
   private static let tagCount = 22
   /// Name, value and session id at most; longer ones are not signed, nor believed where a tag is required.

@@ -110,6 +110,7 @@ extension Control {
     _ = cr_close(generation.lock)
     generation.lock = -1
     generation.retireWatchers()
+    shared.secrets?.follow(nil)
     // A stop is for the node, whoever serves it.
     for signal in heldSignals { kill(taken.process, signal) }
     if heldSignals.contains(where: { $0 != SIGUSR1 && $0 != SIGHUP }) {

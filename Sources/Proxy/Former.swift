@@ -86,7 +86,10 @@ extension Control {
     if gone.isEmpty { before.shared.advance(to: .stopping) }
     // It would hold all those before it for as long as it lives.
     before.shared.former.withLock { $0 = [] }
-    for position in former.indices { former[position].place(in: generation.plan) }
+    for position in former.indices {
+      former[position].place(in: generation.plan)
+      former[position].generation.shared.secrets?.follow((generation.plan, generation.shared.secrets))
+    }
     let known = former.map(\.generation.shared)
     shared.former.withLock { $0 = known }
   }
@@ -118,7 +121,10 @@ extension Control {
       }
     }
     let ended = former.filter { $0.gone.isEmpty && $0.generation.shared.working.load(ordering: .acquiring) == 0 }
-    for entry in ended { entry.generation.closeReactors() }
+    for entry in ended {
+      entry.generation.shared.secrets?.retire()
+      entry.generation.closeReactors()
+    }
     if !ended.isEmpty {
       former.removeAll { entry in ended.contains { $0.generation === entry.generation } }
       let known = former.map(\.generation.shared)

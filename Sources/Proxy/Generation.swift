@@ -44,7 +44,8 @@ final class Generation: @unchecked Sendable {
     let wanted = options.workers > 0 ? options.workers : plan.limits.workers
     workers = min(64, max(1, wanted > 0 ? wanted : Int(cr_cpu_count())))
     let geography = Geography(plan: plan, continuing: before?.shared.geography, logger: logger)
-    let secrets = try NodeSecrets(plan: plan, continuing: before?.shared.secrets, logger: logger)
+    let secrets = try NodeSecrets(
+      plan: plan, continuing: before?.shared.secrets, clock: process.trust, logger: logger)
     shared = NodeShared(
       plan: plan, process: process, workers: workers, before: before?.shared, geography: geography, secrets: secrets)
     geography?.load()
@@ -177,7 +178,7 @@ final class Generation: @unchecked Sendable {
     if readsAgain { shared.geography?.reload() }
     shared.geography?.start { shared.wakeWorkers() }
     if readsAgain { shared.secrets?.reload() }
-    shared.secrets?.start()
+    shared.secrets?.start { shared.wakeWorkers() }
     if let failure { throw failure }
   }
 
@@ -226,11 +227,10 @@ final class Generation: @unchecked Sendable {
     if hasOwnLock { _ = cr_close(lock) }
   }
 
-  /// Another plan is in use: files and names of this one are watched no more.
+  /// Another plan is in use: files and names of this one are watched no more, but for those that tell who may stay (`NodeSecrets.follow`).
   func retireWatchers() {
     resolver?.retire()
     shared.geography?.retire()
-    shared.secrets?.retire()
   }
 
   /// The workers have ended: what the process's table still has of their reactors is closed.

@@ -36,6 +36,8 @@ struct HandOverState: Codable {
     var application: String
     var cookie: String
     var attributes: [UInt8]
+    /// For users of https, or of http; nil: of both, told by an earlier version.
+    var isSecure: Bool?
   }
 
   var version = Self.version
@@ -104,8 +106,11 @@ extension Control {
     var servers: [HandOverState.Server] = []
     var learned: [HandOverState.Learned] = []
     for (application, planned) in plan.applications.enumerated() {
-      if let cookie = planned.cookie?.name, let attributes = shared.learned[application].get() {
-        learned.append(HandOverState.Learned(application: planned.name, cookie: cookie, attributes: attributes))
+      for isSecure in [false, true] {
+        let known = shared.learned[LearnedAttributes.place(application, isSecure: isSecure)]
+        guard let cookie = planned.cookie?.name, let attributes = known.get() else { continue }
+        learned.append(
+          HandOverState.Learned(application: planned.name, cookie: cookie, attributes: attributes, isSecure: isSecure))
       }
       for (server, entry) in planned.pool.servers.enumerated() {
         let history = histories[application][server]
@@ -150,7 +155,9 @@ extension Control {
     for known in state.learned {
       for (application, planned) in plan.applications.enumerated()
       where planned.name == known.application && planned.cookie?.name == known.cookie {
-        shared.learned[application].set(known.attributes)
+        // A process of an earlier version does not tell them apart: they are learned again.
+        guard let isSecure = known.isSecure else { continue }
+        shared.learned[LearnedAttributes.place(application, isSecure: isSecure)].set(known.attributes)
       }
     }
     shared.counters.add(state.counters)

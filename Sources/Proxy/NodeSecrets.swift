@@ -24,7 +24,9 @@ final class NodeSecrets: Sendable {
   /// By application; nil: its cookies are not signed.
   private let cookieFiles: [CookieKeyFile?]
   private let cookieGenerationValue = Atomic<Int>(1)
-  private let trustGenerationValue = Atomic<Int>(0)
+  /// Of the whole process.
+  let trustClock: TrustClock
+  private let standingValue: Mutex<TrustStanding>
   private let plan: NodePlan
   private let logger: Logger
   private let waker = OnceWaker()
@@ -45,8 +47,11 @@ final class NodeSecrets: Sendable {
 
   /// Reads the files; nil: the node has none. `before`: those of the plan before. What it has of this plan's goes on to be used, with
   /// its sessions, so that a file that has become unusable keeps no plan from being taken up.
-  init?(plan: NodePlan, continuing before: NodeSecrets? = nil, logger: Logger) throws(NodeError) {
+  init?(plan: NodePlan, continuing before: NodeSecrets? = nil, clock trustClock: TrustClock, logger: Logger)
+    throws(NodeError)
+  {
     self.plan = plan
+    self.trustClock = trustClock
     self.logger = logger
     let now = Self.seconds
     let clock = Self.clock
@@ -105,6 +110,7 @@ final class NodeSecrets: Sendable {
       throw NodeError(kind: .configuration, description: "\(error)")
     }
     self.towards = towards
+    standingValue = Mutex(TrustStanding(listeners: listeners, servers: servers))
     let hasTLS = !towards.isEmpty || monitor != nil || listeners.contains { $0 != nil }
     guard hasTLS || cookieFiles.contains(where: { $0 != nil }) else { return nil }
     var said: Set<String> = []
@@ -174,8 +180,8 @@ final class NodeSecrets: Sendable {
     }
   }
 
-  /// As of which change of authorities; it grows with each of any listener or server.
-  var trustGeneration: Int { trustGenerationValue.load(ordering: .acquiring) }
+  /// By whom the plan's connections are judged.
+  var standing: TrustStanding { standingValue.withLock { $0 } }
 
   /// As of which keys cookies are signed; 0: none is.
   var cookieGeneration: Int {
@@ -211,33 +217,47 @@ final class NodeSecrets: Sendable {
     waker.wake()
   }
 
-  /// Watches the files no more: another plan is in use.
+  /// Another plan is in use, or another process serves (nil): the connections of this one are judged by what that has.
+  func follow(_ next: (plan: NodePlan, secrets: NodeSecrets?)?) {
+    var standing = TrustStanding(listeners: listeners, servers: servers)
+    standing.follow(next, from: plan)
+    standingValue.withLock { $0 = standing }
+    trustClock.advance()
+  }
+
+  /// Watches the files no more: the plan's connections have ended.
   func retire() {
     isRetired.store(true, ordering: .releasing)
     waker.wake()
   }
 
-  /// Watches the files from now on.
-  func start() {
+  /// Watches the files from now on. `wake`: wakes the plan's workers.
+  func start(wake: @escaping @Sendable () -> Void) {
     do throws(ThreadFailure) {
-      try ServiceThread.start("certificates") { self.watch() }
+      try ServiceThread.start("certificates") { self.watch(wake) }
     } catch {
       logger.error("\(plan.name): changes of certificates are not seen: \(error)")
     }
   }
 
-  private func watch() {
+  private func watch(_ wake: () -> Void) {
     // Users come first: nobody waits for a new certificate.
     cr_thread_yield_to_others(10)
     do throws(SystemError) {
       var reactor = try Reactor(capacity: 1)
       waker.set(reactor.waker)
+      // Changes that the clock was told of, and the clock when this plan's workers were woken.
+      var told = (changes: trustChanges, clock: trustClock.generation)
       while !isRetired.load(ordering: .acquiring) {
         // Asked before the waker was known: not to be missed.
         if !isAsked.load(ordering: .acquiring) { reactor.wait(milliseconds: Self.interval) }
         while reactor.next() != nil {}
         if isRetired.load(ordering: .acquiring) { break }
-        look(force: isAsked.exchange(false, ordering: .acquiringAndReleasing))
+        look(force: isAsked.exchange(false, ordering: .acquiringAndReleasing), &told.changes)
+        // Who is shut out may be silent.
+        let clock = trustClock.generation
+        if told.clock != clock { wake() }
+        told.clock = clock
       }
       waker.set(nil)
     } catch {
@@ -245,23 +265,29 @@ final class NodeSecrets: Sendable {
     }
   }
 
-  private func look(force: Bool) {
+  /// How often those who are let in or believed have changed, of all that this has.
+  private var trustChanges: Int {
+    listeners.reduce(0) { $0 + ($1?.trustGeneration ?? 0) } + towards.reduce(0) { $0 + $1.tls.trustGeneration }
+  }
+
+  private func look(force: Bool, _ told: inout Int) {
     var said: Set<String> = []
+    let standing = self.standing
     for (position, listener) in listeners.enumerated() {
-      guard let listener else { continue }
+      guard let listener, standing.watches(listener) else { continue }
       let outcome = listener.reload(force: force, now: Self.seconds, clock: Self.clock)
       take(outcome, "listener \(plan.listeners[position].address)", "certificates", &said)
     }
-    if let monitor {
+    if let monitor, !standing.isFormer {
       let outcome = monitor.reload(force: force, now: Self.seconds, clock: Self.clock)
       take(outcome, "monitor", "certificates", &said)
     }
-    for place in towards {
+    for place in towards where standing.watches(place.tls) {
       take(place.tls.reload(force: force, now: Self.seconds), "connections to \(place.name)", "certificates", &said)
     }
-    let changes =
-      listeners.reduce(0) { $0 + ($1?.trustGeneration ?? 0) } + towards.reduce(0) { $0 + $1.tls.trustGeneration }
-    trustGenerationValue.store(changes, ordering: .releasing)
+    if told != trustChanges { trustClock.advance() }
+    told = trustChanges
+    if standing.isFormer { return }
     for (application, file) in cookieFiles.enumerated() {
       guard let file else { continue }
       let outcome = file.reload(force: force)

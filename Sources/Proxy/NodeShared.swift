@@ -26,6 +26,8 @@ final class ProcessShared: Sendable {
   let connections = ConnectionCount()
   /// Changes on their way to and from the thread that prepares them.
   let changes = ChangeDesk()
+  /// Changes of whom connections may be open with.
+  let trust = TrustClock()
   /// The file that tells the process's id; nil: there is none.
   let pidFile = Mutex<PidFile?>(nil)
   /// The node stops: those who look at it are told so, whatever plan their connection is served by.
@@ -42,6 +44,7 @@ final class NodeShared: Sendable {
   private let digestBox: Mutex<String>
   let applications: [PoolShared]
   let addresses: AddressBook
+  /// By application, and whether the user speaks https (`LearnedAttributes.place`).
   let learned: [LearnedAttributes]
   /// Nil: one order of sites for all clients.
   let geography: Geography?
@@ -127,11 +130,13 @@ final class NodeShared: Sendable {
     }
     addresses = AddressBook(plan: plan, continuing: before)
     usage = (0..<workers).map { _ in WorkerUsage() }
-    learned = plan.applications.map { application in
+    learned = plan.applications.flatMap { application in
       let known = before?.plan.applications.firstIndex {
         $0.name == application.name && $0.cookie?.name == application.cookie?.name
       }
-      return known.flatMap { before?.learned[$0] } ?? LearnedAttributes()
+      return [false, true].map { isSecure in
+        known.flatMap { before?.learned[LearnedAttributes.place($0, isSecure: isSecure)] } ?? LearnedAttributes()
+      }
     }
   }
 
@@ -297,8 +302,13 @@ final class AddressBook: Sendable {
   }
 }
 
-/// Attributes of the application's own session cookie, as its servers set it (rule B6).
+/// Attributes of the application's own session cookie, as its servers set it for users of http, or for those of https (rule B6): with
+/// `Secure` the one kind would lose its session, without it the other one would show it to everybody.
 final class LearnedAttributes: Sendable {
+  /// Where those of an application stand.
+  @inline(__always)
+  static func place(_ application: Int, isSecure: Bool) -> Int { application * 2 + (isSecure ? 1 : 0) }
+
   private let text = Mutex<[UInt8]?>(nil)
   private let generationValue = Atomic<Int>(0)
 

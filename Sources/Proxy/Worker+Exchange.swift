@@ -177,6 +177,7 @@ extension Worker {
       if handshake == Reactor.pending { return }
       if handshake < 0 { return connectFailed(client) }
     }
+    if upstreams[Int(upstream)].isSecured, !isBelieved(upstream) { return connectFailed(client) }
     upstreams[Int(upstream)].state = .busy
     pointer.pointee.exchange.connected(
       isNew: true, mayBeRejected: upstreams[Int(upstream)].isSecured, pool: &pools[application])

@@ -175,6 +175,7 @@ extension Worker {
       pointer.pointee.state = .tunnel
       pointer.pointee.responseBody = BodyProgress(.untilClose)
       pointer.pointee.flags.remove(.keepAlive)
+      if !mayStay(client, upstream) { return abort(client, termination: "K-") }
     }
     var writer = ByteWriter(UnsafeMutableRawBufferPointer(start: scratch, count: Self.scratchBytes))
     writeResponse(client, view, head, into: &writer)

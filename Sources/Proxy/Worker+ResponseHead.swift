@@ -104,7 +104,7 @@ extension Worker {
         }
       case .prefix:
         stays = true
-        learn(value, set, Int(pointer.pointee.application))
+        learn(value, set, learnedPlace(client))
         if let name = app.pointee.servers[Int(server)].cookieValue, !set.value.isEmpty {
           let position = field.value.start + set.value.start
           let place = ByteRange(position, position)
@@ -211,30 +211,38 @@ extension Worker {
   // MARK: Attributes of the application's session cookie
 
   private mutating func sessionAttributes(_ client: Int32, _ cookie: CompiledCookie) -> ByteView? {
-    let application = Int(clients[Int(client)].application)
     if cookie.hasPath {
       return clients[Int(client)].flags.contains(.https) ? cookie.secureAttributes : cookie.attributes
     }
-    let generation = learnedCopies[application].source._withUnsafeGuaranteedRef { $0.generation }
-    if generation != learnedCopies[application].generation {
-      learnedCopies[application].generation = generation
-      learnedCopies[application].view = shared.learned[application].get().map { bytes in
+    let place = learnedPlace(client)
+    let generation = learnedCopies[place].source._withUnsafeGuaranteedRef { $0.generation }
+    if generation != learnedCopies[place].generation {
+      learnedCopies[place].generation = generation
+      learnedCopies[place].view = shared.learned[place].get().map { bytes in
         immortal(String(decoding: bytes, as: UTF8.self))
       }
     }
-    return learnedCopies[application].view
+    return learnedCopies[place].view
+  }
+
+  /// Where the attributes for this user stand.
+  @inline(__always)
+  private mutating func learnedPlace(_ client: Int32) -> Int {
+    let pointer = clients + Int(client)
+    return LearnedAttributes.place(
+      Int(pointer.pointee.application), isSecure: pointer.pointee.flags.contains(.https))
   }
 
   /// Remembers how the application sets its cookie, when that is news; its lifetime is left out.
-  private mutating func learn(_ value: ByteView, _ set: SetCookieView, _ application: Int) {
+  private mutating func learn(_ value: ByteView, _ set: SetCookieView, _ place: Int) {
     let hash = StableHash.hash(value[set.attributes].rawBuffer)
-    guard hash != learnedCopies[application].hash, !set.value.isEmpty, set.maxAge == nil, set.expires == nil else {
+    guard hash != learnedCopies[place].hash, !set.value.isEmpty, set.maxAge == nil, set.expires == nil else {
       return
     }
-    learnedCopies[application].hash = hash
-    guard learnedCopies[application].source._withUnsafeGuaranteedRef({ $0.isOpen }) else { return }
+    learnedCopies[place].hash = hash
+    guard learnedCopies[place].source._withUnsafeGuaranteedRef({ $0.isOpen }) else { return }
     let bytes = Array(value[set.attributes].rawBuffer)
-    if shared.learned[application].get() != bytes { shared.learned[application].set(bytes) }
+    if shared.learned[place].get() != bytes { shared.learned[place].set(bytes) }
   }
 }
 

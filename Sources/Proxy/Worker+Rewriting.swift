@@ -33,6 +33,7 @@ extension Worker {
     let application = app - applications
     var best = Binding.none
     var index: Int? = first
+    var judged = 0
     while let field = index {
       let start = fields[field].value.start
       let value = view[fields[field].value]
@@ -45,11 +46,14 @@ extension Worker {
         }
         if isFirst && scanner.isAtEnd { route.onlyIn = Int32(truncatingIfNeeded: field) }
         isFirst = false
+        route.isPresent = true
+        // What stands behind is taken out with the others, and counts as none.
+        if judged == SignedCookie.candidatesMax && cookieSigner.generation > 0 { continue }
+        judged += 1
         let found =
           cookie.mode == .prefix
           ? readPrefixed(client, value[pair.value], at: start + pair.value.start, application, cookie, &route)
           : readDated(client, value[pair.value], application, cookie, &route)
-        route.isPresent = true
         if cookie.mode == .prefix { return found }
         // The first usable one decides; without one, the first that is understood.
         if found.group >= 0 && pools[application].isUsable(group: found.group) {

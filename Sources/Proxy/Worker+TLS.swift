@@ -95,11 +95,13 @@ extension Worker {
     let pointer = upstreams + Int(upstream)
     guard pointer.pointee.isSecured, let transport = reactor.transport(of: pointer.pointee.socket) else { return }
     let facts = TLSFacts(transport)
-    if facts.failure == nil {
+    let isOver = facts.isEstablished && pointer.pointee.isDistrusted
+    if facts.failure == nil, !isOver {
       let servers = secrets?.takeUnretainedValue().servers
       servers?[Int(pointer.pointee.application)][Int(pointer.pointee.server)]?.counts.noteUnfinished()
     }
-    let reason = facts.failure ?? "the handshake was not finished in time"
+    let ended = isOver ? "its certificate is accepted no more" : "the handshake was not finished in time"
+    let reason = facts.failure ?? ended
     let place = Troubles.Place.server(Int(pointer.pointee.application), Int(pointer.pointee.server))
     if shared.troubles.note(place, reason) { shared.controlWaker.wake() }
   }

@@ -6,6 +6,12 @@ internal import TLS
 struct TrustWatch {
   /// As of which change of any of them.
   fileprivate var generation: Int
+  /// Kept by what all plans share; nil: there is no TLS.
+  fileprivate let clock: Unmanaged<TrustClock>?
+  /// Something has changed since the connections there are may have begun.
+  fileprivate var hasChanged = false
+  /// Handshakes begin with the files of a plan that is in use no more.
+  fileprivate var isFormer = false
   /// The changes of each listener, and of each server by its slot.
   fileprivate var listeners: [Int]
   fileprivate var servers: [Int]
@@ -14,7 +20,8 @@ struct TrustWatch {
 
   /// As things are: there are no connections yet.
   init(_ secrets: NodeSecrets?) {
-    generation = secrets?.trustGeneration ?? 0
+    clock = secrets.map { .passUnretained($0.trustClock) }
+    generation = secrets?.trustClock.generation ?? 0
     listeners = secrets?.listeners.map { $0?.trustGeneration ?? 0 } ?? []
     servers = secrets?.servers.joined().map { $0?.trustGeneration ?? 0 } ?? []
   }
@@ -26,8 +33,8 @@ extension Worker {
   /// Looks whether authorities have changed since the last time.
   @inline(__always)
   mutating func refreshTrust() {
-    guard let secrets else { return }
-    if secrets._withUnsafeGuaranteedRef({ $0.trustGeneration }) != trust.generation || now >= trust.again {
+    guard let secrets, let clock = trust.clock else { return }
+    if clock._withUnsafeGuaranteedRef({ $0.generation }) != trust.generation || now >= trust.again {
       compareTrust(secrets.takeUnretainedValue())
     }
   }
@@ -35,17 +42,23 @@ extension Worker {
   private mutating func compareTrust(_ secrets: NodeSecrets) {
     let isAgain = now >= trust.again
     trust.again = .max
-    trust.generation = secrets.trustGeneration
-    for (position, listener) in secrets.listeners.enumerated() {
-      guard let listener, isAgain || listener.trustGeneration != trust.listeners[position] else { continue }
+    trust.generation = secrets.trustClock.generation
+    trust.hasChanged = true
+    let standing = secrets.standing
+    trust.isFormer = standing.isFormer
+    for (position, listener) in standing.listeners.enumerated() {
+      // What is in the place of what a former plan had has changes of its own.
+      guard let listener,
+        isAgain || standing.isFormer || listener.trustGeneration != trust.listeners[position]
+      else { continue }
       trust.listeners[position] = listener.trustGeneration
       // Handshakes that are under way when all is compared again began behind the change.
       shutOutClients(of: position, TrustJudge(clientsOf: listener.context), comesAgain: !isAgain)
     }
     for application in 0..<applicationCount {
-      for (server, tls) in secrets.servers[application].enumerated() {
+      for (server, tls) in standing.servers[application].enumerated() {
         let list = slot(of: Int32(server), in: Int32(application))
-        guard let tls, tls.trustGeneration != trust.servers[list] else { continue }
+        guard let tls, standing.isFormer || tls.trustGeneration != trust.servers[list] else { continue }
         trust.servers[list] = tls.trustGeneration
         leaveServer(server, application, TrustJudge(serverOf: tls.context))
       }
@@ -82,7 +95,46 @@ extension Worker {
       else { continue }
       let facts = TLSFacts(transport)
       if facts.isEstablished && judge.isTrusted(facts) { continue }
-      if pointer.pointee.state == .idle { closeUpstream(Int32(upstream)) } else { pointer.pointee.isDistrusted = true }
+      if pointer.pointee.state == .idle {
+        closeUpstream(Int32(upstream))
+        continue
+      }
+      // Of a handshake under way it is asked again when it is done.
+      pointer.pointee.isDistrusted = true
+      let client = pointer.pointee.client
+      guard pointer.pointee.state == .busy, client >= 0 else { continue }
+      switch clients[Int(client)].state {
+      case .tunnel: abort(client, termination: "K-")
+      case .relay: relayBroken(client, "K-")
+      default: break
+      }
     }
+  }
+
+  /// Whether a server whose handshake is done is believed by what counts now: a change may have come behind its beginning.
+  mutating func isBelieved(_ upstream: Int32) -> Bool {
+    let pointer = upstreams + Int(upstream)
+    guard pointer.pointee.isDistrusted || trust.isFormer, let secrets,
+      let transport = reactor.transport(of: pointer.pointee.socket)
+    else { return true }
+    let standing = secrets.takeUnretainedValue().standing
+    let tls = standing.servers[Int(pointer.pointee.application)][Int(pointer.pointee.server)]
+    var isBelieved = true
+    if let tls {
+      var judge = TrustJudge(serverOf: tls.context)
+      isBelieved = judge.isTrusted(TLSFacts(transport))
+    }
+    pointer.pointee.isDistrusted = !isBelieved
+    return isBelieved
+  }
+
+  /// Whether what becomes a tunnel may be one: who would be shut out had the answer under way, and no more.
+  mutating func mayStay(_ client: Int32, _ upstream: Int32) -> Bool {
+    guard trust.hasChanged, let secrets else { return true }
+    if upstreams[Int(upstream)].isDistrusted { return false }
+    let listener = secrets.takeUnretainedValue().standing.listeners[Int(clients[Int(client)].listener)]
+    guard let listener, let transport = reactor.transport(of: clients[Int(client)].socket) else { return true }
+    var judge = TrustJudge(clientsOf: listener.context)
+    return judge.isTrusted(TLSFacts(transport))
   }
 }

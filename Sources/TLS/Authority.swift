@@ -9,6 +9,8 @@ public struct Identity: ~Copyable {
   public let certificate: String
   /// The private key as PEM text.
   public let key: String
+  /// The last second that the certificate is good, as Unix time.
+  public var end: Int64 { co_identity_end(pointer) }
 
   private init(_ pointer: OpaquePointer) throws(TLSError) {
     self.pointer = pointer

@@ -19,8 +19,10 @@ public struct CookieSecrets: Sendable, Equatable {
   public init(file path: String) throws(TLSError) {
     let text = String(decoding: try FileBytes.read(path), as: UTF8.self)
     var keys: [[UInt8]] = []
-    for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-      let digits = line.filter { $0 != " " && $0 != "\r" && $0 != "\t" }
+    // Also as other systems end lines, where both bytes are one character.
+    let lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" || $0 == "\r" }
+    for (number, line) in lines.enumerated() {
+      let digits = line.filter { $0 != " " && $0 != "\t" }
       if digits.isEmpty || digits.hasPrefix("#") { continue }
       guard let key = Self.bytes(digits), key.count >= Self.keyBytesMin, keys.count < Self.keysMax else {
         throw .badCookieKeys(path: path, line: number + 1)

@@ -33,7 +33,18 @@ struct Object {
         "unknown key \"\(field.key)\" in \(what)", mend: spellingMend(of: field.key, among: keys, noun: "keys"),
         at: field.keyLocation)
     }
+    for field in fields where field.value.isNull && keys.contains(field.key) && Self.neverEmpty.contains(field.key) {
+      findings.error(
+        "\(field.key) of \(what) has no value", mend: "write one, or remove the key", at: field.keyLocation)
+    }
   }
+
+  /// Keys of which an empty one is not the same as none: somebody has begun to say who may do what, and everybody would be let in.
+  private static let neverEmpty: Set<String> = [
+    "alpn", "ca", "certificate", "certificates", "chroot", "client-ca", "client-names", "group", "hsts",
+    "key", "key-file", "minimum", "monitor-net", "ocsp", "password", "proxy-protocol", "public", "redirect",
+    "require", "signing", "strict", "ticket-keys", "tls", "upstream", "user", "verify",
+  ]
 
   /// The value of a key; nil when it is absent or empty.
   subscript(key: String) -> Tree? {

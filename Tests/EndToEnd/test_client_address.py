@@ -73,7 +73,8 @@ class TestProxyProtocol:
             connection.send_slowly(header)
             assert said(single, connection, REQUEST) == (forwarded, client)
 
-    @pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", version2("198.51.100.7", 4711, command=0)])
+    @pytest.mark.parametrize("header", [
+        b"PROXY UNKNOWN\r\n", version2("198.51.100.7", 4711, command=0), SIGNATURE + b"\x20\x44\0\0", SIGNATURE + b"\x20\xff\0\3abc"])
     def test_a_proxys_own_connection_keeps_its_peer(self, director, header):
         single = director("127.0.0.0/8")
         with RawConnection(single.address) as connection:

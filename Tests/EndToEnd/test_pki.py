@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from harness import waiting
-from harness.certificates import secure_get
+from harness.certificates import Authority, put, secure_get
 from harness.geodirector import binary
 from harness.raw import CutShort, get
 from harness.topology import REPOSITORY, Topology
@@ -116,3 +116,78 @@ def test_a_network_with_what_is_printed_serves_users_and_refuses_certificates_of
             with pytest.raises((OSError, ValueError, CutShort)):
                 get(address)
     waiting.until(lambda: "the certificate's name is not on the list" in (network.folder / "SD1.err").read_text(), "the line in the log")
+
+
+@pytest.mark.parametrize("key, place", [
+    ("client-names:", "client-names of tls"), ("client-names:\n              # - B\n", "client-names of tls"), ("client-ca: ~", "client-ca of tls"),
+    ("require:", "require of tls")])
+def test_what_says_who_is_let_in_is_not_empty(tmp_path, key, place):
+    """Here as it would let in everybody of the authority, or everybody."""
+    given = {"require": "require: client-certificate", "client-ca": "client-ca: ca.pem", "client-names": "client-names: [A]"}
+    lines = "\n            ".join((given | {key.partition(":")[0]: key}).values())
+    (tmp_path / "network.yaml").write_text(f"""
+geodirector: 1
+sites:
+  - name: EU
+    directors:
+      - name: E1
+        listen:
+        - address: "10.0.0.1:443"
+          tls:
+            certificates: x.pem
+            {lines}
+    balancers: [{{name: EL, listen: "10.0.0.2:80"}}]
+    servers: [{{name: EW, address: "10.0.0.4:80"}}]
+""")
+    done = subprocess.run([str(binary()), "topology", "check", "network.yaml"], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode != 0 and f"error: {place} has no value" in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+SMALL = """
+geodirector: 1
+sites:
+  - name: EU
+    directors: [{name: E1, listen: "10.0.0.1:80"}]
+    balancers: [{name: EL, listen: "10.0.0.2:80"}]
+    servers: [{name: EW, address: "10.0.0.4:80"}]
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Runs `pki init` for a small network; `name` stands in for one of its nodes."""
+    def run(*options, name="EW"):
+        (tmp_path / "network.yaml").write_text(SMALL.replace("EW", name))
+        return subprocess.run([str(binary()), "pki", "init", "network.yaml", *options], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    return run
+
+
+def test_no_node_has_the_name_of_the_authoritys_file(small, tmp_path):
+    done = small(name="ca")
+    assert done.returncode != 0 and 'a node or server is named "ca"' in done.stderr, done.stderr
+    assert not (tmp_path / "pki" / "ca.pem").exists()
+
+
+def _end(path) -> float:
+    said = subprocess.run(["openssl", "x509", "-in", str(path), "-noout", "-enddate"], capture_output=True, text=True, timeout=30, check=True)
+    return ssl.cert_time_to_seconds(said.stdout.strip().partition("=")[2])
+
+
+def test_what_is_renewed_ends_with_its_authority_and_says_so(small, tmp_path):
+    assert small("--days", "5").returncode == 0
+    done = small("--renew", "--days", "4")
+    assert done.returncode == 0 and done.stderr == "" and _end(tmp_path / "pki" / "E1.pem") < _end(tmp_path / "pki" / "ca.pem")
+    done = small("--renew", "--days", "30")
+    assert done.returncode == 0 and "the new certificates end with their authority, before 30 days are over" in done.stderr, done.stderr
+    assert _end(tmp_path / "pki" / "E1.pem") == _end(tmp_path / "pki" / "ca.pem")
+
+
+def test_nothing_is_renewed_by_an_authority_that_is_over(small, tmp_path):
+    assert small().returncode == 0
+    before = (tmp_path / "pki" / "E1.pem").read_bytes()
+    old = Authority(tmp_path, "old", above=Authority(tmp_path, "root"), seconds=-60)
+    for name in ("ca.pem", "ca.key"):
+        put(tmp_path / "pki" / name, (old.folder / name).read_bytes())
+    done = small("--renew")
+    assert done.returncode != 0 and "the authority is over, nothing was written: the certificate in pki/ca.pem expired on" in done.stderr, done.stderr
+    assert (tmp_path / "pki" / "E1.pem").read_bytes() == before

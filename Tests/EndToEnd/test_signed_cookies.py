@@ -132,6 +132,22 @@ class TestSiteCookies:
         # The first usable of several decides.
         assert ask(single, f"SITE={forged}; SITE={good}")[0] == "B"
 
+    def test_only_the_first_cookies_of_the_name_are_judged(self, node, keys):
+        single = director(node, "require")
+        forged, good = f"SITE={signed(keys.other, 'SITE', 'AWAY')}", f"SITE={signed(keys.own, 'SITE', 'AWAY')}"
+        assert ask(single, "; ".join([*[forged] * 7, good]))[0] == "B"
+        assert ask(single, "; ".join([*[forged] * 8, good]))[0] == "A"
+        # None of them goes on to the server.
+        assert "SITE" not in (single.origins["A"].received[-1].first("Cookie") or "")
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    def test_key_files_have_lines_as_any_system_ends_them(self, node, keys, end):
+        keys.path.write_bytes(end.join(["# new", keys.own.hex(), keys.other.hex(), ""]).encode())
+        single = director(node, "require")
+        assert ask(single) == ("A", signed(keys.own, "SITE", "HOME"))
+        for key in (keys.own, keys.other):
+            assert ask(single, f"SITE={signed(key, 'SITE', 'AWAY')}")[0] == "B"
+
     def test_dates_belong_to_the_value(self, node, keys):
         single = director(node, "require", **{"maxidle": "30m", "maxlife": "8h"})
         made = ask(single)[1]

@@ -136,11 +136,16 @@ class TestCertificates:
             return authority.staple(authority.folder / "other.example.crt")
         if kind == "over":
             return authority.staple(authority.folder / "shop.example.crt", seconds=-60)
+        if kind == "not yet":
+            return authority.staple(authority.folder / "shop.example.crt", seconds=7200)
+        if kind == "revoked":
+            return authority.staple(authority.folder / "shop.example.crt", revoked=True)
         return {"page": b"<html><body>502 Bad Gateway</body></html>\n", "empty": b"", "try later": b"0\3\n\1\3"}[kind]
 
     @pytest.mark.parametrize("kind, why", [
         ("page", "no OCSP response in DER"), ("empty", "no OCSP response in DER"), ("try later", "the responder had no answer"),
-        ("other certificate", "says nothing of the certificate"), ("over", "is over since")])
+        ("other certificate", "says nothing of the certificate"), ("over", "is over since"),
+        ("not yet", "is not good before"), ("revoked", "is revoked")])
     def test_a_broken_response_of_ocsp_changes_nothing_and_is_named(self, director, authority, kind, why):
         certificate = authority.issue("shop.example")
         path = certificate.with_name("shop.example.pem.ocsp")

@@ -91,6 +91,10 @@ import Testing
     // LOCAL, whatever its family and rest; unspecified family or transport; datagrams; Unix sockets.
     #expect(parse(Self.binary(0x20, 0, [])) == nobody(16))
     #expect(parse(Self.binary(0x20, 0x11, [1, 2, 3])) == nobody(19))
+    for family: UInt8 in [0x44, 0x13, 0xF1, 0xFF] {
+      #expect(parse(Self.binary(0x20, family, [])) == nobody(16))
+      #expect(parse(Self.binary(0x20, family, [1, 2, 3])) == nobody(19))
+    }
     #expect(parse(Self.binary(0x21, 0, [9, 9, 9])) == nobody(19))
     #expect(parse(Self.binary(0x21, 0x10, [])) == nobody(16))
     #expect(parse(Self.binary(0x21, 0x01, [])) == nobody(16))

@@ -142,6 +142,8 @@ import Topology
       // RFC 6960 section 4.2.1: try later.
       (Data([0x30, 3, 10, 1, 3]), "the responder had no answer"),
       (try workshop.staple("2.pem"), "it says nothing of the certificate in \(certificate.path)"),
+      (try workshop.staple("1.pem", status: "R"), "it says that the certificate in \(certificate.path) is revoked"),
+      (try workshop.staple("1.pem", status: ""), "its responder does not know the certificate in \(certificate.path)"),
     ]
     for (bytes, reason) in cases {
       try workshop.write("1.pem.ocsp", bytes)

@@ -142,4 +142,13 @@ import Testing
     let path = try workshop.write("keys", lines.joined(separator: "\n") + "\n")
     #expect(throws: TLSError.badCookieKeys(path: path, line: line)) { try CookieSecrets(file: path) }
   }
+
+  @Test(arguments: ["\n", "\r\n", "\r"])
+  func linesOfKeysEndAsAnySystemEndsThem(end: String) throws {
+    let workshop = try Workshop()
+    let path = try workshop.write("keys", ["# new", second, "", first, ""].joined(separator: end))
+    #expect(try CookieSecrets(file: path) == CookieSecrets(file: workshop.write("plain", "\(second)\n\(first)\n")))
+    try workshop.write("keys", ["# new", second, "zz"].joined(separator: end))
+    #expect(throws: TLSError.badCookieKeys(path: path, line: 3)) { try CookieSecrets(file: path) }
+  }
 }

@@ -44,13 +44,15 @@ final class Workshop {
     return CertificatePlan(path: try write(file, signed.certificate + signed.key))
   }
 
-  /// A response of OCSP, in DER, that the certificate of a file is good, for so many minutes from now, at least one.
-  func staple(_ file: String, minutes: Int = 2880) throws -> Data {
+  /// A response of OCSP, in DER, that the certificate of a file is good, for so many minutes from now, at least one; or what `status` says
+  /// of it: `R`, revoked, or nothing at all.
+  func staple(_ file: String, minutes: Int = 2880, status: String = "V") throws -> Data {
     try write("ca.key", authority.key)
     func run(_ arguments: String...) throws -> String { try OpenSSLCommand(arguments).end() }
     let serial = try run("x509", "-in", folder + file, "-noout", "-serial").split(separator: "=").last ?? ""
     let number = serial.trimmingCharacters(in: .whitespacesAndNewlines)
-    try write("index", "V\t491231235959Z\t\t\(number)\tunknown\t/CN=x\n")
+    let since = status == "R" ? "260101000000Z" : ""
+    try write("index", status.isEmpty ? "" : "\(status)\t491231235959Z\t\(since)\t\(number)\tunknown\t/CN=x\n")
     _ = try run(
       "ocsp", "-issuer", authorityPath, "-cert", folder + file, "-no_nonce", "-reqout", folder + "request")
     _ = try run(

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Testing
 import Topology
 import TopologyFile
@@ -121,5 +122,25 @@ import TopologyFile
     let (_, diagnostics) = TopologyLoader.load(text: Self.text, file: "tls.yaml")
     let warnings = diagnostics.filter { $0.message.hasPrefix("certificates are not checked") }
     #expect(warnings.map(\.location.line) == [29])
+  }
+
+  /// Somebody has begun to say who is let in, or how: nothing there must not let everybody in.
+  @Test(arguments: [
+    ("client-names: [OP1, \"*.offices.example\"]", "client-names:", "client-names of tls"),
+    ("client-ca: ca.pem", "client-ca: ~", "client-ca of tls"),
+    ("require: client-certificate", "require:", "require of tls"),
+    ("hsts: {max-age: 365d, subdomains: true}", "hsts:", "hsts of listen"),
+    ("\"127.0.0.1:8004\", tls: l.pem", "\"127.0.0.1:8004\", tls: ", "tls of listen"),
+    ("tls: {name: w1.example, ca: w.pem}", "tls: {name: w1.example, ca: }", "ca of tls"),
+    ("address: \"w2.example:9002\", tls: true", "address: \"w2.example:9002\", tls: null", "tls of server"),
+    ("key-file: cookies.keys,", "key-file: ,", "key-file of cookies"),
+  ])
+  func whatBeginsToSecureSomethingIsNotEmpty(key: String, empty: String, place: String) throws {
+    try #require(Self.text.contains(key))
+    let text = Self.text.replacingOccurrences(of: key, with: empty)
+    let (_, diagnostics) = TopologyLoader.load(text: text, file: "tls.yaml")
+    let found = diagnostics.filter { $0.severity == .error && $0.message.hasSuffix("has no value") }
+    #expect(found.map(\.mend) == ["write one, or remove the key"], "\(diagnostics)")
+    #expect(found.first?.message.hasPrefix(place) == true, "\(diagnostics)")
   }
 }

@@ -33,6 +33,8 @@ enum {
   CO_STAPLE_BROKEN,      // it is no response of OCSP
   CO_STAPLE_UNSUCCESSFUL, // the responder had no answer
   CO_STAPLE_OTHER,       // it says nothing of this certificate
+  CO_STAPLE_REVOKED,     // it says that the certificate is revoked
+  CO_STAPLE_UNKNOWN,     // it says that the responder does not know the certificate
 };
 
 /// "OpenSSL 3.0.11 19 Sep 2023"
@@ -202,6 +204,8 @@ typedef struct co_identity co_identity;
 /// comma between them, null for an authority. Null: it could not be made.
 co_identity *co_identity_new(const char *commonName, const char *names, int64_t notBefore, int64_t notAfter, co_identity *issuer);
 void co_identity_free(co_identity *identity);
+/// Its last second, as Unix time.
+int64_t co_identity_end(co_identity *identity);
 /// An authority made before, from its files; one of the codes above.
 int co_identity_load(const char *certificate, const char *key, co_identity **out);
 /// PEM text: its length, or the length needed when `size` is less; 0: it failed.

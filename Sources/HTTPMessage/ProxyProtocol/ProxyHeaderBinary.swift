@@ -8,11 +8,12 @@ enum ProxyHeaderBinary {
     let signature = ByteView("\r\n\r\n\0\r\nQUIT\n")
     guard agrees(view, with: signature) else { return .invalid(.noSignature) }
     if view.count > 12, view[12] != 0x20, view[12] != 0x21 { return .invalid(.badCommand) }
-    if view.count > 13, view[13] >> 4 > 3 || view[13] & 0xF > 2 { return .invalid(.badFamily) }
+    let isLocal = view.count > 12 && view[12] == 0x20
+    // Of the proxy's own connection everything behind the command is passed over, the family too (section 2.2).
+    if view.count > 13, !isLocal, view[13] >> 4 > 3 || view[13] & 0xF > 2 { return .invalid(.badFamily) }
     guard view.count >= fixedBytes else { return .needMore }
     let length = fixedBytes + Int(view[14]) << 8 + Int(view[15])
     guard length <= bytesMax else { return .invalid(.tooLong) }
-    let isLocal = view[12] == 0x20
     let addresses = isLocal ? 0 : addressBytes(family: view[13] >> 4, transport: view[13] & 0xF)
     guard length - fixedBytes >= addresses else { return .invalid(.tooShort) }
     guard view.count >= length else { return .needMore }

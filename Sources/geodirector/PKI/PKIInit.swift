@@ -16,7 +16,8 @@ struct PKIInit: ParsableCommand {
       Prints what to write into the topology, so that only offices reach directors, and only directors reach balancers.
       For trials and tests: the authority's key lies unprotected beside what it signs.
 
-      With --renew the authority stays, so running nodes take the new keys and certificates without an error.
+      With --renew the authority stays, so running nodes take the new keys and certificates without an error. They end with it at the
+      latest: renew with a new authority before that.
       """)
 
   @OptionGroup var topology: TopologyFileArgument
@@ -35,6 +36,11 @@ struct PKIInit: ParsableCommand {
     do {
       let files = try PKIFiles(directory: directory)
       let subjects = PKISubject.all(of: loaded)
+      if subjects.contains(where: { $0.name == "ca" }) {
+        throw DeployFailure.runtime(
+          "a node or server is named \"ca\": its file would take the place of the authority's, \(directory)/ca.pem; give it another name"
+        )
+      }
       let names = ["ca.pem", "ca.key"] + subjects.map { "\($0.name).pem" }
       if !force && !renew, let there = names.first(where: files.isThere) {
         throw DeployFailure.runtime(
@@ -46,12 +52,16 @@ struct PKIInit: ParsableCommand {
       // A clock a little behind must not refuse what was just made.
       let begin = second - 3_600
       let authority = try self.authority(of: loaded, files, from: begin, until: end)
+      // Nobody accepts what outlives who has signed it.
+      let last = min(end, authority.end)
+      if last < end { try tellEnd(of: authority.end, now: second) }
       for subject in subjects {
         let signed = try authority.issue(
-          name: subject.name, hosts: subject.hosts, addresses: subject.addresses, from: begin, until: end)
+          name: subject.name, hosts: subject.hosts, addresses: subject.addresses, from: begin, until: last)
         try files.write("\(subject.name).pem", signed.certificate + signed.key)
       }
-      print(try PKIAdvice(topology: loaded, directory: directory).text(subjects: subjects.count, days: days))
+      let wholeDays = Int((last - second) / 86_400)
+      print(try PKIAdvice(topology: loaded, directory: directory).text(subjects: subjects.count, days: wholeDays))
     } catch let failure as DeployFailure {
       StandardError.write("geodirector: \(failure.message)\n")
       throw failure.exitCode
@@ -76,6 +86,19 @@ extension PKIInit {
     try files.write("ca.key", authority.key)
     try files.write("ca.pem", authority.certificate, isPublic: true)
     return authority
+  }
+
+  /// The authority that is there ends before the days are over, or has ended.
+  private func tellEnd(of authority: Int64, now: Int64) throws {
+    let path = "\(directory)/ca.pem"
+    let mend = "for a new one, make it in another directory, and have nodes accept both (docs/operations.md, TLS)"
+    guard authority > now else {
+      throw DeployFailure.runtime(
+        "the authority is over, nothing was written: \(TLSError.expired(path: path, since: authority)); \(mend)")
+    }
+    StandardError.write(
+      "geodirector: the new certificates end with their authority, before \(days) days are over: "
+        + "\(TLSWarning.expiresSoon(path: path, at: authority)); \(mend)\n")
   }
 }
 

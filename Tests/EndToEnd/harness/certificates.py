@@ -97,12 +97,17 @@ commonName = supplied
                 f"{begin:%Y%m%d%H%M%SZ}", "-enddate", f"{end:%Y%m%d%H%M%SZ}", "-in", request, "-out", signed)
         return int(end.timestamp())
 
-    def staple(self, certificate: pathlib.Path, seconds: int | None = None) -> bytes:
-        """A response of OCSP, in DER, that the certificate is good: for two days, or until so many seconds from now. The signature is only
-        that of the former."""
+    def staple(self, certificate: pathlib.Path, seconds: int | None = None, revoked: bool = False) -> bytes:
+        """A response of OCSP, in DER, that the certificate is good: for two days, or for an hour until so many seconds from now (the signature
+        is only that of the former). Or that all are revoked."""
         request, response = certificate.with_suffix(".req"), certificate.with_suffix(".resp")
         openssl("ocsp", "-issuer", self._own, "-cert", certificate, "-reqout", request, "-no_nonce")
-        openssl("ocsp", "-index", self.folder / "index", "-CA", self._own, "-rsigner", self._own, "-rkey", self._key, "-reqin",
+        index = self.folder / "index"
+        if revoked:
+            lines = [line.split("\t") for line in index.read_text().splitlines()]
+            index = self.folder / "index.revoked"
+            index.write_text("".join("\t".join(["R", line[1], "260101000000Z", *line[3:]]) + "\n" for line in lines))
+        openssl("ocsp", "-index", index, "-CA", self._own, "-rsigner", self._own, "-rkey", self._key, "-reqin",
                 request, "-respout", response, "-ndays", "2")
         made = response.read_bytes()
         if seconds is None:

@@ -369,6 +369,11 @@ int cr_signal_watch(const int *signals, int count) {
   return signal_pipe[0];
 }
 
+int cr_signal_ignored(int number) {
+  struct sigaction action;
+  return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 int cr_signal_next(int fd) {
   unsigned char byte;
   return read(fd, &byte, 1) == 1 ? byte : -EAGAIN;
@@ -590,6 +595,28 @@ static int is_named(const char *variable, char *const *names) {
   return 0;
 }
 
+// This process's variables with others, but for hidden ones; NULL: no memory.
+static char **environment_with(char *const *variables, char *const *hidden) {
+  size_t inherited = 0, own = 0;
+  while (environ[inherited]) inherited++;
+  while (variables[own]) own++;
+  char **all = malloc((inherited + own + 1) * sizeof *all);
+  if (!all) return NULL;
+  memcpy(all, variables, own * sizeof *all);
+  size_t added = own;
+  for (size_t position = 0; position < inherited; position++) {
+    // Of two of a name some shells take the first, some the last.
+    int stays = !is_named(environ[position], hidden);
+    for (size_t other = 0; stays && other < own; other++) {
+      size_t length = strcspn(variables[other], "=");
+      stays = strncmp(environ[position], variables[other], length) != 0 || environ[position][length] != '=';
+    }
+    if (stays) all[added++] = environ[position];
+  }
+  all[added] = NULL;
+  return all;
+}
+
 int cr_run(char *const *words, char *const *variables, char *const *hidden, const void *input, size_t count, int seconds) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return -errno;
@@ -602,19 +629,11 @@ int cr_run(char *const *words, char *const *variables, char *const *hidden, cons
   }
   close(ends[1]);
   fcntl(ends[0], F_SETFL, 0);
-  size_t inherited = 0, added = 0;
-  while (environ[inherited]) inherited++;
-  while (variables[added]) added++;
-  char **all = malloc((inherited + added + 1) * sizeof *all);
+  char **all = environment_with(variables, hidden);
   if (!all) {
     close(ends[0]);
     return -ENOMEM;
   }
-  // The first of a name counts.
-  memcpy(all, variables, added * sizeof *all);
-  for (size_t position = 0; position < inherited; position++)
-    if (!is_named(environ[position], hidden)) all[added++] = environ[position];
-  all[added] = NULL;
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
@@ -651,6 +670,38 @@ int cr_run(char *const *words, char *const *variables, char *const *hidden, cons
   }
   if (late) return CR_RUN_TIMED_OUT;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int cr_start(char *const *words, char *const *variables) {
+  char *const none[] = {NULL};
+  char **all = environment_with(variables, none);
+  if (!all) return -ENOMEM;
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  int error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawnattr_init(&attributes);
+  sigset_t unblocked, usual;
+  sigemptyset(&unblocked);
+  sigemptyset(&usual);
+  sigaddset(&usual, SIGPIPE);
+  posix_spawnattr_setsigmask(&attributes, &unblocked);
+  posix_spawnattr_setsigdefault(&attributes, &usual);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+  pid_t pid;
+  if (!error) error = posix_spawn(&pid, words[0], &actions, &attributes, words, all);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  free(all);
+  return error ? -error : (int)pid;
+}
+
+int cr_ended(int pid, int *status) {
+  pid_t ended = waitpid(pid, status, WNOHANG);
+  if (ended < 0 && errno == EINTR) return 0;
+  if (ended <= 0) return ended < 0 ? -errno : 0;
+  *status = WIFEXITED(*status) ? WEXITSTATUS(*status) : 128 + WTERMSIG(*status);
+  return 1;
 }
 
 int cr_socket_pair(int out[2]) { return RESULT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, out)); }

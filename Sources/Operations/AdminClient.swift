@@ -26,13 +26,28 @@ public struct AdminClient: Sendable {
     return error == 0 || error == EAGAIN
   }
 
-  /// Sends one command and returns what the node answers.
+  /// Sends one command and returns what the node answers. While another process of the node takes over it is asked again.
   /// - Throws: `AdminError` when the node cannot be reached, does not answer in time, or refuses.
   public func send(_ command: AdminCommand) throws(AdminError) -> String {
+    let ends = cr_monotonic() + Int64(timeoutMilliseconds) * 1_000_000
+    var refusal: AdminError?
+    while true {
+      do throws(AdminError) {
+        return try send(command, until: ends)
+      } catch {
+        if error.description == AdminReply.takenOver { refusal = error }
+        // Of an attempt that the time cut short the answer before tells more.
+        guard Self.left(ends) > 0 else { throw refusal ?? error }
+        guard error == refusal else { throw error }
+      }
+      poll(nil, 0, min(Self.retryMilliseconds, Self.left(ends)))
+    }
+  }
+
+  private func send(_ command: AdminCommand, until ends: Int64) throws(AdminError) -> String {
     let descriptor = UnixSocket.make()
     guard descriptor >= 0 else { throw AdminError("no socket: \(UnixSocket.text(of: -descriptor))") }
     defer { close(descriptor) }
-    let ends = cr_monotonic() + Int64(timeoutMilliseconds) * 1_000_000
     var error: Int32
     repeat {
       guard let result = UnixSocket.withAddress(path, { connect(descriptor, $0, $1) == 0 ? 0 : errno }) else {

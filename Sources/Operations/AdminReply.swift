@@ -7,6 +7,9 @@ public enum AdminReply: Sendable, Equatable {
   /// How the node is.
   case status(NodeStatus, asJSON: Bool)
 
+  /// Why nothing is done while another process of the node takes over: who asks a moment later is answered by that one.
+  public static let takenOver = "another process of the node takes over: ask again"
+
   /// The bytes that go back: `ok` or `error: REASON`, lines of text, and an empty line at the end.
   public var text: String {
     switch self {

@@ -4,6 +4,10 @@ extension NodeStatus {
     var first =
       "\(node): \(role), \(phase), \(state)\(Self.leftText(deadline, now)) for \(Self.ageText(since, now)), \(clients) clients"
     if !reason.isEmpty { first += " (\(reason))" }
+    if let before = processesBefore, before > 0 {
+      first +=
+        "; \(before) \(before == 1 ? "process" : "processes") before it still \(before == 1 ? "finishes" : "finish") requests"
+    }
     var lines = [first]
     for pool in pools {
       lines.append("application \(pool.application)")

@@ -144,12 +144,15 @@ public struct NodeStatus: Sendable, Equatable, Codable {
   }
   /// TLS handshakes. Nil: the node speaks no TLS.
   public var handshakes: [Handshakes]?
+  /// Processes that have handed over to this one and still finish what they have: their requests are in none of the counts, and they
+  /// take no orders. Nil: a program that does not tell.
+  public var processesBefore: Int?
 
   /// A status.
   public init(
     node: String, role: String, network: String, digest: String, phase: String, state: String, deadline: Int64?,
     since: Int64, reason: String, clients: Int, now: Int64, pools: [Pool], counters: [Counter] = [],
-    handshakes: [Handshakes]? = nil
+    handshakes: [Handshakes]? = nil, processesBefore: Int? = nil
   ) {
     self.node = node
     self.role = role
@@ -165,6 +168,7 @@ public struct NodeStatus: Sendable, Equatable, Codable {
     self.pools = pools
     self.counters = counters
     self.handshakes = handshakes
+    self.processesBefore = processesBefore
   }
 
   /// One line of JSON.

@@ -7,8 +7,10 @@ public protocol RestartSurroundings {
   mutating func status() throws(AdminError) -> [NodeStatus]
   /// Gives an order to every node that has the target, also when one of them does not take it.
   mutating func give(_ order: AdminOrder) throws(AdminError)
-  /// Restarts a server and returns when that is done: the exit status, 0 for success.
-  mutating func restart(_ server: NodeStatus.Server) -> Int32
+  /// Restarts a server and returns when that is done, or has taken longer than it may.
+  mutating func restart(_ server: NodeStatus.Server, milliseconds: Int64) -> ShellCommand.End
+  /// Whether the operator wants no more of it.
+  mutating func isStopped() -> Bool
   /// Lets time pass.
   mutating func pause(milliseconds: Int64)
   /// Milliseconds since 1970.
@@ -25,12 +27,14 @@ public struct RollingRestart: Sendable {
   public var servers: [String]
   /// How long users with sessions may go on before they are led elsewhere.
   public var drainMilliseconds: Int64
-  /// How long the last requests may take, and how long the checks may take to find the server well.
+  /// How long the last requests may take, the restart itself, and the checks to find the server well: each of them.
   public var timeoutMilliseconds: Int64
   /// Roles whose candidates are nodes.
   private let leadsToNodes = [NodeRole.officeProxy.rawValue, NodeRole.siteDirector.rawValue]
   /// Between two looks.
   static let lookMilliseconds: Int64 = 100
+  /// Between two looks at the other servers while one is drained.
+  static let drainLookMilliseconds: Int64 = 1_000
 
   /// A rolling restart.
   public init(servers: [String] = [], drainMilliseconds: Int64, timeoutMilliseconds: Int64) {
@@ -41,13 +45,17 @@ public struct RollingRestart: Sendable {
 
   /// Restarts all of them but those that are not ready when their turn comes: they are as an operator wants them.
   /// - Throws: `AdminError` at the first that does not come back; it is left in maintenance, those after it are not touched. One
-  ///   that could not be restarted, for a node did not answer or requests did not end, gets its users back.
+  ///   that could not be restarted, for a node did not answer, requests did not end, no other server took new users any more, or the
+  ///   operator wanted no more of it, gets its users back.
   public func run(_ world: inout some RestartSurroundings) throws(AdminError) {
     let names = try chosen(try world.status())
     var untouched: [String] = []
     for (index, name) in names.enumerated() {
       world.tell("\(name): \(index + 1) of \(names.count)")
-      if try !restart(name, &world) { untouched.append(name) }
+      if world.isStopped() {
+        throw AdminError("stopped before \(name): \(index) of \(names.count) have had their turn")
+      }
+      if try !restart(name, isLast: index == names.count - 1, &world) { untouched.append(name) }
     }
     world.tell(
       untouched.isEmpty
@@ -87,7 +95,8 @@ public struct RollingRestart: Sendable {
   }
 
   /// False: it is not ready, and was not touched.
-  private func restart(_ name: String, _ world: inout some RestartSurroundings) throws(AdminError) -> Bool {
+  private func restart(_ name: String, isLast: Bool, _ world: inout some RestartSurroundings) throws(AdminError) -> Bool
+  {
     let before = try world.status()
     let now = entries(name, before)
     guard let server = now.first else { throw AdminError("\(name) is no longer known") }
@@ -95,14 +104,7 @@ public struct RollingRestart: Sendable {
       world.tell("\(name): not touched, as it is not ready: \(entry.state), \(entry.reason)")
       return false
     }
-    for node in before {
-      for pool in node.pools where pool.servers.contains(where: { $0.name == name }) {
-        guard pool.servers.contains(where: { $0.name != name && $0.takesNewUsers }) else {
-          throw AdminError(
-            "\(name) is the last that takes new users of \(pool.application) at \(node.node): it is not touched")
-        }
-      }
-    }
+    if let last = last(name, before) { throw AdminError("\(last): it is not touched") }
     do throws(AdminError) {
       try empty(name, &world)
     } catch {
@@ -114,55 +116,136 @@ public struct RollingRestart: Sendable {
       throw AdminError("\(error); it was not restarted and has all users again")
     }
     world.tell("\(name): nothing in flight, restarting")
-    let status = world.restart(server)
-    guard status == 0 else {
-      throw AdminError("\(name): the restart ended with status \(status); it is left in maintenance")
-    }
+    try finish(world.restart(server, milliseconds: timeoutMilliseconds), name)
     let restarted = world.now()
-    try wait(&world, for: "\(name): not well after its restart, left in maintenance", looks: 1) { servers in
+    try wait(&world, name, for: "not well after its restart, left in maintenance") { servers in
       servers.allSatisfy { server in
         server.health == "up"
           && server.checks.allSatisfy { check in check.succeeded && (check.began.map { $0 >= restarted } ?? false) }
       }
-    } of: {
-      self.entries(name, $0)
     }
-    try world.give(AdminOrder(.ready, target: name, reason: "restarted"))
+    do throws(AdminError) {
+      try world.give(AdminOrder(.ready, target: name, reason: "restarted"))
+    } catch {
+      throw AdminError("\(name): well again, but it does not have all its users back: \(error)")
+    }
     world.tell("\(name): well again")
+    if !isLast { try waitForShare(of: name, as: before, &world) }
     return true
   }
 
-  /// Leads all users elsewhere and waits until nothing is in flight.
+  private func finish(_ end: ShellCommand.End, _ name: String) throws(AdminError) {
+    switch end {
+    case .status(0): return
+    case .status(let status):
+      throw AdminError("\(name): the restart ended with status \(status); it is left in maintenance")
+    case .notStarted(let why): throw AdminError("\(name): no shell could be started: \(why); it is left in maintenance")
+    case .late:
+      throw AdminError(
+        "\(name): the restart did not end within \(timeoutMilliseconds) ms and was ended; it is left in maintenance")
+    case .stopped:
+      throw AdminError("\(name): stopped, and its restart ended half done; it is left in maintenance")
+    }
+  }
+
+  /// Where nobody else takes new users; nil: somebody does everywhere.
+  private func last(_ name: String, _ nodes: [NodeStatus]) -> String? {
+    for node in nodes {
+      for pool in node.pools where pool.servers.contains(where: { $0.name == name }) {
+        if !pool.servers.contains(where: { $0.name != name && $0.takesNewUsers }) {
+          return "\(name) is the last that takes new users of \(pool.application) at \(node.node)"
+        }
+      }
+    }
+    return nil
+  }
+
+  /// Leads all users elsewhere, as long as there is an elsewhere, and waits until nothing is in flight.
   private func empty(_ name: String, _ world: inout some RestartSurroundings) throws(AdminError) {
     if drainMilliseconds > 0 {
-      let ends = world.now() + drainMilliseconds
       try world.give(
         AdminOrder(
           .drain, target: name, deadline: .after(.milliseconds(drainMilliseconds)), reason: "rolling restart"))
       world.tell("\(name): no new users; its own have \(drainMilliseconds) ms")
+      let ends = world.now() + drainMilliseconds
+      var looksAt = world.now() + Self.drainLookMilliseconds
       while world.now() < ends {
         world.pause(milliseconds: min(Self.lookMilliseconds, max(1, ends - world.now())))
+        if world.isStopped() { throw AdminError("\(name): stopped") }
+        guard world.now() >= looksAt else { continue }
+        looksAt = world.now() + Self.drainLookMilliseconds
+        // Who does not answer now may do so at the next look; before the maintenance all have to.
+        if let nodes = try? world.status() { try stays(name, nodes) }
       }
+      try wait(&world, name, for: "no look at all nodes", needsOthers: true) { _ in true }
     }
     try world.give(AdminOrder(.maintenance, target: name, reason: "rolling restart"))
     // A worker that chose the server just before the order may not have counted its request at the first look.
-    try wait(&world, for: "\(name): requests that did not end", looks: 2) { servers in
+    try wait(&world, name, for: "requests that did not end", looks: 2, needsOthers: true, alsoBefore: true) { servers in
       servers.allSatisfy { $0.inFlight == 0 }
-    } of: {
-      self.entries(name, $0)
     }
   }
 
+  /// A server that is being emptied has not been given all users by somebody else, or by a node's restart, and others take its place.
+  private func stays(_ name: String, _ nodes: [NodeStatus]) throws(AdminError) {
+    if let last = last(name, nodes) { throw AdminError(last) }
+    for node in nodes {
+      for server in node.pools.flatMap(\.servers) where server.name == name && server.state == "ready" {
+        throw AdminError("\(name) has been made ready at \(node.node) in between (\(server.reason))")
+      }
+    }
+  }
+
+  /// Looks until a server is as it should be at all nodes, so many times in a row. A node that does not answer may do so at the next look.
   private func wait(
-    _ world: inout some RestartSurroundings, for what: String, looks: Int, until isDone: ([NodeStatus.Server]) -> Bool,
-    of entries: ([NodeStatus]) -> [NodeStatus.Server]
+    _ world: inout some RestartSurroundings, _ name: String, for what: String, looks: Int = 1,
+    needsOthers: Bool = false,
+    alsoBefore: Bool = false,
+    until isDone: ([NodeStatus.Server]) -> Bool
   ) throws(AdminError) {
     let ends = world.now() + timeoutMilliseconds
     var well = 0
     while true {
-      well = isDone(entries(try world.status())) ? well + 1 : 0
+      var nodes: [NodeStatus] = []
+      var silence = ""
+      do throws(AdminError) { nodes = try world.status() } catch { silence = ": \(error)" }
+      if needsOthers { try stays(name, nodes) }
+      let servers = entries(name, nodes)
+      // What a process that has handed over still has at the server, nobody counts: nothing is there when it has ended.
+      let before = alsoBefore ? nodes.first { ($0.processesBefore ?? 0) > 0 && !entries(name, [$0]).isEmpty } : nil
+      if let before { silence = ": a process before that of \(before.node) still finishes what it has" }
+      well = before == nil && !servers.isEmpty && isDone(servers) ? well + 1 : 0
       if well == looks { return }
-      guard world.now() < ends else { throw AdminError("\(what), after \(timeoutMilliseconds) ms") }
+      guard world.now() < ends else { throw AdminError("\(name): \(what), after \(timeoutMilliseconds) ms\(silence)") }
+      if world.isStopped() { throw AdminError("\(name): stopped: \(what)") }
+      world.pause(milliseconds: Self.lookMilliseconds)
+    }
+  }
+
+  /// Who comes back slowly takes a small share of the users at first: the next is not taken out before it has its whole share again.
+  private func waitForShare(of name: String, as before: [NodeStatus], _ world: inout some RestartSurroundings)
+    throws(AdminError)
+  {
+    let wanted = entries(name, before).map(\.weight)
+    var (most, ends, hasTold) = (-1.0, world.now() + timeoutMilliseconds, false)
+    while true {
+      let servers = (try? world.status()).map { entries(name, $0) } ?? []
+      let takesUsers = !servers.isEmpty && servers.allSatisfy { $0.state == "ready" && $0.health == "up" }
+      if takesUsers, servers.count != wanted.count || zip(servers, wanted).allSatisfy({ $0.weight >= $1 }) { return }
+      // It may take as long as it gets on.
+      let sum = servers.reduce(0) { $0 + $1.weight }
+      if sum > most { (most, ends) = (sum, world.now() + timeoutMilliseconds) }
+      guard world.now() < ends else {
+        guard takesUsers else {
+          throw AdminError("\(name): restarted, but it does not take all users again, after \(timeoutMilliseconds) ms")
+        }
+        return world.tell("\(name): its share of new users does not grow any more; the next follows")
+      }
+      if world.isStopped() { throw AdminError("\(name): restarted; stopped before the next") }
+      if takesUsers, !hasTold {
+        hasTold = true
+        world.tell("\(name): its share of new users grows")
+      }
       world.pause(milliseconds: Self.lookMilliseconds)
     }
   }

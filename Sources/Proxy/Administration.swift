@@ -93,7 +93,7 @@ final class AdminThread: Sendable {
     cr_thread_yield_to_others(10)
     var server = AdminServer(listener) { [self] command in
       if command == .help { return .now(.done(AdminCommand.summary)) }
-      if isHandingOver { return .now(.refused("another process of the node takes over: ask again")) }
+      if isHandingOver { return .now(.refused(AdminReply.takenOver)) }
       let ticket = AdminMailbox.Ticket(command)
       process.administration.post(ticket)
       process.controlWaker.wake()

@@ -122,7 +122,8 @@ extension Control {
       node: plan.name, role: plan.role.rawValue, network: plan.network, digest: shared.digest, phase: phase,
       state: nodeOrder.state.word, deadline: nodeOrder.deadline, since: nodeOrder.since / 1_000_000,
       reason: nodeOrder.reason, clients: shared.connections.count,
-      now: cr_realtime() / 1_000_000, pools: pools, counters: shared.counts, handshakes: shared.secrets?.handshakes)
+      now: cr_realtime() / 1_000_000, pools: pools, counters: shared.counts, handshakes: shared.secrets?.handshakes,
+      processesBefore: countProcessesBefore())
   }
 
   private func status(_ application: Int, _ server: Int) -> NodeStatus.Server {

@@ -28,6 +28,23 @@ extension Control {
     shared.process.changes.ask(.handOver(generation))
   }
 
+  /// How many processes that have handed over still finish what they have. On the control thread.
+  func countProcessesBefore() -> Int {
+    // Another thread hands the lines over at the moment.
+    let mayClose = !isHandingOver
+    return shared.process.linesBefore.withLock { lines in
+      let open = lines.filter { line in
+        var entry = pollfd(fd: line, events: 0, revents: 0)
+        return poll(&entry, 1, 0) == 0
+      }
+      if mayClose {
+        for line in lines where !open.contains(line) { _ = cr_close(line) }
+        lines = open
+      }
+      return open.count
+    }
+  }
+
   /// The other process is prepared: it is told everything as soon as the workers have told where they stand.
   mutating func beginTelling() {
     // Orders given from here on would be lost.

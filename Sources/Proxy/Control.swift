@@ -29,6 +29,8 @@ struct Control: ~Copyable {
   var heldSignals: [Int32] = []
   /// When the places that plans share are looked at next.
   var limitsDue: Int64 = 0
+  /// When processes that have handed over are looked at next: what stands for those that have ended is closed.
+  var linesDue: Int64 = 0
   /// Who wants to know what comes of the reload under way, and of the next.
   var tickets: [AdminMailbox.Ticket] = []
   var waitingTickets: [AdminMailbox.Ticket] = []

@@ -78,6 +78,9 @@ extension Control {
   /// Between two looks at servers with a bound that plans share, in nanoseconds.
   private static let limitsInterval: Int64 = 25_000_000
 
+  /// Between two looks at processes that have handed over, in nanoseconds.
+  private static let linesInterval: Int64 = 1_000_000_000
+
   /// The plan was replaced: its workers end when their connections have ended.
   mutating func retire(_ before: Generation) {
     let gone = before.listeners.filter { !generation.has($0) }
@@ -106,6 +109,10 @@ extension Control {
   }
 
   mutating func tendFormer() {
+    if now >= linesDue {
+      linesDue = now + Self.linesInterval
+      _ = countProcessesBefore()
+    }
     if former.isEmpty { return }
     for position in former.indices {
       let shared = former[position].generation.shared

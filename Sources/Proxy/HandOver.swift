@@ -46,17 +46,19 @@ struct HandOver {
       throw NodeError(kind: .system, description: "no socket: \(String(cString: strerror(errno)))")
     }
     let line = HandOverLine(descriptor: ends[0])
-    defer { line.close() }
     let process = spawn(program, ends[1])
     _ = cr_close(ends[1])
     guard process > 0 else {
+      line.close()
       let isAlone = keeper >= 0 && (process == -EPIPE || process == -ECONNRESET || process == 0)
       let why = isAlone ? "its keeper has ended: restart the node" : String(cString: cr_error_text(process))
       throw NodeError(kind: .system, description: "\(program) cannot be started: \(why)")
     }
     do throws(NodeError) {
+      // The line stays open: the other process sees by its end that this one has ended.
       return try speak(line, process, state)
     } catch {
+      defer { line.close() }
       // Whatever it is doing: its sockets are those that this process goes on with.
       line.send(.withdrawn)
       let status = end(process)
@@ -92,6 +94,9 @@ struct HandOver {
     if let admin = generation.admin { entries.append(("admin \(admin.listener.path)", admin.listener.descriptor)) }
     if let pid = generation.shared.process.pidFile.withLock({ $0 }) {
       entries.append(("pid \(pid.path)", pid.descriptor))
+    }
+    for (number, before) in generation.shared.process.linesBefore.withLock({ $0 }).enumerated() {
+      entries.append(("\(HandOverLine.before)\(number)", before))
     }
     if let log { entries.append(("log \(log.path)", log.descriptor)) }
     while !entries.isEmpty {

@@ -15,6 +15,7 @@ internal import Topology
 ///                                  <--  taken
 /// leaves its listeners, finishes what it has, ends
 /// ```
+/// The line stays open until then, so that the new one knows whether the old one still serves; lines to those before it are handed over.
 ///
 /// Until `taken` the old one keeps all it has, and goes on as before when the new one closes the line or says nothing in time: it says
 /// `withdrawn` and kills that then. If the line closes without that word, the old one has died: the new one goes on alone once it was
@@ -64,6 +65,8 @@ struct HandOverLine {
   /// That number, in the new process.
   static let target: Int32 = 3
   private static let bytesMax = 128 * 1024
+  /// What stands before the number of a line to a process that handed over earlier.
+  static let before = "before "
   /// Descriptors of one message.
   static let descriptorsMax = 100
 
@@ -103,7 +106,7 @@ struct HandOverLine {
 final class Inheritance {
   private let line: HandOverLine
   private(set) var sockets: [NodeSocket] = []
-  /// Descriptors by what they are of: `lock NAME`, `admin PATH`, `log PATH`, `pid PATH`.
+  /// Descriptors by what they are of: `lock NAME`, `admin PATH`, `log PATH`, `pid PATH`, `before NUMBER`.
   private var others: [String: Int32] = [:]
   /// The process before has died meanwhile: what it had is this one's.
   private(set) var isAlone = false
@@ -175,6 +178,14 @@ final class Inheritance {
   /// What stands for this, to be used; nil: it was not handed over.
   func take(_ what: String) -> Int32? { others.removeValue(forKey: what) }
 
+  /// Lines to the processes before that may still finish what they have: that which hands over now, and those that did earlier. Each closes
+  /// when its process ends. Whoever takes them closes them.
+  func takeLines() -> [Int32] {
+    let earlier = others.filter { $0.key.hasPrefix(HandOverLine.before) }
+    for name in earlier.keys { others[name] = nil }
+    return earlier.values + [line.descriptor]
+  }
+
   /// Everything is prepared: what the process before knows. Nil: it told nothing that can be read, for this reason.
   func awaitState() throws(NodeError) -> Result<HandOverState, NodeError> {
     line.send(.prepared)
@@ -210,10 +221,9 @@ final class Inheritance {
     _ = try message(.yours)
   }
 
-  /// Everything is done by this process: the one before may leave.
+  /// Everything is done by this process: the one before may leave. The line belongs to who took it (`takeLines`).
   func taken() {
     if !isAlone && !line.send(.taken) { isAlone = true }
-    line.close()
   }
 
   /// The node cannot serve.

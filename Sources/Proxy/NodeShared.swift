@@ -30,6 +30,8 @@ final class ProcessShared: Sendable {
   let trust = TrustClock()
   /// The file that tells the process's id; nil: there is none.
   let pidFile = Mutex<PidFile?>(nil)
+  /// Lines to processes that have handed over: each closes when its process has ended.
+  let linesBefore = Mutex<[Int32]>([])
   /// The node stops: those who look at it are told so, whatever plan their connection is served by.
   let isStopping = Atomic<Bool>(false)
 }

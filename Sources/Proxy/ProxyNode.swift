@@ -49,6 +49,8 @@ public enum ProxyNode {
       // Beside the process before, which leaves when all is done here.
       generation.line.open()
       do throws(NodeError) {
+        let lines = inheritance.takeLines()
+        process.linesBefore.withLock { $0 = lines }
         try inheritance.awaitTurn(using: generation.allSockets)
         try takeCharge(of: generation, beside)
       } catch {

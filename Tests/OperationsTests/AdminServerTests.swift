@@ -90,6 +90,25 @@ private func somePath() -> String { NSTemporaryDirectory() + "geodirector-\(UUID
 private func echo(_ command: AdminCommand) -> AdminReply { .done(command.line) }
 
 @Suite struct AdminServerTests {
+  @Test func whileAnotherProcessTakesOverTheCommandIsGivenAgain() throws {
+    let asked = Mutex(0)
+    let server = try Served { command in
+      asked.withLock { $0 += 1 }
+      return asked.withLock { $0 } <= 3 ? .refused(AdminReply.takenOver) : echo(command)
+    }
+    defer { server.stop() }
+    #expect(try AdminClient(path: server.path).send(.status(asJSON: true)) == "status json")
+    #expect(asked.withLock { $0 } == 4)
+  }
+
+  @Test func aTakeoverThatDoesNotEndIsToldOfInTheEnd() throws {
+    let server = try Served { _ in .refused(AdminReply.takenOver) }
+    defer { server.stop() }
+    #expect(throws: AdminError(AdminReply.takenOver)) {
+      _ = try AdminClient(path: server.path, timeoutMilliseconds: 200).send(.reload)
+    }
+  }
+
   @Test func severalCommandsOfOneConnectionAreAnsweredInOrder() throws {
     let served = try Served(perform: echo)
     defer { served.stop() }

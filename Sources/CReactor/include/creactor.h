@@ -115,6 +115,8 @@ void cr_eventfd_wake(int fd);
 void cr_eventfd_clear(int fd);
 /// Reports the signals, whichever thread they reach, through a descriptor that becomes readable; SIGPIPE is ignored.
 int cr_signal_watch(const int *signals, int count);
+/// Whether a signal is ignored, as who started the process wants it.
+int cr_signal_ignored(int number);
 /// The next signal that was reported; -EAGAIN when there is none.
 int cr_signal_next(int fd);
 
@@ -158,6 +160,11 @@ enum { CR_RUN_TIMED_OUT = 1000 };
 /// is what it reads. Variables of these names (`hidden`, ends with NULL) it does not get. Its exit status, 128 and more for a signal,
 /// CR_RUN_TIMED_OUT when it was killed after so many seconds, or -errno.
 int cr_run(char *const *words, char *const *variables, char *const *hidden, const void *input, size_t count, int seconds);
+/// Starts a program in a session of its own: it has no terminal, reads nothing, and leads a group that can be ended as one. Its words
+/// and further variables of the environment end with NULL. Its process, or -errno.
+int cr_start(char *const *words, char *const *variables);
+/// Whether a child has ended, without waiting: 1 and its exit status (128 and more for a signal), 0, or -errno.
+int cr_ended(int pid, int *status);
 /// Descriptors that one message carries at most.
 enum { CR_DESCRIPTORS_MAX = 200 };
 /// Two ends of a line for messages.

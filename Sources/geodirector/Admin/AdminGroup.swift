@@ -35,13 +35,23 @@ struct AdminNodes: ParsableArguments {
       guard node.isEmpty else { throw DeployFailure.usage("give --node or --socket, not both") }
       return socket.map { AdminClient(path: $0) }
     }
+    let (loaded, path) = try load()
+    let names = try node.isEmpty ? Self.nodes(concerning: target, in: loaded, orRunning: orRunning) : node
+    return try Self.clients(of: names, in: loaded, path)
+  }
+
+  /// The topology and where it is.
+  func load() throws -> (Topology, path: String) {
     guard let path = TopologyFiles.path(topology) else {
       throw DeployFailure.usage(
         "which node? Give --node NAME with --topology FILE (or GEODIRECTOR_TOPOLOGY), or --socket PATH")
     }
-    let loaded = try TopologyFiles.load(path, warnings: false)
-    let names = try node.isEmpty ? Self.nodes(concerning: target, in: loaded, orRunning: orRunning) : node
-    return try names.map { name in
+    return (try TopologyFiles.load(path, warnings: false), path)
+  }
+
+  /// The clients of nodes of a topology.
+  static func clients(of names: [String], in loaded: Topology, _ path: String) throws -> [AdminClient] {
+    try names.map { name in
       do {
         let plan = try loaded.plan(for: name)
         guard let admin = plan.admin else {
@@ -54,7 +64,7 @@ struct AdminNodes: ParsableArguments {
     }
   }
 
-  private static func nodes(concerning target: String?, in topology: Topology, orRunning: Bool) throws -> [String] {
+  static func nodes(concerning target: String?, in topology: Topology, orRunning: Bool) throws -> [String] {
     guard let target else {
       // Of one node there is nothing to ask.
       if topology.nodes.count == 1 { return topology.nodes.map(\.name) }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CReactor
 import Foundation
 import Operations
 import Topology
@@ -12,7 +13,9 @@ struct AdminRollingRestart: AsyncParsableCommand {
       Each server is drained, then given nobody until its last request has ended, restarted by the command, and given users again when
       the checks of all nodes have seen it well. The first that does not come back stops it all, and stays in maintenance; one that could
       not be restarted gets its users back. One that is drained or in maintenance already is not touched. All nodes that have the servers
-      must be given. The command runs in a shell, with GEODIRECTOR_SERVER, GEODIRECTOR_SITE and GEODIRECTOR_ADDRESS set.
+      must be given, but those that do not run (--without). The command runs in a shell, with GEODIRECTOR_SERVER, GEODIRECTOR_SITE and
+      GEODIRECTOR_ADDRESS set, without a terminal and with nothing to read. Ctrl-C (and SIGTERM) ends it all: what is not restarted yet
+      gets its users back, what is being restarted stays in maintenance.
 
       Example:
         geodirector admin rolling-restart --node S1L1 --node S1L2 --topology network.yaml --drain 10m \\
@@ -21,9 +24,14 @@ struct AdminRollingRestart: AsyncParsableCommand {
 
   @Argument(help: "The servers, in order. Default: all that the balancers given have.") var servers: [String] = []
   @OptionGroup var nodes: AdminNodes
+  @Option(
+    name: .long,
+    help: "A node that has the servers and does not run, so that it is not given; may be given several times.")
+  var without: [String] = []
   @Option(help: "What restarts a server, for the shell.") var command: String
   @Option(help: "How long a server's own users may stay before they are led elsewhere.") var drain = "30s"
-  @Option(help: "How long its last requests, and its way back to health, may take each.") var timeout = "2m"
+  @Option(help: "How long its last requests, the command, and its way back to health, may take each.") var timeout =
+    "2m"
 
   func run() async throws {
     try await DeployFailure.reported {
@@ -36,7 +44,7 @@ struct AdminRollingRestart: AsyncParsableCommand {
       } catch {
         throw DeployFailure.usage(error.message)
       }
-      var world = RunningNodes(clients: try nodes.clients(concerning: servers.first), command: command)
+      var world = RunningNodes(clients: try nodes.clients(sendingTo: servers, without: without), command: command)
       do throws(AdminError) {
         try plan.run(&world)
       } catch {
@@ -50,16 +58,35 @@ struct AdminRollingRestart: AsyncParsableCommand {
 private struct RunningNodes: RestartSurroundings {
   let clients: [AdminClient]
   let command: String
+  /// The servers that each node had when it was asked last.
+  private var known: [Set<String>]
+  private let signals: Int32
+  private var hasBeenStopped = false
+
+  init(clients: [AdminClient], command: String) {
+    self.clients = clients
+    self.command = command
+    known = Array(repeating: [], count: clients.count)
+    // Who has put it into the background, to go on when the terminal has gone, wants just that.
+    let ignoresHangUp = cr_signal_ignored(SIGHUP) != 0
+    let watched = ignoresHangUp ? [SIGINT, SIGTERM] : [SIGINT, SIGTERM, SIGHUP]
+    signals = cr_signal_watch(watched, Int32(watched.count))
+  }
 
   mutating func status() throws(AdminError) -> [NodeStatus] {
     var result: [NodeStatus] = []
-    for client in clients { result.append(try NodeStatus(parsing: try client.send(.status(asJSON: true)))) }
+    for (number, client) in clients.enumerated() {
+      let status = try NodeStatus(parsing: try client.send(.status(asJSON: true)))
+      known[number] = Set(status.pools.flatMap(\.servers).map(\.name))
+      result.append(status)
+    }
     return result
   }
 
   mutating func give(_ order: AdminOrder) throws(AdminError) {
     var errors: [String] = []
-    for client in clients {
+    // Nodes of other sites do not have it.
+    for (number, client) in clients.enumerated() where known[number].contains(order.target) {
       do throws(AdminError) {
         _ = try client.send(.order(order))
       } catch {
@@ -69,19 +96,24 @@ private struct RunningNodes: RestartSurroundings {
     if !errors.isEmpty { throw AdminError(errors.joined(separator: "; ")) }
   }
 
-  mutating func restart(_ server: NodeStatus.Server) -> Int32 {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    process.arguments = ["-c", command]
-    var environment = ProcessInfo.processInfo.environment
-    environment["GEODIRECTOR_SERVER"] = server.name
-    environment["GEODIRECTOR_SITE"] = server.site
-    environment["GEODIRECTOR_ADDRESS"] = server.address
-    process.environment = environment
-    do { try process.run() } catch { return 127 }
-    process.waitUntilExit()
-    // As a shell has it: 128 and the signal's number.
-    return process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
+  mutating func restart(_ server: NodeStatus.Server, milliseconds: Int64) -> ShellCommand.End {
+    let shell = ShellCommand(
+      command,
+      variables: [
+        "GEODIRECTOR_SERVER=\(server.name)", "GEODIRECTOR_SITE=\(server.site)", "GEODIRECTOR_ADDRESS=\(server.address)",
+      ])
+    var stopped = hasBeenStopped
+    let end = shell.run(milliseconds: milliseconds) {
+      while cr_signal_next(signals) > 0 { stopped = true }
+      return stopped
+    }
+    hasBeenStopped = stopped
+    return end
+  }
+
+  mutating func isStopped() -> Bool {
+    while cr_signal_next(signals) > 0 { hasBeenStopped = true }
+    return hasBeenStopped
   }
 
   mutating func pause(milliseconds: Int64) { usleep(UInt32(clamping: milliseconds * 1000)) }

@@ -75,6 +75,10 @@ unsigned long co_counts_get(co_counts *counts, int kind) { return atomic_load_ex
 
 void co_counts_add(co_counts *counts, int kind) { atomic_fetch_add_explicit(&counts->values[kind], 1, memory_order_relaxed); }
 
+void co_counts_go_on(co_counts *counts, int kind, unsigned long from) {
+  atomic_fetch_add_explicit(&counts->values[kind], from, memory_order_relaxed);
+}
+
 void co_context_count(co_context *context, co_counts *counts) {
   atomic_fetch_add(&counts->holders, 1);
   co_counts_free(context->counts);

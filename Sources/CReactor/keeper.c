@@ -5,11 +5,14 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 // A process that stays as the node was before it gave up its rights and its root directory, and does two things for it: it starts the
@@ -17,9 +20,19 @@
 
 enum { START = 'S', END = 'E' };
 
-/// What it does until the node has gone.
-static _Noreturn void keep(int line, const char *program, char *const *words, const char *variable, int target) {
-  prctl(PR_SET_NAME, "keeper");
+// Each question has a number, which its answer bears: who has asked and not waited for the answer does not take it for that of the next.
+struct question {
+  uint32_t number;
+  uint32_t what;
+};
+struct answer {
+  uint32_t number;
+  int32_t value;
+};
+
+/// It has nothing of the node but its line, and hears none of its signals.
+static void stay(int line, const char *name) {
+  prctl(PR_SET_NAME, name);
   // The node's signals are none of its business; a service manager that ends the group ends it.
   struct sigaction usual;
   memset(&usual, 0, sizeof usual);
@@ -33,20 +46,26 @@ static _Noreturn void keep(int line, const char *program, char *const *words, co
   sigprocmask(SIG_SETMASK, &none, NULL);
   if (line > 3) syscall(SYS_close_range, 3, line - 1, 0);
   syscall(SYS_close_range, line + 1, ~0u, 0);
+}
+
+/// What it does until the node has gone.
+static _Noreturn void keep(int line, const char *program, char *const *words, const char *variable, int target) {
+  stay(line, "keeper");
   pid_t started = -1;
   while (1) {
-    char asked;
+    struct question asked;
     int descriptors[CR_DESCRIPTORS_MAX], count = 0;
-    int received = cr_receive_message(line, &asked, 1, descriptors, &count, INT32_MAX);
+    int received = cr_receive_message(line, &asked, sizeof asked, descriptors, &count, INT32_MAX);
     if (received == -ETIMEDOUT) continue;
     if (received <= 0) _exit(0);
     int32_t answer = -EINVAL;
-    if (asked == START && count == 1) {
+    if (received != sizeof asked) asked = (struct question){0, 0};
+    if (asked.what == START && count == 1) {
       // Those before have ended, or are looked after by themselves.
       while (waitpid(-1, NULL, WNOHANG) > 0) continue;
       answer = cr_spawn(program, words, variable, descriptors[0], target);
       started = answer > 0 ? answer : -1;
-    } else if (asked == END && started > 0) {
+    } else if (asked.what == END && started > 0) {
       int status = 0;
       kill(started, SIGKILL);
       answer = cr_reap(started, &status);
@@ -54,8 +73,64 @@ static _Noreturn void keep(int line, const char *program, char *const *words, co
       started = -1;
     }
     for (int index = 0; index < count; index++) close(descriptors[index]);
-    if (cr_send_message(line, &answer, sizeof answer, NULL, 0) < 0) _exit(0);
+    struct answer told = {asked.number, answer};
+    if (cr_send_message(line, &told, sizeof told, NULL, 0) < 0) _exit(0);
   }
+}
+
+static int is_file(const char *path, uint64_t inode) {
+  struct stat status;
+  return lstat(path, &status) == 0 && status.st_ino == inode;
+}
+
+/// Waits for the word, and does what it is there for.
+static _Noreturn void place(int line, const char *from, const char *to, const char *aside, uint64_t inode) {
+  stay(line, "placer");
+  char asked;
+  int descriptors[CR_DESCRIPTORS_MAX], count = 0, received;
+  do received = cr_receive_message(line, &asked, 1, descriptors, &count, INT32_MAX);
+  while (received == -ETIMEDOUT);
+  if (received <= 0) {
+    if (is_file(from, inode)) unlink(from);
+    _exit(0);
+  }
+  int32_t answer = -EEXIST;
+  if (is_file(from, inode)) {
+    unlink(aside);
+    // Who cannot be put aside is out of reach, as its path is lost.
+    int ignored = link(to, aside);
+    (void)ignored;
+    answer = rename(from, to) == 0 ? 0 : -errno;
+  }
+  cr_send_message(line, &answer, sizeof answer, NULL, 0);
+  _exit(0);
+}
+
+int cr_placer_start(const char *from, const char *to, const char *aside, uint64_t inode, int *process) {
+  int ends[2];
+  int status = cr_socket_pair(ends);
+  if (status < 0) return status;
+  pid_t pid = fork();
+  if (pid == 0) {
+    close(ends[0]);
+    place(ends[1], from, to, aside, inode);
+  }
+  int error = errno;
+  close(ends[1]);
+  *process = pid;
+  if (pid > 0) return ends[0];
+  close(ends[0]);
+  return -error;
+}
+
+int cr_placer_take(int placer, int milliseconds) {
+  int status = cr_send_message(placer, "T", 1, NULL, 0);
+  if (status < 0) return status;
+  int32_t answer;
+  int received[CR_DESCRIPTORS_MAX], unused = 0;
+  status = cr_receive_message(placer, &answer, sizeof answer, received, &unused, milliseconds);
+  if (status < 0) return status;
+  return status == sizeof answer ? answer : -EPIPE;
 }
 
 int cr_keeper_start(const char *program, char *const *words, const char *variable, int target) {
@@ -74,14 +149,29 @@ int cr_keeper_start(const char *program, char *const *words, const char *variabl
   return -error;
 }
 
+static int64_t milliseconds_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static int ask(int keeper, char what, const int *descriptors, int count) {
-  int status = cr_send_message(keeper, &what, 1, descriptors, count);
+  static _Atomic uint32_t questions;
+  struct question question = {++questions, (uint32_t)what};
+  int status = cr_send_message(keeper, &question, sizeof question, descriptors, count);
   if (status < 0) return status;
-  int32_t answer;
-  int received[CR_DESCRIPTORS_MAX], unused = 0;
-  status = cr_receive_message(keeper, &answer, sizeof answer, received, &unused, 10000);
-  if (status < 0) return status;
-  return status == sizeof answer ? answer : -EPIPE;
+  int64_t ends = milliseconds_now() + 10000;
+  while (1) {
+    struct answer answer;
+    int received[CR_DESCRIPTORS_MAX], unused = 0;
+    int64_t left = ends - milliseconds_now();
+    if (left <= 0) return -ETIMEDOUT;
+    status = cr_receive_message(keeper, &answer, sizeof answer, received, &unused, (int)left);
+    if (status < 0) return status;
+    if (status != sizeof answer) return -EPIPE;
+    // Of a question whose answer nobody waited for.
+    if (answer.number == question.number) return answer.value;
+  }
 }
 
 int cr_keeper_spawn(int keeper, int descriptor) { return ask(keeper, START, &descriptor, 1); }

@@ -1,5 +1,6 @@
 internal import CReactor
 internal import Glibc
+internal import Topology
 
 /// Gives commands to a node through its socket.
 public struct AdminClient: Sendable {
@@ -22,7 +23,7 @@ public struct AdminClient: Sendable {
     let descriptor = UnixSocket.make()
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
-    let error = UnixSocket.withAddress(path) { connect(descriptor, $0, $1) == 0 ? 0 : errno }
+    let error = Self.connect(descriptor, path)
     return error == 0 || error == EAGAIN
   }
 
@@ -50,7 +51,7 @@ public struct AdminClient: Sendable {
     defer { close(descriptor) }
     var error: Int32
     repeat {
-      guard let result = UnixSocket.withAddress(path, { connect(descriptor, $0, $1) == 0 ? 0 : errno }) else {
+      guard let result = Self.connect(descriptor, path) else {
         throw AdminError("\(path) is too long for a socket")
       }
       error = result
@@ -67,6 +68,17 @@ public struct AdminClient: Sendable {
     }
     try write(Array((command.line + "\n").utf8), to: descriptor, until: ends)
     return try read(from: descriptor, until: ends)
+  }
+
+  /// Connects; the error's number, nil: the path is too long. Where nobody listens any more, who was displaced there may live still.
+  private static func connect(_ descriptor: Int32, _ path: String) -> Int32? {
+    let attempt = { (path: String) in
+      UnixSocket.withAddress(path) { Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno }
+    }
+    let error = attempt(path)
+    guard error == ENOENT || error == ECONNREFUSED else { return error }
+    let other = attempt(path + AdminPlan.displacedSuffix)
+    return other == 0 || other == EAGAIN ? other : error
   }
 
   private static func left(_ ends: Int64) -> Int32 { Int32(max(0, (ends - cr_monotonic()) / 1_000_000)) }

@@ -7,7 +7,8 @@ public struct AdminListener: Sendable {
   public let path: String
   /// The listening descriptor.
   public let descriptor: Int32
-  private let inode: UInt
+  /// The file that the socket is: another one at the path is somebody else's.
+  public let inode: UInt
 
   /// Listens beside a path, with `.new` behind it. What an ended process left at the path is replaced at once; a socket that somebody
   /// listens at stays until `takePlace`, so that a start that fails takes nobody's commands away. The place is taken by renaming: nobody
@@ -66,12 +67,19 @@ public struct AdminListener: Sendable {
     return lstat(path, &status) == 0 ? status.st_ino != inode : errno == ENOENT
   }
 
+  /// Where the socket is found when another process has taken its place.
+  public var asidePath: String { path + AdminPlan.displacedSuffix }
+
+  /// Whether it is found there.
+  public var isAside: Bool { isOwn(asidePath) }
+
   private func isOwn(_ name: String) -> Bool {
     var status = stat()
     return lstat(name, &status) == 0 && status.st_ino == inode
   }
 
-  /// The path leads to this socket from now on, whoever listened there before. Nothing if it does already.
+  /// The path leads to this socket from now on. Who listened there before is found beside it (`AdminPlan.displacedSuffix`). Nothing if it
+  /// does already.
   /// - Throws: `AdminError` when the folder is not writable any more, or another process has put its own socket where this one was made.
   public func takePlace() throws(AdminError) {
     if isInPlace { return }
@@ -79,6 +87,12 @@ public struct AdminListener: Sendable {
     guard isOwn(temporary) else {
       throw AdminError(
         "no commands can be taken at \(path): another process begins to take them there: stop one of the two")
+    }
+    if Self.isServed(path) {
+      let aside = path + AdminPlan.displacedSuffix
+      unlink(aside)
+      // Who cannot be put aside is out of reach, as its path is lost.
+      _ = link(path, aside)
     }
     guard rename(temporary, path) == 0 else {
       throw AdminError("no commands can be taken at \(path): \(UnixSocket.text(of: errno))")
@@ -113,19 +127,26 @@ public struct AdminListener: Sendable {
     }
   }
 
-  /// Takes over a socket that listens at a path already, from another process; nil: it is at the path no more, or has other permissions.
-  public init?(path: String, mode: UInt16, adopting descriptor: Int32) {
+  /// Takes over a socket that listens already, from another process; nil: it is neither at the path nor beside it any more, or has other
+  /// permissions.
+  /// - Parameter inode: the file that it is; nil: the other process did not say, so what is at the path is believed to be it.
+  public init?(path: String, mode: UInt16, adopting descriptor: Int32, inode: UInt? = nil) {
     var status = stat()
-    guard lstat(path, &status) == 0, status.st_mode & mode_t(S_IFMT) == mode_t(S_IFSOCK) else { return nil }
-    guard status.st_mode & 0o777 == mode_t(mode) else { return nil }
+    let isThere = [path, path + AdminPlan.displacedSuffix].contains { name in
+      lstat(name, &status) == 0 && status.st_mode & mode_t(S_IFMT) == mode_t(S_IFSOCK)
+        && (inode.map { status.st_ino == $0 } ?? (name == path))
+    }
+    guard isThere, status.st_mode & 0o777 == mode_t(mode) else { return nil }
     self.path = path
     self.descriptor = descriptor
-    inode = status.st_ino
+    self.inode = status.st_ino
   }
 
   /// Closes it, and removes the path unless another process has put its own there.
   public func remove() {
-    for name in [path, path + AdminPlan.unfinishedSuffix] where isOwn(name) { unlink(name) }
+    for suffix in ["", AdminPlan.unfinishedSuffix, AdminPlan.displacedSuffix] where isOwn(path + suffix) {
+      unlink(path + suffix)
+    }
     close(descriptor)
   }
 }

@@ -100,8 +100,8 @@ public enum MonitorProbe {
     return .notWell("the answer ended early")
   }
 
-  /// What an answer's head says. A monitor of ours tells whether its node is alive, though it may admit no new users; of any other
-  /// the status counts.
+  /// What an answer's head says. A monitor of ours tells whether its node serves its own users: it may admit no new ones, and believe all
+  /// its servers dead, as it tries them nevertheless. Of any other the status counts.
   static func judge(_ answer: String) -> Result {
     var lines = answer.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)[...]
     let status = lines.popFirst() ?? ""
@@ -114,7 +114,8 @@ public enum MonitorProbe {
       let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2, parts[0].lowercased() == "geodirector-health" else { continue }
       let members = parts[1].split(separator: ",").map { $0.filter { $0 != " " } }
-      return members.contains("alive=?0") ? .notWell("it says that it has no server to offer") : .well
+      return members.contains("alive=?0") && !members.contains("serves=?1")
+        ? .notWell("it says that it serves nobody") : .well
     }
     return (200..<300).contains(code) ? .well : .notWell("status \(code)")
   }

@@ -32,6 +32,8 @@ final class Generation: @unchecked Sendable {
   private var hasInheritedAdmin = false
   /// The path of commands leads to the plan's own socket.
   private var takesCommands = false
+  /// Who puts the socket of commands in its place, where this process will not be able to.
+  private var placer: AdminPlacer?
   private var hasOwnLock = false
 
   /// Reads what the plan needs of files and names; nothing is bound yet.
@@ -109,7 +111,7 @@ final class Generation: @unchecked Sendable {
           self.admin = AdminThread(listener, mode: admin.mode, shared.process)
           hasOwnAdmin = true
           hasInheritedAdmin = adminListener != nil
-          takesCommands = listener.isInPlace
+          takesCommands = hasInheritedAdmin || listener.isInPlace
         } catch {
           throw NodeError(kind: .system, description: error.description)
         }
@@ -182,11 +184,26 @@ final class Generation: @unchecked Sendable {
     if let failure { throw failure }
   }
 
+  /// Sees to it that `takeCommands` is possible after the process has given up its rights and its root directory.
+  func prepareCommands() throws(NodeError) {
+    guard hasOwnAdmin, !takesCommands, let admin else { return }
+    do throws(AdminError) {
+      placer = try AdminPlacer(admin.listener)
+    } catch {
+      throw NodeError(kind: .system, description: error.description)
+    }
+  }
+
   /// Commands are taken at the path from now on, whoever took them there before.
   func takeCommands() throws(NodeError) {
     guard hasOwnAdmin, !takesCommands, let admin else { return }
     do throws(AdminError) {
-      try admin.listener.takePlace()
+      if let placer {
+        self.placer = nil
+        try placer.take()
+      } else {
+        try admin.listener.takePlace()
+      }
       takesCommands = true
     } catch {
       throw NodeError(kind: .system, description: error.description)
@@ -195,7 +212,7 @@ final class Generation: @unchecked Sendable {
 
   /// The same after another process had its own socket there, which has ended: with a new socket, as that one took the path away.
   func takeCommandsAgain() throws(NodeError) {
-    // Behind chroot the path is out of sight, and nobody takes over from such a node.
+    // Behind chroot the path is out of sight: who displaced the socket has put it aside, where it can be reached.
     guard let before = admin, plan.chroot == nil, before.listener.isDisplaced else { return }
     do throws(AdminError) {
       let listener = try AdminListener(path: before.listener.path, mode: before.mode)
@@ -210,12 +227,17 @@ final class Generation: @unchecked Sendable {
         throw error
       }
     } catch {
-      throw NodeError(kind: .system, description: error.description)
+      let there = before.listener.isAside ? "; they are taken beside it, at \(before.listener.asidePath)" : ""
+      throw NodeError(kind: .system, description: error.description + there)
     }
   }
 
   /// What would stand at the path of commands after the process's end is taken away.
-  func removeCommands() { if hasOwnAdmin && !hasInheritedAdmin { admin?.listener.remove() } }
+  func removeCommands() {
+    placer?.cancel()
+    placer = nil
+    if hasOwnAdmin && !hasInheritedAdmin { admin?.listener.remove() }
+  }
 
   /// The plan does not come into use: its workers end, and what was opened for it is closed.
   func abandon() {

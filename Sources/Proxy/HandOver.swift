@@ -91,7 +91,11 @@ struct HandOver {
     line.send(.header, HandOverLine.version)
     var entries = generation.allSockets.map { ("socket \($0.address)", $0.descriptor) }
     if generation.lock >= 0 { entries.append(("lock \(generation.lockName)", generation.lock)) }
-    if let admin = generation.admin { entries.append(("admin \(admin.listener.path)", admin.listener.descriptor)) }
+    if let listener = generation.admin?.listener {
+      entries.append(("admin \(listener.path)", listener.descriptor))
+      // What is at the path may be somebody else's by now.
+      entries.append(("admin-file \(listener.inode) \(listener.path)", listener.descriptor))
+    }
     if let pid = generation.shared.process.pidFile.withLock({ $0 }) {
       entries.append(("pid \(pid.path)", pid.descriptor))
     }

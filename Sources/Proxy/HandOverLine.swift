@@ -106,7 +106,7 @@ struct HandOverLine {
 final class Inheritance {
   private let line: HandOverLine
   private(set) var sockets: [NodeSocket] = []
-  /// Descriptors by what they are of: `lock NAME`, `admin PATH`, `log PATH`, `pid PATH`, `before NUMBER`.
+  /// Descriptors by what they are of: `lock NAME`, `admin PATH`, `admin-file INODE PATH`, `log PATH`, `pid PATH`, `before NUMBER`.
   private var others: [String: Int32] = [:]
   /// The process before has died meanwhile: what it had is this one's.
   private(set) var isAlone = false
@@ -184,6 +184,15 @@ final class Inheritance {
     let earlier = others.filter { $0.key.hasPrefix(HandOverLine.before) }
     for name in earlier.keys { others[name] = nil }
     return earlier.values + [line.descriptor]
+  }
+
+  /// The file that the socket of commands at a path is; nil: the process before does not tell.
+  func adminFile(at path: String) -> UInt? {
+    others.keys.lazy.compactMap { entry in
+      let words = entry.split(separator: " ", maxSplits: 2)
+      guard words.count == 3, words[0] == "admin-file", words[2] == path else { return nil }
+      return UInt(words[1])
+    }.first
   }
 
   /// Everything is prepared: what the process before knows. Nil: it told nothing that can be read, for this reason.

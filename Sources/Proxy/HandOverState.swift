@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Operations
 internal import Routing
 internal import Synchronization
 internal import Topology
@@ -25,6 +26,10 @@ struct HandOverState: Codable {
     var since: Int64
     var reason: String
     var admission, liveness: CheckResult?
+    /// Since the start of the first process: requests that were sent there, connections that failed, and how often it went down. Nil: a
+    /// program that does not tell.
+    var requests: UInt64?
+    var failures, timesDown: Int?
   }
   struct Order: Codable {
     var state: UInt8
@@ -46,6 +51,8 @@ struct HandOverState: Codable {
   var workers: [WorkerMemory]
   var counters: [String: Int]
   var learned: [Learned]
+  /// Nil: the node speaks no TLS, or its program does not tell.
+  var handshakes: [NodeStatus.Handshakes]?
 
   private struct Version: Decodable { var version: Int }
 
@@ -99,6 +106,20 @@ extension NodeCounters {
   }
 }
 
+extension ServerHistory {
+  /// What another process remembers of a server.
+  /// - Parameter isAlive: whether it is believed to live, so that it going down is counted once.
+  init(_ known: HandOverState.Server, isAlive: Bool) {
+    self.init(since: known.since)
+    reason = known.reason
+    admission = known.admission.map { ($0.began, $0.succeeded) }
+    liveness = known.liveness.map { ($0.began, $0.succeeded) }
+    failures = max(0, known.failures ?? 0)
+    timesDown = max(0, known.timesDown ?? 0)
+    self.isAlive = isAlive
+  }
+}
+
 extension Control {
   /// What another process is to go on with.
   func handOverState() -> HandOverState {
@@ -119,14 +140,17 @@ extension Control {
             application: planned.name, name: entry.name, address: "\(entry.address)",
             health: health[application][server].memory, since: history.since, reason: history.reason,
             admission: history.admission.map { HandOverState.CheckResult(began: $0.began, succeeded: $0.succeeded) },
-            liveness: history.liveness.map { HandOverState.CheckResult(began: $0.began, succeeded: $0.succeeded) }))
+            liveness: history.liveness.map { HandOverState.CheckResult(began: $0.began, succeeded: $0.succeeded) },
+            requests: shared.applications[application].loads.taken(Int32(server)), failures: history.failures,
+            timesDown: history.timesDown))
       }
     }
     return HandOverState(
       servers: servers,
       order: HandOverState.Order(
         state: nodeOrder.state.rawValue, deadline: nodeOrder.deadline, since: nodeOrder.since, reason: nodeOrder.reason),
-      workers: shared.toldMemories, counters: shared.counters.all, learned: learned)
+      workers: shared.toldMemories, counters: shared.counters.all, learned: learned,
+      handshakes: shared.secrets?.handshakes)
   }
 
   /// Goes on with what another process knew. Before anybody is served, and before any check.
@@ -139,11 +163,12 @@ extension Control {
       let isSame = known.address == "\(server.address)"
       health[place.application][place.server] = ServerHealth(
         plan: server, memory: isSame ? known.health : known.health.ofOperator, now: now)
-      var history = ServerHistory(since: known.since)
-      history.reason = known.reason
-      history.admission = known.admission.map { ($0.began, $0.succeeded) }
-      history.liveness = known.liveness.map { ($0.began, $0.succeeded) }
-      histories[place.application][place.server] = history
+      histories[place.application][place.server] = ServerHistory(
+        known, isAlive: health[place.application][place.server].liveness == .alive)
+      // At another address it is another one.
+      if isSame {
+        shared.applications[place.application].loads.goOn(Int32(place.server), taken: known.requests ?? 0)
+      }
       for probe in probesOf[place.application][place.server] where isSame {
         let memory = probes[probe].check == .liveness ? known.health.liveness : known.health.admission
         if let memory { probes[probe].state = CheckState(plan: probes[probe].plan, memory: memory) }
@@ -161,6 +186,7 @@ extension Control {
       }
     }
     shared.counters.add(state.counters)
+    shared.secrets?.goOn(from: state.handshakes ?? [])
     shared.inherited.withLock { $0 = state.workers }
     publishAll(in: shared)
   }

@@ -141,9 +141,11 @@ extension Control {
     for application in asked.isEmpty ? Array(plan.applications.indices) : asked {
       statements.append(statement(of: application))
     }
+    let isAlive = statements.contains { $0.alive }
+    let isInService = nodeOrder.state != .maintenance && !shared.process.isStopping.load(ordering: .relaxed)
     let all = HealthStatement(
-      admit: statements.contains { $0.admit }, alive: statements.contains { $0.alive },
-      deadline: statements.compactMap(\.deadline).min(), digest: shared.digest)
+      admit: statements.contains { $0.admit }, alive: isAlive, deadline: statements.compactMap(\.deadline).min(),
+      digest: shared.digest, serves: !isAlive && isInService)
     let body =
       (all.admit ? "admitting\n" : all.alive ? "own users only\n" : "down\n") + handshakeText + shared.countsText
     return "HTTP/1.1 \(all.admit ? "200 OK" : "503 Service Unavailable")\r\nGeodirector-Health: \(all.text)\r\n"

@@ -130,16 +130,28 @@ final class NodeSecrets: Sendable {
   }
 
   /// What came of handshakes, by where: with clients of each listener and of the monitor, and with each server.
-  var handshakes: [NodeStatus.Handshakes] {
-    var found: [NodeStatus.Handshakes] = []
+  var handshakes: [NodeStatus.Handshakes] { handshakeCounts.map { .init(with: $0.peer, $0.counts) } }
+
+  /// Counts on from what another process has come to with the same peers.
+  func goOn(from handshakes: [NodeStatus.Handshakes]) {
+    var left = handshakeCounts
+    for known in handshakes {
+      // Of a peer that is there more than once, each in its turn.
+      guard let position = left.firstIndex(where: { $0.peer == known.with }) else { continue }
+      var failed: [HandshakeCounts.Failure: Int] = [:]
+      for failure in HandshakeCounts.Failure.allCases { failed[failure] = known.failed[failure.name] }
+      left.remove(at: position).counts.goOn(full: known.full, resumed: known.resumed, failed: failed)
+    }
+  }
+
+  private var handshakeCounts: [(peer: String, counts: HandshakeCounts)] {
+    var found: [(peer: String, counts: HandshakeCounts)] = []
     for (position, listener) in listeners.enumerated() {
       guard let listener else { continue }
-      found.append(.init(with: "clients of \(plan.listeners[position].address)", listener.counts))
+      found.append(("clients of \(plan.listeners[position].address)", listener.counts))
     }
-    if let monitor { found.append(.init(with: "clients of the monitor", monitor.counts)) }
-    for place in towards {
-      found.append(.init(with: "\(place.name) at \(place.address.serviceText)", place.tls.counts))
-    }
+    if let monitor { found.append(("clients of the monitor", monitor.counts)) }
+    for place in towards { found.append(("\(place.name) at \(place.address.serviceText)", place.tls.counts)) }
     return found
   }
 

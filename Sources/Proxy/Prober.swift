@@ -343,8 +343,12 @@ struct HealthStatement: Equatable {
   var alive = true
   var deadline: Int64?
   var digest: String?
+  /// Nobody is believed alive, and the node itself is in service: it tries all of them before it refuses a user (rule C3). For who moves
+  /// addresses between nodes; the tiers in front go by `alive`.
+  var serves = false
 
-  init(admit: Bool, alive: Bool, deadline: Int64?, digest: String?) {
+  init(admit: Bool, alive: Bool, deadline: Int64?, digest: String?, serves: Bool = false) {
+    self.serves = serves
     self.admit = admit
     self.alive = alive
     self.deadline = deadline
@@ -362,6 +366,7 @@ struct HealthStatement: Equatable {
       case "alive": alive = value != "?0"
       case "deadline": deadline = Int64(value)
       case "digest": digest = value
+      case "serves": serves = value != "?0"
       default: break
       }
     }
@@ -370,6 +375,6 @@ struct HealthStatement: Equatable {
   /// The field value.
   var text: String {
     "admit=?\(admit ? 1 : 0), alive=?\(alive ? 1 : 0)" + (deadline.map { ", deadline=\($0)" } ?? "")
-      + (digest.map { ", digest=\"\($0)\"" } ?? "")
+      + (digest.map { ", digest=\"\($0)\"" } ?? "") + (serves ? ", serves=?1" : "")
   }
 }

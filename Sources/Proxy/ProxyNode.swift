@@ -112,8 +112,8 @@ public enum ProxyNode {
       // The socket of commands is taken away at the end by who the process is then.
       listener.give(to: account.user, account.group)
     }
-    // Its place may be out of reach later.
-    if inheritance == nil, account != nil || plan.chroot != nil { try generation.takeCommands() }
+    // Its place may be out of reach later, and is not this process's before it serves.
+    if account != nil || plan.chroot != nil { try generation.prepareCommands() }
     try Confinement.enter(plan)
     if let account {
       try Privileges.become(account)
@@ -133,14 +133,16 @@ public enum ProxyNode {
   /// The socket of commands that was handed over; nil: none that is good for the plan.
   private static func commands(of plan: NodePlan, from inheritance: Inheritance) -> AdminListener? {
     guard let admin = plan.admin, let descriptor = inheritance.take("admin \(admin.socketPath)") else { return nil }
-    if let known = AdminListener(path: admin.socketPath, mode: admin.mode, adopting: descriptor) { return known }
+    let file = inheritance.adminFile(at: admin.socketPath)
+    if let known = AdminListener(path: admin.socketPath, mode: admin.mode, adopting: descriptor, inode: file) {
+      return known
+    }
     _ = cr_close(descriptor)
     return nil
   }
 
   /// The node is this process's: its id is told, and it takes commands.
   private static func takeCharge(of generation: Generation, _ changes: ChangeThread) throws(NodeError) {
-    try generation.takeCommands()
     try generation.shared.process.pidFile.withLock { (file) throws(NodeError) in try file?.write() }
     do throws(ThreadFailure) {
       try generation.startBeside(readsAgain: false)
@@ -149,6 +151,8 @@ public enum ProxyNode {
     } catch {
       throw NodeError(kind: .system, description: error.description)
     }
+    // Last: whoever took commands there before loses nothing to a start that fails.
+    try generation.takeCommands()
   }
 
   /// Goes on from what the process before knows, if there is one.

@@ -4,8 +4,9 @@ public import Topology
 /// node is well.
 ///
 /// All instances begin as BACKUP, so that nobody takes an address before it has listened, and so that `nopreempt` has its effect.
-/// Adverts go to each peer by unicast. The node itself is asked by its monitor, for it alone knows whether it can serve; a node
-/// that is not well gives the address away at once (keepalived's FAULT), whatever the priorities.
+/// Adverts go to each peer by unicast. The node itself is asked by its monitor, for it alone knows whether it is in service; a node
+/// that is not well gives the address away at once (keepalived's FAULT), whatever the priorities. One whose servers all look dead is well:
+/// it tries them nevertheless, and the others may see the same.
 public struct KeepalivedConfiguration: Sendable, Equatable {
   /// The configuration, lines ended by line ends.
   public let text: String

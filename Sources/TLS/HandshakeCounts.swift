@@ -56,6 +56,13 @@ public final class HandshakeCounts: Sendable {
   /// Failed ones of a kind.
   public func failed(_ failure: Failure) -> Int { Int(co_counts_get(pointer, failure.rawValue)) }
 
+  /// Counts on from what another process has come to. Negative numbers count for nothing.
+  public func goOn(full: Int, resumed: Int, failed: [Failure: Int]) {
+    co_counts_go_on(pointer, Int32(CO_COUNT_FULL), UInt(max(0, full)))
+    co_counts_go_on(pointer, Int32(CO_COUNT_RESUMED), UInt(max(0, resumed)))
+    for (failure, count) in failed { co_counts_go_on(pointer, failure.rawValue, UInt(max(0, count))) }
+  }
+
   /// Counts one that was given up by who waited for it.
   public func noteUnfinished() { co_counts_add(pointer, Failure.unfinished.rawValue) }
 }

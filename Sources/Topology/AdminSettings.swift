@@ -61,9 +61,11 @@ public struct AdminPlan: Sendable, Equatable {
   }
 
   /// Bytes of a socket's path at most: the 107 of unix(7), less those of the name under which it is made.
-  public static let pathBytesMax = 107 - unfinishedSuffix.utf8.count
+  public static let pathBytesMax = 107 - max(unfinishedSuffix.utf8.count, displacedSuffix.utf8.count)
   /// What the path has behind it until the socket has its permissions.
   public static let unfinishedSuffix = ".new"
+  /// Behind a socket's path: the socket of a process that was there before, and lives.
+  public static let displacedSuffix = ".old"
 }
 
 extension Topology {

@@ -235,9 +235,29 @@ def test_a_node_that_is_drained_says_so_to_the_tiers_in_front(single):
     done("maintain", "N", "--socket", single.socket)
     assert "admit=?0, alive=?0" in said()[1]
     refused = admin("health", f"{host}:8081")
-    assert refused.returncode == 1 and "no server to offer" in refused.stderr
+    assert refused.returncode == 1 and "it serves nobody" in refused.stderr
     done("ready", "N", "--socket", single.socket)
     assert said()[0] == 200
+
+
+def test_a_node_whose_servers_all_look_dead_is_well_as_it_tries_them(single):
+    host = single.address[0]
+
+    def said() -> str:
+        return get((host, 8081)).first("Geodirector-Health")
+
+    for origin in single.origins.values():
+        origin.stop()
+    waiting.until(lambda: "alive=?0" in said(), "all servers seen to be down")
+    # Users are refused after a try, and not by nobody: the address stays where it is.
+    assert "serves=?1" in said() and admin("health", f"{host}:8081").returncode == 0
+    done("maintain", "N", "--socket", single.socket)
+    assert "serves" not in said() and admin("health", f"{host}:8081").returncode == 1
+    done("ready", "N", "--socket", single.socket)
+    for origin in single.origins.values():
+        origin.start()
+    waiting.until(lambda: "alive=?1" in said(), "they are back")
+    assert "serves" not in said()
 
 
 def test_commands_find_the_nodes_of_a_server_by_the_topology(start, two_sites, tmp_path):

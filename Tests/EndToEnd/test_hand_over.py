@@ -13,6 +13,7 @@ import pytest
 
 from harness import sanitizer, waiting
 from harness.geodirector import binary
+from harness.certificates import secure_get
 from harness.hand_over import (END, FAILED, FORM, HEADER, PREPARED, READY, STAGES, STATE, VARIABLE, WITHDRAWN, YOURS, Line, played,
                                restored)
 from harness.raw import RawConnection, get
@@ -31,6 +32,64 @@ def node(request, tmp_path):
         pytest.skip("behaviour of ours, not of the reference")
     with contextlib.ExitStack() as stack:
         yield lambda **more: stack.enter_context(HandedOver(tmp_path, **more)).run()
+
+
+def test_counts_since_the_start_go_on(node):
+    node = node(names=("A", "B"))
+    for _ in range(10):
+        node.asked()
+    node.origins["A"].stop()
+    waiting.until(lambda: node.server("A")["health"] == "down", "A down")
+    assert {node.asked() for _ in range(5)} == {"B"}
+
+    def counted(status):
+        return {server["name"]: [server[key] for key in ("requests", "failures", "timesDown")] for server in status["pools"][0]["servers"]}
+
+    before = counted(node.status())
+    assert sum(requests for requests, _, _ in before.values()) >= 15 and before["A"][2] == 1
+    for _ in range(2):
+        node.hand_over()
+        assert counted(node.status()) == before
+    # It was down already: coming back and going down again is the second time.
+    node.origins["A"].start()
+    waiting.until(lambda: node.server("A")["health"] == "up", "A up")
+    assert counted(node.status())["A"][2] == 1
+    node.origins["A"].stop()
+    waiting.until(lambda: node.server("A")["health"] == "down", "A down again")
+    assert counted(node.status())["A"][2] == 2
+    asked = counted(node.status())["B"][0]
+    node.asked()
+    assert counted(node.status())["B"][0] == asked + 1
+
+
+def test_a_server_that_was_down_already_is_not_counted_as_going_down(node):
+    node = node(names=("A", "B"))
+    node.origins["A"].stop()
+    waiting.until(lambda: node.server("A")["health"] == "down", "A down")
+    times = node.server("A")["timesDown"]
+    node.hand_over()
+    # An order changes its state, and not that it is down.
+    node.admin("drain A because looking")
+    assert node.server("A")["reason"].endswith("looking") and node.server("A")["timesDown"] == times
+
+
+def test_counts_of_handshakes_go_on(request, tmp_path, authority):
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    with HandedOver(tmp_path, names=("A",)) as node:
+        node.entry["listen"] = [{"address": node.entry["listen"], "tls": str(authority.issue("shop.example"))}]
+        node.run()
+        # The harness has looked whether it listens.
+        (before,) = node.status()["handshakes"]
+        for _ in range(3):
+            assert secure_get(node.address, authority.client()).status == 200
+        (counted,) = node.status()["handshakes"]
+        assert counted["full"] == before["full"] + 3
+        for _ in range(2):
+            node.hand_over()
+            assert node.status()["handshakes"] == [counted]
+        secure_get(node.address, authority.client())
+        assert node.status()["handshakes"][0]["full"] == counted["full"] + 1
 
 
 def new_users(node) -> set[str]:

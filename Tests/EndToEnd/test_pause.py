@@ -4,11 +4,13 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
 
 from harness import waiting
+from harness.geodirector import binary
 from harness.process import Node
 from harness.raw import RawConnection, get
 from harness.reloaded import Load, Reloaded
@@ -157,6 +159,37 @@ def test_a_low_port_is_taken_again_without_the_privilege(tmp_path, request):
         assert refused((host, 80))
         resume(node)
         assert get((host, 80)).status == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give privileges up")
+def test_a_node_that_has_given_root_up_keeps_taking_commands(tmp_path, request):
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+
+    def admin(*words) -> str:
+        done = subprocess.run([str(binary()), "admin", *words, "--socket", str(tmp_path / "N.sock")], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    with Reloaded(tmp_path, options={"user": "nobody"}) as node, contextlib.ExitStack() as stack:
+        node.run()
+        pause(node)
+        # It has given root up when it may not start its threads.
+        failing = other(node)
+        failing.command = ["prlimit", "--nproc=1", *failing.command]
+        failing.start()
+        assert failing.wait_exit() == 1
+        assert node.status()["phase"] == "paused" and not (tmp_path / "N.sock.new").exists()
+        new = other(node).start()
+        stack.callback(new.stop)
+        new.wait_ready()
+        waiting.until(lambda: '"phase":"running"' in node.admin("status json"), "the new process taking commands")
+        new.send(signal.SIGTERM)
+        assert new.wait_exit() == 0
+        # It may not write to the folder, so its socket is beside its place.
+        assert '"phase":"paused"' in admin("status", "--format", "json")
+        assert "N listens again" in admin("resume")
+        assert "A: its own users only" in admin("drain", "A") and get(node.address).status == 200
 
 
 def test_whoever_was_in_the_queue_is_served(node):

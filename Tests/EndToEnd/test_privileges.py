@@ -293,6 +293,23 @@ class TestChroot:
         self.inside(caged, cage)
         assert caged.asked() in "AB"
 
+    @pytest.mark.timeout(90)
+    def test_what_a_keeper_answers_too_late_is_taken_for_no_other_answer(self, caged, cage):
+        keeper, = self.keepers(caged.serving)
+        os.kill(keeper, signal.SIGSTOP)
+        # It is asked for, and waited for 10 s.
+        caged.hand_over("goes on in this process")
+        os.kill(keeper, signal.SIGCONT)
+        first, known = caged.serving, len(caged.admin("status"))
+        assert known and caged.asked() in "AB"
+        # The answer to the first question comes before that to the second.
+        caged.wait_gone(caged.hand_over())
+        assert caged.serving != first and caged.serving == caged.listener()
+        self.inside(caged, cage)
+        assert caged.asked() in "AB"
+        # A failure after that is an end of the right process.
+        waiting.until(lambda: not alive(keeper), "the keeper ends with its node")
+
     def test_a_keeper_is_good_for_nothing_else(self, caged):
         # Root, but it listens to nobody but the node: a line, and what the node was started with.
         keeper, = self.keepers(caged.serving)

@@ -289,6 +289,63 @@ private func echo(_ command: AdminCommand) -> AdminReply { .done(command.line) }
     #expect(lstat(served.path, &status) != 0)
   }
 
+  @Test func whoIsDisplacedIsFoundBesideThePathAndAskedWhenNobodyElseListens() throws {
+    let served = try Served(perform: echo)
+    let next = try AdminListener(path: served.path, mode: 0o600)
+    try next.takePlace()
+    // The one in the place has ended without taking its socket away, as one that may not.
+    close(next.descriptor)
+    let client = AdminClient(path: served.path)
+    #expect(client.isAnybodyThere)
+    #expect(try client.send(.status(asJSON: false)) == "status")
+    served.stop(isInPlace: false)
+    var status = stat()
+    #expect(lstat(served.path + ".old", &status) != 0, "it goes with its process")
+    #expect(throws: AdminError.self) { try client.send(.help) }
+    unlink(served.path)
+  }
+
+  @Test func aSocketIsTakenOverOnlyAsTheFileItIs() throws {
+    let served = try Served(perform: echo)
+    let stranger = try AdminListener(path: served.path, mode: 0o600)
+    try stranger.takePlace()
+    defer { stranger.remove() }
+    let other = dup(stranger.descriptor)
+    defer { close(other) }
+    // What another one has put at the path is not it; beside it, it is.
+    #expect(AdminListener(path: served.path, mode: 0o600, adopting: other, inode: stranger.inode &+ 1) == nil)
+    #expect(AdminListener(path: served.path, mode: 0o644, adopting: other, inode: stranger.inode) == nil)
+    #expect(AdminListener(path: served.path, mode: 0o600, adopting: other, inode: stranger.inode)?.isInPlace == true)
+    var status = stat()
+    #expect(lstat(served.path + ".old", &status) == 0)
+    let aside = AdminListener(path: served.path, mode: 0o600, adopting: other, inode: UInt(status.st_ino))
+    #expect(aside?.isAside == true && aside?.isInPlace == false)
+    served.stop(isInPlace: false)
+    #expect(stranger.isInPlace)
+  }
+
+  @Test func aPlacerTakesThePlaceWhenItIsAskedToAndElseCleansUp() throws {
+    let served = try Served(perform: echo)
+    let cancelled = try AdminListener(path: served.path, mode: 0o600)
+    try AdminPlacer(cancelled).cancel()
+    var status = stat()
+    #expect(!cancelled.isInPlace && lstat(served.path + ".new", &status) != 0)
+    close(cancelled.descriptor)
+    let next = try AdminListener(path: served.path, mode: 0o600)
+    let placer = try AdminPlacer(next)
+    #expect(!next.isInPlace)
+    try placer.take()
+    #expect(next.isInPlace && lstat(served.path + ".old", &status) == 0)
+    // Somebody else begins in between.
+    let late = try AdminListener(path: served.path, mode: 0o600)
+    let tooLate = try AdminPlacer(late)
+    let first = try AdminListener(path: served.path, mode: 0o600)
+    #expect(throws: AdminError.self) { try tooLate.take() }
+    for listener in [late, first, next] { listener.remove() }
+    served.stop(isInPlace: false)
+    for suffix in ["", ".new", ".old"] { #expect(lstat(served.path + suffix, &status) != 0) }
+  }
+
   @Test func twoThatBeginAtOnceDoNotPassTheOthersSocketOffAsTheirs() throws {
     let served = try Served(perform: echo)
     defer { served.stop() }

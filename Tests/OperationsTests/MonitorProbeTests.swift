@@ -9,6 +9,10 @@ import Topology
     ("HTTP/1.1 200 OK\r\nGeodirector-Health: admit=?1, alive=?1\r\n\r\n", true),
     ("HTTP/1.1 503 Service Unavailable\r\ngeodirector-health: admit=?0, alive=?1, digest=\"x\"\r\n\r\n", true),
     ("HTTP/1.1 503 Service Unavailable\r\nGeodirector-Health: admit=?0, alive=?0\r\n\r\n", false),
+    (
+      "HTTP/1.1 503 Service Unavailable\r\nGeodirector-Health: admit=?0, alive=?0, digest=\"x\", serves=?1\r\n\r\n",
+      true
+    ),
     ("HTTP/1.0 204 No Content\r\n\r\n", true),
     ("HTTP/1.1 503 Service Unavailable\r\n\r\nGeodirector-Health: admit=?1, alive=?1\r\n\r\n", false),
     ("SSH-2.0-OpenSSH\r\n\r\n", false),

@@ -1,6 +1,8 @@
+import Routing
 import Testing
 
 @testable import Proxy
+@testable import Topology
 
 /// What one process tells another that takes over.
 @Suite struct HandOverStateTests {
@@ -12,6 +14,32 @@ import Testing
     let bytes = try #require(Self.state.bytes)
     let read = try HandOverState.read(bytes).get()
     #expect(read.order.reason == "moving out" && read.order.deadline == 77 && read.counters == Self.state.counters)
+  }
+
+  @Test func `Counts of servers are told, and may be missing`() throws {
+    let memory = ServerHealth(
+      plan: ServerPlan(
+        name: "A", site: "S", address: .ipv4(0x7F00_0001, port: 1), cookieValue: "A", tier: 0, weight: 1,
+        maxConnections: 0, isNode: false, admission: nil, liveness: nil, slowStart: .zero)
+    ).memory
+    var server = HandOverState.Server(
+      application: "a", name: "A", address: "127.0.0.1:1", health: memory, since: 3, reason: "check",
+      requests: 12, failures: 2, timesDown: 1)
+    var state = Self.state
+    state.servers = [server]
+    let read = try HandOverState.read(#require(state.bytes)).get().servers[0]
+    #expect(read.requests == 12)
+    let down = ServerHistory(read, isAlive: false)
+    #expect(down.failures == 2 && down.timesDown == 1 && !down.isAlive && down.since == 3)
+    // As programs before told it.
+    server.requests = nil
+    server.failures = nil
+    server.timesDown = nil
+    state.servers = [server]
+    let bytes = try #require(state.bytes)
+    #expect(!String(decoding: bytes, as: UTF8.self).contains("failures"))
+    let silent = try HandOverState.read(bytes).get().servers[0]
+    #expect(silent.requests == nil && ServerHistory(silent, isAlive: true).timesDown == 0)
   }
 
   @Test func `Another form is refused by its number, whatever else it holds`() {

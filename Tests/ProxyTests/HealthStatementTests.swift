@@ -8,6 +8,7 @@ import Testing
     HealthStatement(admit: true, alive: true, deadline: nil, digest: nil),
     HealthStatement(admit: false, alive: true, deadline: 1_790_000_000, digest: "0123456789abcdef"),
     HealthStatement(admit: false, alive: false, deadline: nil, digest: "00"),
+    HealthStatement(admit: false, alive: false, deadline: nil, digest: "00", serves: true),
   ]
 
   @Test("E1: what is written is read back", arguments: statements)

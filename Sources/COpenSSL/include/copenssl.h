@@ -119,6 +119,8 @@ co_counts *co_counts_new(void);
 void co_counts_free(co_counts *counts);
 unsigned long co_counts_get(co_counts *counts, int kind);
 void co_counts_add(co_counts *counts, int kind);
+/// Counts on from a number that another process has come to.
+void co_counts_go_on(co_counts *counts, int kind, unsigned long from);
 /// Handshakes of connections that begin with this context are counted there.
 void co_context_count(co_context *context, co_counts *counts);
 

@@ -189,6 +189,11 @@ int cr_reap(int pid, int *status);
 /// for nothing but to start the program with these words, with one variable more in its environment and a descriptor under the number
 /// `target`, and to end it. The line to it, or -errno. Only before other threads change what it is to keep.
 int cr_keeper_start(const char *program, char *const *words, const char *variable, int target);
+/// Starts a process that stays as this one is now until it has done one thing, or this one has gone: it moves the file `from`, if it is
+/// still `inode`, to `to`, and keeps what was there at `aside`. If it is not asked to, it removes `from`. The line to it, or -errno.
+int cr_placer_start(const char *from, const char *to, const char *aside, uint64_t inode, int *process);
+/// Has it do so: 0, -EEXIST when `from` is another file, or -errno.
+int cr_placer_take(int placer, int milliseconds);
 /// Has it start the program: its process, or -errno.
 int cr_keeper_spawn(int keeper, int descriptor);
 /// Has it kill what it started last and wait for its end: as `cr_reap`.

@@ -208,6 +208,11 @@ public struct LoadTable: @unchecked Sendable {
     cells[checked(server)].counts.pointee.taken.load(ordering: .relaxed)
   }
 
+  /// Counts a server's requests on from those that another process has counted.
+  public func goOn(_ server: Int32, taken: UInt64) {
+    cells[checked(server)].counts.pointee.taken.wrappingAdd(taken, ordering: .relaxed)
+  }
+
   /// Requests the server takes at once; 0: unlimited; `closed`: none of this table.
   @inline(__always)
   public func limit(_ server: Int32) -> Int32 {

@@ -27,7 +27,8 @@ struct AdminNodes: ParsableArguments {
   @Option(name: .long, help: "The topology file. Default: the environment's GEODIRECTOR_TOPOLOGY.")
   var topology: String?
 
-  /// The clients of the nodes given, or of those that `target` concerns: itself, or all balancers of a server's site.
+  /// The clients of the nodes given, or of those that `target` concerns: itself, or all balancers of a server's site and the relays
+  /// that have it.
   ///
   /// - Parameter orRunning: where nothing is named the only node that takes commands here is meant.
   func clients(concerning target: String? = nil, orRunning: Bool = false) throws -> [AdminClient] {
@@ -74,10 +75,12 @@ struct AdminNodes: ParsableArguments {
       return [try onlyRunning(of: topology)]
     }
     if topology.nodes.contains(where: { $0.name == target }) { return [target] }
-    for site in topology.sites where site.servers.contains(where: { $0.name == target }) {
-      return site.balancers.map(\.name)
-    }
-    let known = topology.nodes.map(\.name) + topology.servers.map(\.name)
+    let site = topology.sites.first { $0.servers.contains { $0.name == target } }
+    let servers = { (relay: Relay) in (relay.servers + relay.pools.flatMap(\.servers)).map(\.name) }
+    let relays = topology.relays.filter { servers($0).contains(target) }
+    let found = (site?.balancers.map(\.name) ?? []) + relays.map(\.name)
+    if !found.isEmpty { return found }
+    let known = topology.nodes.map(\.name) + topology.servers.map(\.name) + topology.relays.flatMap(servers)
     let nearest = nearestSpelling(of: target, among: known).map { "; did you mean \($0)?" } ?? ""
     throw DeployFailure.usage("there is no node or server \"\(target)\"\(nearest)")
   }

@@ -101,7 +101,8 @@ extension Worker {
       case .awaitingBudget: action = pointer.pointee.exchange.budgetFreed(pool: &pools[application], now: now)
       case .awaitingTrial:
         let server = Int32(list - applications[application].firstServer)
-        if pools[application].trialIsPending(server, now: now) {
+        let since = pointer.pointee.exchange.exclusions.since
+        if pools[application].trialIsAwaited(server, since: since, now: now) {
           action = .awaitTrial(server)
         } else {
           action = pointer.pointee.exchange.trialResolved(pool: &pools[application], now: now)

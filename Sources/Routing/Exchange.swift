@@ -31,6 +31,8 @@ public struct Exchange: Sendable {
   private var isReplayable = true
   private var everyAttemptUnprocessed = true
   private var sentAnything = false
+  /// An attempt was connected: somebody has work with the request.
+  private var wasConnected = false
   private var holdsSlot = false
   /// The place in a queue; -1: none.
   private var place: Int32 = -1
@@ -74,7 +76,7 @@ public struct Exchange: Sendable {
     order = pool.known(order: request.order)
     isIdempotent = request.isIdempotent
     self.attemptsMax = min(max(1, attemptsMax), TriedServers.capacity)
-    exclusions.reset()
+    exclusions.reset(since: now)
     attempts = 0
     attemptsAway = 0
     server = -1
@@ -88,6 +90,7 @@ public struct Exchange: Sendable {
     arrival = 0
     self.waiter = waiter
     holdsBudget = false
+    wasConnected = false
     isAgainstBelief = false
     trialBegan = nil
     isProbe = false
@@ -173,6 +176,9 @@ public struct Exchange: Sendable {
     assert(state == .connecting)
     state = .awaitingResponse
     sentAnything = false
+    // Nobody before has had any work with it: it is no more load than if this had been its first choice, and others may follow.
+    if !wasConnected { giveBackBudget(&pool) }
+    wasConnected = true
     guard isNew else { return }
     if isAgainstBelief {
       // A node that says it has nobody is reached easily; only an answer shows that it has somebody.
@@ -188,6 +194,7 @@ public struct Exchange: Sendable {
   public mutating func connectionRejected(pool: inout Pool, now: Int64) -> Action {
     guard state == .awaitingResponse else { return .nothing }
     pool.note(server, .connectFailed)
+    failTrial(&pool)
     pool.members[Int(server)].hasFailures = true
     pool.shared.trials.revoke(server)
     finishAttempt(&pool)
@@ -207,6 +214,7 @@ public struct Exchange: Sendable {
     guard state == .connecting else { return .nothing }
     if ownFault { return end(.internalShortage, &pool) }
     pool.note(server, .connectFailed)
+    failTrial(&pool)
     pool.members[Int(server)].hasFailures = true
     pool.shared.trials.revoke(server)
     finishAttempt(&pool)
@@ -444,6 +452,10 @@ public struct Exchange: Sendable {
     pool.note(server, .trialSucceeded)
     endTrial(reached: true, &pool)
     isAgainstBelief = false
+  }
+
+  private func failTrial(_ pool: inout Pool) {
+    if let trialBegan { pool.shared.trials.fail(server, began: trialBegan) }
   }
 
   private mutating func endTrial(reached: Bool, _ pool: inout Pool) {

@@ -32,12 +32,15 @@ extension Pool {
     public var lastResorts: UInt8 = 0
     /// Servers (by index, those from 63 on together) whose trial was awaited already: each once, so that waiting ends.
     public var awaited: UInt64 = 0
+    /// When the request came, monotonic nanoseconds: of a trial that began since then, and failed, it learns as much as of its own.
+    public internal(set) var since: Int64 = .max
 
     /// Nothing tried yet.
     public init() {}
 
     /// As new; what is left in memory of earlier requests is not looked at.
-    mutating func reset() {
+    mutating func reset(since: Int64) {
+      self.since = since
       tried.removeAll()
       sites = 0
       lastResorts = 0
@@ -130,6 +133,11 @@ extension Pool {
     return .clear
   }
 
+  /// Whether a trial of the server is under way, by another request, from which this one has something to learn.
+  func isToBeAwaited(_ server: Int32, _ exclusions: Exclusions, _ now: Int64) -> Bool {
+    !exclusions.hasAwaited(server) && trialIsAwaited(server, since: exclusions.since, now: now)
+  }
+
   // MARK: The servers a cookie names
 
   private mutating func selectOwn(
@@ -161,9 +169,7 @@ extension Pool {
       }
       if persist { return .server(server, .trial, .plain) }
       // At an office other ways to the same session are left; elsewhere the session would be lost, so the trial is awaited.
-      if mode != .passive && pending < 0 && !exclusions.hasAwaited(server) && trialIsPending(server, now: now) {
-        pending = server
-      }
+      if mode != .passive && pending < 0 && isToBeAwaited(server, exclusions, now) { pending = server }
     }
     return pending >= 0 ? exclusions.await(pending) : .none
   }
@@ -339,7 +345,7 @@ extension Pool {
             exclusions.lastResorts += 1
             return .server(server, .lastResort, holdsTrial ? .trial : .plain)
           }
-          if pending < 0 && !exclusions.hasAwaited(server) && trialIsPending(server, now: now) { pending = server }
+          if pending < 0 && isToBeAwaited(server, exclusions, now) { pending = server }
         }
       }
     }

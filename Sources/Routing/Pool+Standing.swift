@@ -94,7 +94,7 @@ extension Pool {
     }
     if isSpared(member, now) { return false }
     return persist || shared.trials.isDue(server, now: now, interval: interval)
-      || (mode != .passive && !exclusions.hasAwaited(server) && trialIsPending(server, now: now))
+      || (mode != .passive && isToBeAwaited(server, exclusions, now))
   }
 
   /// An earlier tier that has admitted new users for as long as `failback` asks for (rule F1).

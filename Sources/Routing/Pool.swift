@@ -347,6 +347,12 @@ public struct Pool: ~Copyable {
     shared.trials.isPending(server, now: now, bound: connectTimeout * 2)
   }
 
+  /// Whether a request that came at `since` goes on waiting for others' trials of the server: one is under way, and none that began since
+  /// then has failed. So nobody waits for longer than two of them, for one server or several.
+  public func trialIsAwaited(_ server: Int32, since: Int64, now: Int64) -> Bool {
+    trialIsPending(server, now: now) && !shared.trials.hasFailed(server, since: since)
+  }
+
   // MARK: Evidence
 
   mutating func note(_ server: Int32, _ kind: Evidence.Kind) {

@@ -12,19 +12,27 @@ public struct TrialBoard: @unchecked Sendable {
 
   // When the last trial began, and in the two lowest bits what came of it: nothing (0), `pending` or `reached`.
   private let slots: UnsafeMutablePointer<Atomic<Int64>>
+  // When the last one began of those trials that did not reach their server.
+  private let failures: UnsafeMutablePointer<Atomic<Int64>>
   private let count: Int
 
   /// A board for so many servers, no trial made yet.
   public init(count: Int) {
     self.count = count
     slots = .allocate(capacity: count)
-    for index in 0..<count { (slots + index).initialize(to: Atomic((Int64.min >> 3) << Self.stateBits)) }
+    failures = .allocate(capacity: count)
+    for index in 0..<count {
+      (slots + index).initialize(to: Atomic((Int64.min >> 3) << Self.stateBits))
+      (failures + index).initialize(to: Atomic(.min))
+    }
   }
 
   /// Frees the board; no copy of the handle may be used after.
   public func deallocate() {
     slots.deinitialize(count: count)
     slots.deallocate()
+    failures.deinitialize(count: count)
+    failures.deallocate()
   }
 
   /// Takes the right to try a server, if the last trial began at least `interval` nanoseconds ago.
@@ -48,6 +56,18 @@ public struct TrialBoard: @unchecked Sendable {
     _ = slots[Int(server)].compareExchange(
       expected: began << Self.stateBits | Self.pending, desired: began << Self.stateBits | (reached ? Self.reached : 0),
       ordering: .acquiringAndReleasing)
+  }
+
+  /// The trial that began at `began` found the server out of reach. To be told before its end is (`finish`).
+  public func fail(_ server: Int32, began: Int64) {
+    precondition(server >= 0 && server < count)
+    failures[Int(server)].store(began, ordering: .releasing)
+  }
+
+  /// Whether a trial failed that began at `since` or later: who came then has nothing to learn from another.
+  public func hasFailed(_ server: Int32, since: Int64) -> Bool {
+    precondition(server >= 0 && server < count)
+    return failures[Int(server)].load(ordering: .acquiring) >= since
   }
 
   /// A trial is under way that began less than `bound` nanoseconds ago: its outcome may be awaited.
@@ -81,6 +101,7 @@ public struct TrialBoard: @unchecked Sendable {
     precondition(server >= 0 && server < count && otherServer >= 0 && otherServer < other.count)
     let seen = other.slots[Int(otherServer)].load(ordering: .acquiring)
     slots[Int(server)].store(seen & ~Self.pending, ordering: .releasing)
+    failures[Int(server)].store(other.failures[Int(otherServer)].load(ordering: .acquiring), ordering: .releasing)
   }
 
   private func has(_ state: Int64, _ server: Int32, _ now: Int64, _ bound: Int64) -> Bool {

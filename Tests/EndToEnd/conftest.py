@@ -110,9 +110,12 @@ def two_sites(request) -> Topology:
     if topology.is_secure:
         # The users' own part of a handshake is done by one process for all of them: it is not in a hurry.
         # And a tenth of a second is little for a handshake between nodes where two hundred users and twenty nodes share two cores: the time
-        # scale makes no machine faster. A second, as it is by default without a scale, is not reached by a machine that lives.
+        # scale makes no machine faster. A second, as it is by default without a scale, is not reached by a machine that lives. Who repeats a
+        # request after that second may wait in line for it (rule D4): for as long as by default, too, or nothing would fit together.
         for role, settings in topology.data["defaults"].items():
-            settings["timeouts"] = {"connect": f"{1 / SCALE:g}s"} | ({"request": f"{10 / SCALE:g}s"} if role == "office-proxy" else {})
+            settings["timeouts"] = {"connect": f"{1 / SCALE:g}s", "queue": f"{10 / SCALE:g}s"}
+            if role == "office-proxy":
+                settings["timeouts"]["request"] = f"{10 / SCALE:g}s"
     return topology
 
 

@@ -39,6 +39,8 @@ def balancer(tmp_path, authority):
             upstream = {"tls": {"ca": str(authority.path)}}
             single = stack.enter_context(Single(tmp_path, options={"upstream": upstream}, session={"name": "S", "mode": "insert"},
                                                 timeouts={"pooled": "60s", "keep-alive": "60s"}, checked=False))
+            # Each keeps connections of its own.
+            single.workers = 1
             single.origins["A"].context = context
             single.origins["B"].context = authority.server(authority.issue("B", file="server-B"))
             for entry in single.data["sites"][0]["servers"]:

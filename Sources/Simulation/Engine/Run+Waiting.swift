@@ -85,8 +85,10 @@ extension Run {
         guard legs[Int(index)].flags.contains(.alive) else { continue }
         let action: Exchange.Action
         if state == .awaitingTrial {
-          if pools[Int(pool)].trialIsPending(legs[Int(index)].awaited, now: now) { continue }
-          action = legs[Int(index)].exchange.trialResolved(pool: &pools[Int(pool)], now: now)
+          let leg = legs + Int(index)
+          let since = leg.pointee.exchange.exclusions.since
+          if pools[Int(pool)].trialIsAwaited(leg.pointee.awaited, since: since, now: now) { continue }
+          action = leg.pointee.exchange.trialResolved(pool: &pools[Int(pool)], now: now)
         } else {
           action = legs[Int(index)].exchange.budgetFreed(pool: &pools[Int(pool)], now: now)
           if action == .awaitBudget { break }

@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import threading
+import time
 
 from . import sanitizer, waiting
 from .client import Connection, Failure
@@ -148,12 +149,14 @@ class Reloaded(Single):
 
 
 class Load:
-    """Clients that ask one after another, on kept connections or one for each request, on a thread of their own."""
+    """Clients that ask one after another, on kept connections or one for each request, on a thread of their own. A process that is left
+    keeps a connection for as long as a node may send on it what it cannot repeat; whoever was kept from its next request for
+    longer, by a machine that did something else, has waited too long: that is counted in `late`, and is no failure."""
 
     def __init__(self, address, count: int = 8, keeps=lambda index: index % 2 == 0):
         self.address, self.count, self.keeps = address, count, keeps
         self.failures: list[str] = []
-        self.answers, self.leaving = 0, False
+        self.answers, self.late, self.leaving = 0, 0, False
         self._thread = threading.Thread(target=lambda: asyncio.run(self._all()))
 
     async def _all(self):
@@ -162,20 +165,24 @@ class Load:
     async def _client(self, index: int):
         connection, keeps = Connection(self.address, 20 * sanitizer.slower()), self.keeps(index)
         body = b"x" * 200
-        number = 0
+        number, answered = 0, time.monotonic()
         while not self.leaving:
             method = "POST" if number % 3 == 0 else "GET"
             lines = [f"{method} /{index}/{number} HTTP/1.1", "Host: x", "Accept: */*"]
             lines += [f"Content-Length: {len(body)}"] if method == "POST" else []
             lines += [] if keeps else ["Connection: close"]
+            waited = time.monotonic() - answered
             try:
                 answer = await connection.request("\r\n".join([*lines, "", ""]).encode(), body if method == "POST" else b"", method)
                 if answer.status != 200 or answer.body != b"ok":
                     self.failures.append(f"{answer.status} {answer.body[:40]!r}")
                 self.answers += 1
             except Failure as failure:
-                self.failures.append(f"{method} {'kept' if keeps else 'new'}: {failure.kind}")
-            number += 1
+                if keeps and failure.kind == "reset" and waited >= SCALE:
+                    self.late += 1
+                else:
+                    self.failures.append(f"{method} {'kept' if keeps else 'new'}: {failure.kind}")
+            number, answered = number + 1, time.monotonic()
         connection.close()
 
     def __enter__(self):

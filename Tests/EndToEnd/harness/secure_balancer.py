@@ -51,15 +51,11 @@ class SecureBalancer(Single):
         return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{self.node.process.pid}/status").read_text())[1])
 
     def sockets(self) -> int:
-        """Connections and listeners that the threads of the node have open."""
-        found = 0
+        """Connections and listeners that the threads of the node have open, those of tables they share once."""
+        found = set()
         for task in pathlib.Path(f"/proc/{self.node.process.pid}/task").iterdir():
             with contextlib.suppress(OSError):
-                found += sum(self._is_socket(task / "fd" / entry) for entry in os.listdir(task / "fd"))
-        return found
-
-    @staticmethod
-    def _is_socket(path: pathlib.Path) -> bool:
-        with contextlib.suppress(OSError):
-            return os.readlink(path).startswith("socket:")
-        return False
+                for entry in os.listdir(task / "fd"):
+                    with contextlib.suppress(OSError):
+                        found.add(os.readlink(task / "fd" / entry))
+        return sum(name.startswith("socket:") for name in found)

@@ -192,6 +192,12 @@ final class CoreFixture {
 
   func takeEvidence() -> [String] { pool.takeEvidence().map { "\(name($0.server)) \($0.kind)" } }
 
+  /// Whether the request still has to wait for what it was told to ("await trial of NAME").
+  func isAwaiting(_ exchange: inout Exchange, _ told: String) -> Bool {
+    let server = server(String(told.split(separator: " ").last!))
+    return pool.trialIsAwaited(server, since: exchange.exclusions.since, now: now)
+  }
+
   func trialIsPending(_ name: String) -> Bool { pool.trialIsPending(server(name), now: now) }
   var hasFreed: Bool { pool.hasFreed }
 

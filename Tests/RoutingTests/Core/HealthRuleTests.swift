@@ -90,6 +90,40 @@ import Topology
     #expect(core.holdsNothing)
   }
 
+  @Test("C2: a trial that began since a request came tells it as much as its own would, of several servers at once")
+  func nobodyWaitsForMoreThanTwoTrials() {
+    let core = CoreFixture(PlanBuilder.director())
+    core.believe(.down, of: "S1L1", "S1L2")
+    var trials = [Exchange(), Exchange()]
+    func begin() {
+      for index in trials.indices {
+        #expect(core.begin(&trials[index], cookie: "SITE1", attemptsMax: 1).hasPrefix("connect S1L"))
+      }
+    }
+    func refuse() {
+      for index in trials.indices { #expect(core.refuse(&trials[index]).hasPrefix("answer")) }
+    }
+    begin()
+    core.now += CoreFixture.second / 3
+    var waiting = Exchange()
+    let awaited = core.begin(&waiting, cookie: "SITE1")
+    #expect(awaited.hasPrefix("await trial of S1L"))
+    // Those that were under way when it came fail, others take their places at once: one of them could still find the site.
+    core.now += CoreFixture.second
+    refuse()
+    begin()
+    #expect(core.isAwaiting(&waiting, awaited))
+    // Further ones tell it nothing that those have not told, neither of this server nor of the other.
+    core.now += CoreFixture.second
+    refuse()
+    begin()
+    #expect(!core.isAwaiting(&waiting, awaited))
+    #expect(core.trialResolved(&waiting).hasPrefix("connect S2L"))
+    core.finish(&waiting)
+    for index in trials.indices { core.finish(&trials[index]) }
+    #expect(core.holdsNothing)
+  }
+
   @Test("C2: a session is not given up while the trial of any server of its site is under way")
   func everyTrialIsAwaited() {
     let core = CoreFixture(PlanBuilder.director())

@@ -257,6 +257,29 @@ import Topology
     #expect(core.refuse(&second) == "await budget")
     #expect(core.budgetFreed(&second) == "await budget")
     core.connect(&first)
+    #expect(core.budgetFreed(&second).hasPrefix("connect"), "who has found its first server makes nobody wait")
+    core.finish(&first)
+    core.finish(&second)
+    #expect(core.holdsNothing)
+  }
+
+  @Test("D4: a repeat of what a server has had already counts until its answer comes")
+  func budgetOfRepeats() {
+    let core = CoreFixture(
+      PlanBuilder.balancer {
+        $0.retries.budgetPercent = 0
+        $0.retries.budgetMinimum = 1
+      })
+    var first = Exchange()
+    var second = Exchange()
+    _ = core.begin(&first, session: "s")
+    _ = core.begin(&second, session: "t")
+    core.connect(&first)
+    core.connect(&second)
+    #expect(core.lose(&first).hasPrefix("connect"))
+    #expect(core.lose(&second) == "await budget")
+    core.connect(&first)
+    #expect(core.budgetFreed(&second) == "await budget")
     #expect(core.respond(&first) == "relay", "an answer gives the place back")
     #expect(core.budgetFreed(&second).hasPrefix("connect"))
     core.finish(&first)

@@ -31,8 +31,8 @@ public struct Exchange: Sendable {
   private var isReplayable = true
   private var everyAttemptUnprocessed = true
   private var sentAnything = false
-  /// An attempt was connected: somebody has work with the request.
-  private var wasConnected = false
+  /// An attempt failed after it was connected: somebody has had work with the request.
+  private var hasMadeWork = false
   private var holdsSlot = false
   /// The place in a queue; -1: none.
   private var place: Int32 = -1
@@ -90,7 +90,7 @@ public struct Exchange: Sendable {
     arrival = 0
     self.waiter = waiter
     holdsBudget = false
-    wasConnected = false
+    hasMadeWork = false
     isAgainstBelief = false
     trialBegan = nil
     isProbe = false
@@ -177,8 +177,7 @@ public struct Exchange: Sendable {
     state = .awaitingResponse
     sentAnything = false
     // Nobody before has had any work with it: it is no more load than if this had been its first choice, and others may follow.
-    if !wasConnected { giveBackBudget(&pool) }
-    wasConnected = true
+    if holdsBudget && !hasMadeWork { giveBackBudget(&pool) }
     guard isNew else { return }
     if isAgainstBelief {
       // A node that says it has nobody is reached easily; only an answer shows that it has somebody.
@@ -238,6 +237,7 @@ public struct Exchange: Sendable {
   ) -> Action {
     guard state == .awaitingResponse else { return .nothing }
     let mayRepeat = !sentAnything || (isIdempotent && isReplayable && !responseBegun)
+    hasMadeWork = true
     if sentAnything { everyAttemptUnprocessed = false }
     if mayRepeat && wasKept && !responseBegun && isReplayable && !pool.isInMaintenance(server) {
       // The same server once more over a new connection: nothing is known against it.
@@ -271,6 +271,7 @@ public struct Exchange: Sendable {
     giveBackBudget(&pool)
     switch refusal {
     case .destinationUnavailable where isReplayable, .connectionTerminated where isReplayable && isIdempotent:
+      hasMadeWork = true
       if refusal == .destinationUnavailable {
         // A refusal may come after a long wait at the nodes behind: what was found out since it began is newer.
         if pool.members[Int(server)].aliveSince <= attemptBegan {
@@ -291,6 +292,7 @@ public struct Exchange: Sendable {
       return next(&pool, now)
     case .connectionLimitReached where isReplayable && binding.group < 0:
       limitReached = true
+      hasMadeWork = true
       let site = pool.members[Int(server)].site
       if pool.spill && site < 64 {
         exclusions.sites |= 1 << UInt64(site)

@@ -27,7 +27,8 @@ public enum SignedCookie {
   /// Cookies of the name that are judged of one request at most: each costs a code for every key. A browser has one for each path and
   /// domain, and sends those of the longest path first (RFC 6265 section 5.4).
   public static let candidatesMax = 8
-  private static let mark: UInt8 = 0x21
+  /// What stands before a tag.
+  public static let mark: UInt8 = 0x21
   private static let tagCount = 22
   /// Name, value and session id at most; longer ones are not signed, nor believed where a tag is required.
   public static let partMax = 1_024

@@ -86,7 +86,8 @@ extension NodeCounters {
   var all: [String: Int] {
     [
       "cookies-not-written": cookieNotWritten.load(ordering: .relaxed),
-      "cookies-forged": cookiesForged.load(ordering: .relaxed), "redirects": redirects.load(ordering: .relaxed),
+      "cookies-forged": cookiesForged.load(ordering: .relaxed),
+      "cookies-unsigned": cookiesUnsigned.load(ordering: .relaxed), "redirects": redirects.load(ordering: .relaxed),
       "log-lines-dropped": logLinesDropped.load(ordering: .relaxed),
     ]
   }
@@ -97,6 +98,7 @@ extension NodeCounters {
       switch name {
       case "cookies-not-written": cookieNotWritten.wrappingAdd(count, ordering: .relaxed)
       case "cookies-forged": cookiesForged.wrappingAdd(count, ordering: .relaxed)
+      case "cookies-unsigned": cookiesUnsigned.wrappingAdd(count, ordering: .relaxed)
       case "redirects": redirects.wrappingAdd(count, ordering: .relaxed)
       case "log-lines-dropped": logLinesDropped.wrappingAdd(count, ordering: .relaxed)
       // Of a later version.

@@ -62,7 +62,6 @@ final class NodeSecrets: Sendable {
       if let known = towards.first(where: { $0.address == address && $0.tls.plan == wanted }) { return known.tls }
       let kept = before?.towards.first { $0.address == address && $0.tls.plan == wanted }?.tls
       let tls = if let kept { kept } else { try ServerTLS(wanted, now: now) }
-      if kept == nil { warnings += tls.context.warnings }
       towards.append(Towards(name: name, address: address, tls: tls))
       return tls
     }
@@ -72,13 +71,13 @@ final class NodeSecrets: Sendable {
         if let kept = before?.tls(of: listener) { return kept }
         // Its sessions are resumed, whatever else has changed.
         let tls = try ListenerTLS(wanted, tickets: before?.tickets(for: listener), now: now, clock: clock)
-        warnings += tls.context.warnings + tls.keyWarnings
+        warnings += tls.context.warnings
         return tls
       }
       monitor = try plan.monitorTLS.map { (wanted) throws(TLSError) in
         if let before, let kept = before.monitor, before.plan.monitorTLS == wanted { return kept }
         let tls = try ListenerTLS(wanted, now: now, clock: clock)
-        warnings += tls.context.warnings + tls.keyWarnings
+        warnings += tls.context.warnings
         return tls
       }
       servers = try plan.applications.map { (application) throws(TLSError) in
@@ -102,9 +101,7 @@ final class NodeSecrets: Sendable {
         if let kept = before?.cookieFiles.compactMap({ $0 }).first(where: { $0.path == signing.keyPath }) {
           return kept
         }
-        let file = try CookieKeyFile(signing.keyPath)
-        warnings += file.warnings
-        return file
+        return try CookieKeyFile(signing.keyPath)
       }
     } catch {
       throw NodeError(kind: .configuration, description: "\(error)")
@@ -212,10 +209,13 @@ final class NodeSecrets: Sendable {
   }
 
   private func tell(_ warning: TLSWarning, _ said: inout Set<String>) {
+    switch warning {
+    case .staysAsItWas, .leftOut: break
     // Dates are told by themselves.
-    guard case .readableKey = warning else { return }
+    default: return
+    }
     let text = "\(warning)"
-    if said.insert(text).inserted { logger.warning("\(plan.name): \(text)") }
+    if said.insert(text).inserted { logger.error("\(plan.name): \(text)") }
   }
 
   private static var seconds: Int64 { cr_realtime() / 1_000_000_000 }

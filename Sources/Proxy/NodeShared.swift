@@ -228,8 +228,10 @@ final class OnceWaker: Sendable {
 final class NodeCounters: Sendable {
   /// Requests whose replacement server could not be written to the cookie, its attributes being unknown (rule B6).
   let cookieNotWritten = Atomic<Int>(0)
-  /// Cookies with a tag that no key of ours made.
+  /// Cookies with a tag that no key of ours made, or with a part of one.
   let cookiesForged = Atomic<Int>(0)
+  /// Cookies without a tag where one is required.
+  let cookiesUnsigned = Atomic<Int>(0)
   /// Users sent to a nearer site's own address.
   let redirects = Atomic<Int>(0)
   /// Log lines given up because the log could not be written fast enough.

@@ -75,7 +75,10 @@ extension Worker {
     let parts = PrefixedValue(value)
     if parts.hasPrefix { route.prefix = ByteRange(start, start + parts.session.start) }
     let session = parts.hasPrefix ? value[parts.session] : ByteView("")
-    guard let name = believed(value[parts.server], session: session, cookie, client, application, &route) else {
+    // Without a prefix it is the application's own, and may look like anything.
+    let text = value[parts.server]
+    let isOurs = parts.hasPrefix
+    guard let name = believed(text, isOurs: isOurs, session: session, cookie, client, application, &route) else {
       return .none
     }
     let group = pools[application].group(named: name.rawBuffer)
@@ -93,7 +96,10 @@ extension Worker {
   private mutating func readDated(
     _ client: Int32, _ text: ByteView, _ application: Int, _ cookie: CompiledCookie, _ route: inout CookieRoute
   ) -> Binding {
-    guard let value = believed(text, session: ByteView(""), cookie, client, application, &route) else { return .none }
+    let none = ByteView("")
+    guard let value = believed(text, isOurs: true, session: none, cookie, client, application, &route) else {
+      return .none
+    }
     let dated = DatedValue(value)
     let group = pools[application].group(named: value[dated.server].rawBuffer)
     let binding = Binding.dated(

@@ -1,4 +1,5 @@
 internal import HTTPMessage
+internal import Routing
 internal import Synchronization
 internal import TLS
 internal import Topology
@@ -90,23 +91,36 @@ extension Worker {
     }
   }
 
-  /// The value without its tag; nil: it counts as none.
+  /// The value without its tag; nil: it counts as none. `isOurs`: nobody else writes such values.
   mutating func believed(
-    _ text: ByteView, session: ByteView, _ cookie: CompiledCookie, _ client: Int32, _ application: Int,
+    _ text: ByteView, isOurs: Bool, session: ByteView, _ cookie: CompiledCookie, _ client: Int32, _ application: Int,
     _ route: inout CookieRoute
   ) -> ByteView? {
     route.isStale = false
     switch cookieSigner.judge(text, session: session, cookie, application: application) {
     case nil: return text
     case .believed(let value, let isFresh):
+      if value.count == text.count, isOurs, hasBrokenTag(text, application) { break }
       route.isStale = !isFresh && cookie.issuesTag
       return value
-    case .unsigned: noteCookieTrouble(client, application, "no tag, and one is required")
-    case .forged:
-      shared.counters.cookiesForged.wrappingAdd(1, ordering: .relaxed)
-      noteCookieTrouble(client, application, "a tag of no key of ours")
+    case .unsigned:
+      if isOurs, hasBrokenTag(text, application) { break }
+      shared.counters.cookiesUnsigned.wrappingAdd(1, ordering: .relaxed)
+      noteCookieTrouble(client, application, "no tag, and one is required")
+      return nil
+    case .forged: break
     }
+    shared.counters.cookiesForged.wrappingAdd(1, ordering: .relaxed)
+    noteCookieTrouble(client, application, "a tag of no key of ours")
     return nil
+  }
+
+  /// Whether a value that has no tag has a part of one, or more than one: it bears a tag's mark, and is no server's or site's value with it.
+  private mutating func hasBrokenTag(_ text: ByteView, _ application: Int) -> Bool {
+    for position in 0..<text.count where text[position] == SignedCookie.mark {
+      return pools[application].group(named: text[DatedValue(text).server].rawBuffer) < 0
+    }
+    return false
   }
 
   private mutating func noteCookieTrouble(_ client: Int32, _ application: Int, _ reason: String) {

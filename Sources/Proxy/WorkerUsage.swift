@@ -40,6 +40,7 @@ extension NodeShared {
   var countsText: String {
     "cookies-not-written \(counters.cookieNotWritten.load(ordering: .relaxed))\n"
       + "cookies-forged \(counters.cookiesForged.load(ordering: .relaxed))\n"
+      + "cookies-unsigned \(counters.cookiesUnsigned.load(ordering: .relaxed))\n"
       + "redirects \(counters.redirects.load(ordering: .relaxed))\n"
       + "log-lines-dropped \(counters.logLinesDropped.load(ordering: .relaxed))\n"
       + usageText

@@ -38,8 +38,9 @@ public struct CertificateValidity: Sendable, Equatable {
     plans.flatMap { plan -> [TLSWarning] in
       guard let files = try? CertificateFiles.all([plan]).files else { return [] }
       return files.flatMap { entry -> [TLSWarning] in
-        guard let credential = try? Credential(entry, now: now, dates: .all) else { return [] }
-        return credential.warnings(now: now)
+        guard let credential = try? Credential(entry, now: now, dates: .all, isUsed: false) else { return [] }
+        let doubts: [TLSWarning] = FileStamp(entry.key).isReadableByAll ? [.readableKey(path: entry.key)] : []
+        return doubts + [credential.validity.warning(now: now)].compactMap { $0 }
       }
     }
   }
@@ -55,7 +56,7 @@ public struct CertificateValidity: Sendable, Equatable {
     var known: [String] = []
     guard let files = try? CertificateFiles.all(plans).files else { return [] }
     for entry in files {
-      guard let credential = try? Credential(entry, now: now, dates: .all) else { return [] }
+      guard let credential = try? Credential(entry, now: now, dates: .all, isUsed: false) else { return [] }
       known += credential.names
     }
     return names.filter { name in

@@ -41,7 +41,7 @@ public final class ClientContext: Sendable {
     if let files {
       let credential = try Credential(files, now: now, dates: dates)
       guard co_context_use(context, credential.pointer) == 0 else { throw .tooWeak(path: files.certificate) }
-      warnings = credential.warnings(now: now)
+      warnings = [credential.validity.warning(now: now)].compactMap { $0 }
       validities = [credential.validity]
     } else {
       warnings = []

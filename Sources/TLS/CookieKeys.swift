@@ -17,7 +17,7 @@ public struct CookieSecrets: Sendable, Equatable {
 
   /// Reads a file.
   public init(file path: String) throws(TLSError) {
-    let text = String(decoding: try FileBytes.read(path), as: UTF8.self)
+    let text = String(decoding: try FileBytes.readSecret(path), as: UTF8.self)
     var keys: [[UInt8]] = []
     // Also as other systems end lines, where both bytes are one character.
     let lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" || $0 == "\r" }
@@ -79,9 +79,6 @@ public final class CookieKeyFile: Sendable {
   /// The keys in use.
   public var secrets: CookieSecrets { state.withLock { $0.secrets } }
 
-  /// What is doubtful about the file.
-  public var warnings: [TLSWarning] { FileStamp(path).isReadableByAll ? [.readableKey(path: path)] : [] }
-
   /// Looks at the file and reads it when it has changed, or in any case with `force`.
   public func reload(force: Bool = false) -> ReloadOutcome {
     let stamp = FileStamp(path)
@@ -90,7 +87,7 @@ public final class CookieKeyFile: Sendable {
     do throws(TLSError) {
       let secrets = try CookieSecrets(file: path)
       state.withLock { $0 = State(secrets: secrets, stamp: stamp) }
-      return .reloaded(warnings: warnings)
+      return .reloaded(warnings: [])
     } catch {
       state.withLock { $0.failed = stamp }
       return .failed(error)

@@ -12,7 +12,9 @@ struct Credential: ~Copyable {
   /// Loads the files.
   /// - Parameter now: Unix seconds, to tell whether the certificate is valid.
   /// - Parameter dates: whether one that is not is taken nevertheless.
-  init(_ files: CertificateFiles, now: Int64, dates: DatePolicy) throws(TLSError) {
+  /// - Parameter isUsed: it will be: a key that everybody on this machine can read is refused.
+  init(_ files: CertificateFiles, now: Int64, dates: DatePolicy, isUsed: Bool = true) throws(TLSError) {
+    if isUsed, FileStamp(files.key).isReadableByAll { throw .readableByAll(path: files.key) }
     var loaded: OpaquePointer?
     let code = co_credential_load(files.certificate, files.key, &loaded)
     if let error = Self.error(code, files, reason: errno) { throw error }
@@ -72,13 +74,5 @@ struct Credential: ~Copyable {
   /// When it is good.
   var validity: CertificateValidity {
     CertificateValidity(path: files.certificate, begin: begin, end: end)
-  }
-
-  /// What is doubtful about it.
-  func warnings(now: Int64) -> [TLSWarning] {
-    var found: [TLSWarning] = []
-    if FileStamp(files.key).isReadableByAll { found.append(.readableKey(path: files.key)) }
-    if let warning = validity.warning(now: now) { found.append(warning) }
-    return found
   }
 }

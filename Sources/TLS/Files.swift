@@ -32,6 +32,12 @@ struct FileStamp: Equatable {
 enum FileBytes {
   static let countMax = 1 << 20
 
+  /// Reads a file of keys: one that everybody on this machine can read is refused.
+  static func readSecret(_ path: String) throws(TLSError) -> [UInt8] {
+    if FileStamp(path).isReadableByAll { throw .readableByAll(path: path) }
+    return try read(path)
+  }
+
   static func read(_ path: String) throws(TLSError) -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .unreadable(path: path, reason: String(cString: strerror(errno))) }

@@ -11,7 +11,8 @@ public enum ReloadOutcome: Sendable, Equatable {
   case failed(TLSError)
 }
 
-/// The TLS of a listener over time: certificates are loaded again when their files change; a broken file changes nothing.
+/// The TLS of a listener over time: certificates are loaded again when their files change. A broken file changes nothing: its certificate stays
+/// as it was, while others that have changed are taken.
 public final class ListenerTLS: Sendable {
   /// What it was made from.
   public let plan: ListenerTLSPlan
@@ -55,12 +56,6 @@ public final class ListenerTLS: Sendable {
   /// The same without a socket: the connection is fed what the client sends, and what it has for the client is taken from it.
   public func acceptFed() -> TLSConnection? { context.accept(-1) }
 
-  /// What is doubtful about the file of ticket keys.
-  public var keyWarnings: [TLSWarning] {
-    guard let path = plan.ticketKeyPath, FileStamp(path).isReadableByAll else { return [] }
-    return [.readableKey(path: path)]
-  }
-
   /// Looks at the files and loads them when they have changed; renews ticket keys when it is time. To be called by one
   /// thread every few seconds. Certificates and a file of ticket keys are loaded or left each by itself; what went wrong with the keys is told
   /// where there is nothing to tell of certificates, else by the next call.
@@ -94,7 +89,7 @@ public final class ListenerTLS: Sendable {
       }
       // Behind the new files: who sees the change finds them.
       if context.trust != old.trust { trustChanges.add(1, ordering: .releasing) }
-      return .reloaded(warnings: context.warnings + keyWarnings)
+      return .reloaded(warnings: context.warnings)
     } catch {
       state.withLock { $0.failed = watched }
       return .failed(error)

@@ -17,14 +17,15 @@ public final class ServerContext: Sendable {
   /// Every name that a certificate serves, in the order of the files.
   public let names: [String]
   /// When its certificates are good, and what is stapled to them.
-  public let validities: [CertificateValidity]
+  public var validities: [CertificateValidity] { loaded.flatMap(\.validities) }
+  private let loaded: [LoadedCertificate]
 
   /// Loads what the plan names.
   ///
   /// - Parameter tickets: the keys of session tickets; nil: sessions are not resumed.
   /// - Parameter now: Unix seconds.
-  /// - Parameter old: what it takes the place of: a certificate that is not good now is taken only if it is in use there already. Nil: nothing,
-  ///   and all are taken.
+  /// - Parameter old: what it takes the place of: a certificate that is not good now is taken only if it is in use there already, and one whose
+  ///   files cannot be used any more stays as it is there; it is an error only where nothing else has changed. Nil: nothing, and all are taken.
   public init(
     _ plan: ListenerTLSPlan, tickets: TicketKeys?, counts: HandshakeCounts? = nil, now: Int64,
     replacing old: ServerContext? = nil
@@ -37,22 +38,30 @@ public final class ServerContext: Sendable {
     trust = try Self.scope(plan)
     var builder = ContextBuilder(plan, tickets: plan.resumes ? tickets : nil, counts: counts, scope: trust)
     var warnings: [TLSWarning] = []
-    var validities: [CertificateValidity] = []
+    var loaded: [LoadedCertificate] = []
+    var failure: TLSError?
     for entry in files {
-      let credential = try Credential(entry, now: now, dates: dates)
-      warnings += credential.warnings(now: now)
-      validities.append(credential.validity)
-      if let staple = try credential.staple(now: now, dates: dates) {
-        if let warning = staple.warning(now: now) { warnings.append(warning) }
-        validities.append(staple)
+      let before = old?.loaded.first { $0.path == entry.certificate }
+      do throws(TLSError) {
+        loaded.append(try LoadedCertificate(entry, now: now, dates: dates, replacing: before))
+      } catch {
+        // At the start whoever starts it is there to mend it.
+        guard old != nil else { throw error }
+        failure = failure ?? error
+        if let before { loaded.append(before) }
+        warnings.append(before == nil ? .leftOut(error) : .staysAsItWas(error))
       }
-      try builder.add(credential)
+    }
+    if let failure, let old, old.trust == trust, loaded.map(\.stamps) == old.loaded.map(\.stamps) { throw failure }
+    for entry in loaded {
+      warnings += entry.warnings(now: now)
+      try builder.add(entry.credential)
     }
     guard let root = try builder.finish() else { throw .noCertificates }
     holder = Holder(pointer: root)
     self.stamps = stamps
     self.warnings = warnings
-    self.validities = validities
+    self.loaded = loaded
     names = builder.names
   }
 
@@ -76,6 +85,43 @@ public final class ServerContext: Sendable {
     var digest = [UInt8](repeating: 0, count: 32)
     guard co_sha256(text, text.count, &digest) == 1 else { throw .library("no SHA-256") }
     return digest
+  }
+}
+
+/// A certificate as its files were when it was loaded, with what is stapled to it.
+private final class LoadedCertificate: Sendable {
+  let path: String
+  /// Never changed any more; OpenSSL counts who has its parts.
+  nonisolated(unsafe) let credential: Credential
+  let stamps: [FileStamp]
+  private let staple: CertificateValidity?
+  private let unstapled: TLSError?
+
+  /// Loads it. A response that cannot be stapled is an error only where this certificate is in use with another one: before, or with a new
+  /// certificate, whose response may still be that of the former, none is.
+  init(_ files: CertificateFiles, now: Int64, dates: DatePolicy, replacing before: LoadedCertificate?)
+    throws(TLSError)
+  {
+    path = files.certificate
+    let own = [FileStamp(files.certificate), FileStamp(files.key)]
+    stamps = own + (files.staple.map { [FileStamp($0)] } ?? [])
+    let credential = try Credential(files, now: now, dates: dates)
+    var failure: TLSError?
+    do throws(TLSError) {
+      staple = try credential.staple(now: now, dates: dates)
+    } catch {
+      if let before, before.unstapled == nil, Array(before.stamps.prefix(2)) == own { throw error }
+      staple = nil
+      failure = error
+    }
+    unstapled = failure
+    self.credential = credential
+  }
+
+  var validities: [CertificateValidity] { [credential.validity] + [staple].compactMap { $0 } }
+
+  func warnings(now: Int64) -> [TLSWarning] {
+    (unstapled.map { [.leftOut($0)] } ?? []) + validities.compactMap { $0.warning(now: now) }
   }
 }
 

@@ -2,6 +2,8 @@
 public enum TLSError: Error, Sendable, Equatable {
   /// The file cannot be opened; with the system's reason.
   case unreadable(path: String, reason: String)
+  /// Everybody on this machine can read the file of a key.
+  case readableByAll(path: String)
   /// There is no certificate in the file.
   case noCertificate(path: String)
   /// A certificate in the file cannot be parsed.
@@ -41,6 +43,8 @@ extension TLSError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unreadable(let path, let reason): "\(path) cannot be read: \(reason)"
+    case .readableByAll(let path):
+      "everybody on this machine can read the key in \(path), so it is not used; run: chmod 600 \(path), and take a new key if others have been here"
     case .noCertificate(let path):
       "no certificate in \(path); it must have a block that begins with -----BEGIN CERTIFICATE-----"
     case .badCertificate(let path): "a certificate in \(path) cannot be parsed; export it again as PEM"
@@ -73,9 +77,9 @@ extension TLSError: CustomStringConvertible {
 
 /// What is doubtful about files that can be used.
 public enum TLSWarning: Sendable, Equatable, CustomStringConvertible {
-  /// Others on this machine can read the private key.
+  /// Others on this machine can read the private key: a node would refuse it.
   case readableKey(path: String)
-  /// Others on this machine can read a file of ticket keys, cookie keys or a password.
+  /// Others on this machine can read a file of ticket keys or cookie keys, which a node would refuse, or of a password.
   case readableSecret(path: String)
   /// The certificate ends within two weeks; Unix seconds.
   case expiresSoon(path: String, at: Int64)
@@ -85,11 +89,15 @@ public enum TLSWarning: Sendable, Equatable, CustomStringConvertible {
   case notYetValid(path: String, from: Int64)
   /// The response of OCSP is not good now, and no more stapled; Unix seconds.
   case staleStaple(path: String, since: Int64)
+  /// A certificate's files cannot be used any more: as they were read before they go on to be used.
+  case staysAsItWas(TLSError)
+  /// A certificate, or what is to be stapled to one, cannot be used: the others are.
+  case leftOut(TLSError)
 
   /// Others refuse what is wrong here already.
   public var isGrave: Bool {
     switch self {
-    case .expired, .notYetValid: true
+    case .expired, .notYetValid, .staysAsItWas, .leftOut: true
     case .readableKey, .readableSecret, .expiresSoon, .staleStaple: false
     }
   }
@@ -99,6 +107,8 @@ public enum TLSWarning: Sendable, Equatable, CustomStringConvertible {
     switch self {
     case .readableKey(let path): "everybody on this machine can read the private key in \(path); run: chmod 600 \(path)"
     case .readableSecret(let path): "everybody on this machine can read the secret in \(path); run: chmod 600 \(path)"
+    case .staysAsItWas(let error): "\(error). The one in use before stays; others were read again"
+    case .leftOut(let error): "\(error). It is left out"
     case .staleStaple(let path, let end):
       "the OCSP response in \(path) is over since \(UTCDay(end)) and is stapled no more; fetch it anew, or remove it"
     case .expiresSoon(let path, let end): "the certificate in \(path) expires on \(UTCDay(end)); renew it"

@@ -49,7 +49,7 @@ public final class TicketKeys: Sendable {
 
   /// Takes the keys of a file, 80 bytes each, the first of which makes tickets.
   public func take(file path: String) throws(TLSError) {
-    let bytes = try FileBytes.read(path)
+    let bytes = try FileBytes.readSecret(path)
     guard !bytes.isEmpty, bytes.count % Self.keyBytes == 0, bytes.count <= Self.keysMax * Self.keyBytes else {
       throw .badTicketKeys(path: path, bytes: bytes.count)
     }

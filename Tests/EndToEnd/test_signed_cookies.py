@@ -79,8 +79,8 @@ def monitored(single):
     single.data["sites"][0]["balancers"][0]["monitor"] = "{}:{}".format(*single.monitor)
 
 
-def forged_cookies(single) -> int:
-    return int(re.search(r"^cookies-forged (\d+)$", get(single.monitor).body.decode(), re.M)[1])
+def forged_cookies(single, name: str = "cookies-forged") -> int:
+    return int(re.search(rf"^{name} (\d+)$", get(single.monitor).body.decode(), re.M)[1])
 
 
 def director(node, phase, **more):
@@ -234,10 +234,26 @@ class TestInsertedCookies:
             reached, made = ask(single, f"S={value}")
             assert made == signed(keys.own, "S", reached), "as a new user"
             assert forged_cookies(single) == count
-        # None at all, and one without a tag, are no forgery.
+        # None at all, and one without a tag, are no forgery; the latter counts for itself.
+        assert forged_cookies(single, "cookies-unsigned") == 0
         assert ask(single)[1] and ask(single, "S=B")[1]
-        assert forged_cookies(single) == 3
+        assert forged_cookies(single) == 3 and forged_cookies(single, "cookies-unsigned") == 1
         waiting.until(lambda: "cookie S of shop counted as none: a tag of no key of ours" in single.said(), "the log")
+
+    @pytest.mark.parametrize("phase", ["accept", "issue", "require"])
+    def test_a_broken_tag_is_a_wrong_one(self, node, keys, phase):
+        single = node(phase, session={"name": "S", "mode": "insert"}, prepare=monitored)
+        good = signed(keys.own, "S", "B")
+        for count, value in enumerate((good[:-1], good + "A", "B!", f"{good}{good[1:]}", good[:-1] + "."), 1):
+            reached, made = ask(single, f"S={value}")
+            assert made == (reached if phase == "accept" else signed(keys.own, "S", reached)), (value, "as a new user")
+            assert forged_cookies(single) == count, value
+        assert forged_cookies(single, "cookies-unsigned") == 0
+
+    def test_an_application_may_have_the_mark_in_its_own_sessions(self, node, keys):
+        single = node("accept", prepare=monitored)
+        assert ask(single, "JSESSIONID=x1!-20!tag") and forged_cookies(single) == 0
+        assert "JSESSIONID=x1!-20!tag" in {received.first("Cookie") for origin in single.origins.values() for received in origin.received}
 
     def test_they_are_introduced_without_moving_anybody(self, node, keys):
         single = node("accept", session={"name": "S", "mode": "insert"})

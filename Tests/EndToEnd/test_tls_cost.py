@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from harness.certificates import Authority, SecureConnection
+from harness.certificates import Authority, SecureConnection, put
 from harness.counting import ALLOCATIONS, REFERENCES, Counting
 from harness.single import Single
 from test_request_cost import REQUESTS, ask
@@ -22,7 +22,7 @@ def test_a_request_on_kept_connections_allocates_and_retains_nothing(request, tm
     if request.config.getoption("--system") == "haproxy":
         pytest.skip("behaviour of ours, not of the reference")
     authority, counting, key = Authority(tmp_path), Counting(tmp_path), os.urandom(32)
-    (tmp_path / "keys").write_text(key.hex() + "\n")
+    put(tmp_path / "keys", f"{key.hex()}\n".encode())
     with Single(tmp_path, names=("A",), role="site-director", site={"name": "SITE"}, check="10s",
                 options={"upstream": {"tls": {"ca": str(authority.path)}}}) as single:
         site = single.data["sites"][0]

@@ -18,7 +18,7 @@ import pytest
 
 from harness import haproxy, waiting
 from harness.access_log import entries
-from harness.certificates import Authority, SecureConnection, s_client, secure_get
+from harness.certificates import Authority, SecureConnection, put, s_client, secure_get
 from harness.geodirector import binary
 from harness.raw import CutShort, RawConnection, get, request
 from harness.single import Single
@@ -266,17 +266,24 @@ class TestCertificates:
         assert single.said().count("expires on") == 1
 
     @pytest.mark.parametrize("kind", ["certificate", "tickets", "cookies"])
-    def test_a_key_that_everybody_can_read_is_warned_of(self, director, authority, tmp_path, kind):
+    def test_a_key_that_everybody_can_read_is_refused(self, director, authority, tmp_path, kind):
         files = {"certificate": authority.issue("shop.example"), "tickets": tmp_path / "tickets", "cookies": tmp_path / "cookies"}
-        files["tickets"].write_bytes(os.urandom(80))
-        files["cookies"].write_text(os.urandom(32).hex())
-        for name, path in files.items():
-            path.chmod(0o644 if name == kind else 0o600)
+        put(files["tickets"], os.urandom(80))
+        put(files["cookies"], os.urandom(32).hex().encode())
         single = director({"certificates": str(files["certificate"]), "ticket-keys": str(files["tickets"])},
                           cookies={"key-file": str(files["cookies"]), "signing": "issue"})
-        path = files[kind]
-        assert single.said().count("everybody on this machine can read") == 1
-        assert f"everybody on this machine can read the private key in {path}" in single.said()
+        path, node = files[kind], single.nodes["geodirector"]
+        refusal = f"everybody on this machine can read the key in {path}, so it is not used; run: chmod 600 {path}"
+        # What is in use goes on to be used.
+        path.chmod(0o644)
+        waiting.until(lambda: f"stay as they were: {refusal}" in single.said(), "the line in the log")
+        assert secure_get(single.address, authority.client()).status == 200
+        node.stop()
+        node.start()
+        assert node.wait_exit() == 78 and single.said().count(refusal) == 2
+        path.chmod(0o600)
+        node.start().wait_ready()
+        assert secure_get(single.address, authority.client()).status == 200
 
 
 class TestOffer:
@@ -372,7 +379,7 @@ class TestResumption:
 
     def test_keys_of_a_file_serve_after_a_restart(self, director, authority, tmp_path):
         keys = tmp_path / "tickets"
-        keys.write_bytes(os.urandom(80))
+        put(keys, os.urandom(80))
         single = director({"certificates": str(authority.issue("shop.example")), "ticket-keys": str(keys)})
         client = authority.client()
         with SecureConnection(single.address, client) as connection:
@@ -388,8 +395,7 @@ class TestResumption:
 class TestRequests:
     def test_a_broken_file_of_keys_keeps_no_certificate_back(self, director, authority, tmp_path):
         keys = tmp_path / "keys"
-        keys.write_bytes(os.urandom(80))
-        keys.chmod(0o600)
+        put(keys, os.urandom(80))
         single = director({"certificates": str(authority.issue("before", "shop.example", file="shop")), "ticket-keys": str(keys)})
         client = authority.client()
         assert subject(single.address, client, "shop.example") == "before"

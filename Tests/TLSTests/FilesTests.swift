@@ -89,12 +89,37 @@ import Topology
     }
   }
 
-  @Test func keysThatOthersCanReadAndCertificatesThatEndSoonAreWarnedOf() throws {
+  @Test func keysThatOthersCanReadAreRefused() throws {
     let workshop = try Workshop()
     let plan = try workshop.issue("1.pem", hosts: ["a.example"])
-    #expect(try workshop.server([plan]).context.warnings == [])
+    let server = try workshop.server([plan])
+    let client = try workshop.client("a.example") { $0.certificate = plan }
     try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: plan.path)
-    #expect(try workshop.server([plan]).context.warnings == [.readableKey(path: plan.path)])
+    let expected = TLSError.readableByAll(path: plan.path)
+    #expect(error { _ = try workshop.server([plan]) } == expected)
+    #expect(error { _ = try workshop.client("a.example") { $0.certificate = plan } } == expected)
+    #expect("\(expected)".contains("chmod 600 \(plan.path)"))
+    // What was read before goes on to be used, and is read again when it is closed to others.
+    #expect(server.reload(now: workshop.now, clock: .zero) == .failed(expected))
+    #expect(client.reload(now: workshop.now) == .failed(expected))
+    #expect(exchange(client, server).handshake == .done)
+    try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: plan.path)
+    #expect(server.reload(now: workshop.now, clock: .zero) == .reloaded(warnings: []))
+    #expect(client.reload(now: workshop.now) == .reloaded(warnings: []))
+  }
+
+  @Test func aCertificateBesideItsKeyMayBeReadByAll() throws {
+    let workshop = try Workshop()
+    let plan = try workshop.issue("whole.pem", hosts: ["a.example"])
+    let text = try String(contentsOfFile: plan.path, encoding: .utf8)
+    let range = try #require(text.range(of: "-----BEGIN PRIVATE KEY-----"))
+    try workshop.write("x.pem", String(text[..<range.lowerBound]), mode: 0o644)
+    try workshop.write("x.key", String(text[range.lowerBound...]))
+    #expect(try workshop.server([CertificatePlan(path: workshop.folder + "x.pem")]).context.warnings == [])
+  }
+
+  @Test func certificatesThatEndSoonAreWarnedOf() throws {
+    let workshop = try Workshop()
     let end = workshop.now + 3_600
     let soon = try workshop.issue("2.pem", hosts: ["a.example"], until: end)
     #expect(try workshop.server([soon]).context.warnings == [.expiresSoon(path: soon.path, at: end)])
@@ -122,13 +147,17 @@ import Topology
     #expect(exchange(try workshop.client("b.example"), server).handshake == .done)
     try workshop.issue("early.pem", hosts: ["b.example"])
     try workshop.issue("old.pem", hosts: ["a.example"], until: over - 60)
-    #expect(server.reload(now: workshop.now, clock: .zero) == .failed(.expired(path: old.path, since: over - 60)))
+    #expect(
+      server.reload(now: workshop.now, clock: .zero)
+        == .reloaded(warnings: [
+          .staysAsItWas(.expired(path: old.path, since: over - 60)), .expired(path: old.path, since: over),
+        ]))
     try workshop.issue("old.pem", hosts: ["a.example"])
     #expect(server.reload(now: workshop.now, clock: .zero) == .reloaded(warnings: []))
   }
 
   @Test(.enabled(if: OpenSSLCommand.isThere))
-  func aResponseThatCannotBeStapledHasItsErrorAndChangesNothing() throws {
+  func aResponseThatCannotBeStapledHasItsErrorAndIsInNobodysWay() throws {
     let workshop = try Workshop()
     let certificate = try workshop.issue("1.pem", hosts: ["a.example"])
     try workshop.issue("2.pem", hosts: ["b.example"])
@@ -149,12 +178,24 @@ import Topology
       try workshop.write("1.pem.ocsp", bytes)
       let expected = TLSError.badStaple(path: path, reason: reason)
       #expect(server.reload(now: workshop.now, clock: .zero) == .failed(expected))
-      #expect(error { _ = try workshop.server([certificate]) } == expected)
+      // A node that does not come back as nobody could fetch a new one would serve nobody.
+      let started = try workshop.server([certificate])
+      #expect(started.context.warnings == [.leftOut(expected)] && started.context.validities.count == 1)
+      #expect(exchange(try workshop.client("a.example"), started).handshake == .done)
       #expect("\(expected)".contains("openssl ocsp"))
       #expect(exchange(try workshop.client("a.example"), server).handshake == .done)
     }
     try workshop.write("1.pem.ocsp", good)
     #expect(server.reload(now: workshop.now, clock: .zero) == .reloaded(warnings: []))
+    // A new certificate does not wait for its response: that of the former one says nothing of it.
+    try workshop.issue("1.pem", hosts: ["a.example", "new.example"])
+    let other = TLSError.badStaple(path: path, reason: "it says nothing of the certificate in \(certificate.path)")
+    #expect(server.reload(now: workshop.now, clock: .zero) == .reloaded(warnings: [.leftOut(other)]))
+    #expect(exchange(try workshop.client("new.example"), server).handshake == .done)
+    #expect(server.reload(now: workshop.now, clock: .zero) == .unchanged)
+    try workshop.write("1.pem.ocsp", workshop.staple("1.pem"))
+    #expect(server.reload(now: workshop.now, clock: .zero) == .reloaded(warnings: []))
+    #expect(server.context.validities.map(\.isStaple) == [false, true])
   }
 
   @Test(.enabled(if: OpenSSLCommand.isThere))
@@ -237,6 +278,37 @@ import Topology
     try workshop.issue("certificates/c.pem", hosts: ["c.example"])
     #expect(server.reload(now: workshop.now, clock: .zero) == .reloaded(warnings: []))
     #expect(exchange(try workshop.client("c.example"), server).handshake == .done)
+  }
+
+  @Test func aBrokenFileOfAFolderKeepsNoOtherFromBeingRenewed() throws {
+    let workshop = try Workshop()
+    let folder = workshop.folder + "certificates"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    for name in ["a", "b"] { try workshop.issue("certificates/\(name).pem", hosts: ["\(name).example"]) }
+    let server = try workshop.server([CertificatePlan(path: folder)])
+    func reload() -> ReloadOutcome { server.reload(now: workshop.now, clock: .zero) }
+    func isServed(_ name: String) throws -> Bool {
+      exchange(try workshop.client(name), server).handshake == .done
+    }
+    // Half written, while the other is new.
+    try workshop.write("certificates/a.pem", "-----BEGIN CERT")
+    try workshop.issue("certificates/b.pem", hosts: ["b.example", "c.example"])
+    let broken = TLSError.noCertificate(path: folder + "/a.pem")
+    #expect(reload() == .reloaded(warnings: [.staysAsItWas(broken)]))
+    #expect(try isServed("a.example") && isServed("b.example") && isServed("c.example"))
+    #expect(reload() == .unchanged)
+    // One that was never there has nothing to stay with.
+    try workshop.write("certificates/d.pem", "x")
+    let strange = TLSError.noCertificate(path: folder + "/d.pem")
+    #expect(reload() == .failed(broken))
+    try workshop.issue("certificates/a.pem", hosts: ["a.example", "e.example"])
+    #expect(reload() == .reloaded(warnings: [.leftOut(strange)]))
+    #expect(try isServed("e.example") && isServed("c.example"))
+    try FileManager.default.removeItem(atPath: folder + "/d.pem")
+    #expect(reload() == .reloaded(warnings: []))
+    // Who starts with one is told.
+    try workshop.write("certificates/d.pem", "x")
+    #expect(error { _ = try workshop.server([CertificatePlan(path: folder)]) } == strange)
   }
 
   @Test func aKeyMayStandBesideItsCertificate() throws {

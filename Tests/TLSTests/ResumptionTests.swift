@@ -104,13 +104,17 @@ import Topology
     }
   }
 
-  @Test func keysThatOthersCanReadAreWarnedOf() throws {
+  @Test func keysThatOthersCanReadAreRefused() throws {
     let workshop = try Workshop()
-    let path = try workshop.write("keys", String(repeating: "k", count: TicketKeys.keyBytes), mode: 0o644)
-    let server = try workshop.server([workshop.issue("1.pem", hosts: ["shop.example"])]) { $0.ticketKeyPath = path }
-    #expect(server.keyWarnings == [.readableKey(path: path)])
-    let outcome = server.reload(force: true, now: workshop.now, clock: .zero)
-    #expect(outcome == .reloaded(warnings: [.readableKey(path: path)]))
+    let keys = String(repeating: "k", count: TicketKeys.keyBytes)
+    let path = try workshop.write("keys", keys, mode: 0o644)
+    let certificate = try workshop.issue("1.pem", hosts: ["shop.example"])
+    let expected = TLSError.readableByAll(path: path)
+    #expect(throws: expected) { _ = try workshop.server([certificate]) { $0.ticketKeyPath = path } }
+    try workshop.write("keys", keys)
+    let server = try workshop.server([certificate]) { $0.ticketKeyPath = path }
+    try workshop.write("keys", keys, mode: 0o604)
+    #expect(server.reload(now: workshop.now, clock: .zero) == .failed(expected))
   }
 
   @Test func sessionsCanBeLeftUnresumed() throws {

@@ -153,4 +153,19 @@ void co_credential_validity(co_credential *credential, int64_t *notBefore, int64
   *notAfter = co_seconds_of(X509_get0_notAfter(credential->certificate));
 }
 
+int co_file_validity(const char *path, int64_t *notBefore, int64_t *notAfter) {
+  BIO *file = BIO_new_file(path, "r");
+  int found = 0;
+  for (X509 *certificate; file && (certificate = PEM_read_bio_X509_AUX(file, NULL, NULL, NULL)); X509_free(certificate)) {
+    int64_t end = co_seconds_of(X509_get0_notAfter(certificate));
+    if (found && end <= *notAfter) continue;
+    *notBefore = co_seconds_of(X509_get0_notBefore(certificate));
+    *notAfter = end;
+    found = 1;
+  }
+  BIO_free(file);
+  ERR_clear_error();
+  return found;
+}
+
 int co_credential_key_kind(co_credential *credential) { return EVP_PKEY_get_base_id(credential->key); }

@@ -115,11 +115,14 @@ final class NodeSecrets: Sendable {
     tellDates()
   }
 
-  /// What is doubtful about the dates of the certificates in use: each doubt once a day, however often this is called.
+  /// What is doubtful about the dates of the certificates in use, and of who signs those of others: each doubt once a day, however often this is called.
   private func tellDates() {
     let now = Self.seconds
-    let contexts = (listeners + [monitor]).compactMap { $0?.context.validities } + towards.map(\.tls.context.validities)
-    let warnings = contexts.joined().compactMap { $0.warning(now: now) }
+    let ours = (listeners + [monitor]).compactMap { $0?.context }
+    let theirs = towards.map(\.tls.context)
+    let validities = ours.flatMap(\.validities) + theirs.flatMap(\.validities)
+    let authorities = (ours.map(\.authority) + theirs.map(\.authority)).compactMap { $0 }
+    let warnings = (validities + authorities).compactMap { $0.warning(now: now) }
     for warning in dates.withLock({ $0.due(warnings, clock: Self.clock) }) {
       let line: Logger.Message = "\(plan.name): \(warning)"
       if warning.isGrave { logger.error(line) } else { logger.warning(line) }

@@ -12,24 +12,43 @@ public struct CertificateValidity: Sendable, Equatable {
   /// it knows that the renewal has failed more than once.
   public static let daysMax: Int64 = 14
 
-  /// It is the response of OCSP that is stapled to one.
-  public var isStaple: Bool
+  /// What is good for that time.
+  public enum Subject: Sendable, Equatable {
+    /// A certificate that is shown.
+    case certificate
+    /// The response of OCSP that is stapled to one.
+    case staple
+    /// Those by whom others' certificates are signed.
+    case authority
+  }
+  /// What it is of.
+  public var subject: Subject
 
   /// With these dates.
-  public init(path: String, begin: Int64, end: Int64, isStaple: Bool = false) {
-    self.isStaple = isStaple
+  public init(path: String, begin: Int64, end: Int64, subject: Subject = .certificate) {
+    self.subject = subject
     self.path = path
     self.begin = begin
     self.end = end
   }
 
+  /// Of a file of authorities: that of the one which is good for longest, as those before it are there only until all certificates that
+  /// they signed are renewed. Nil: there is none, or the file cannot be read here.
+  public init?(authoritiesIn path: String) {
+    var begin: Int64 = 0
+    var end: Int64 = 0
+    guard co_file_validity(path, &begin, &end) == 1 else { return nil }
+    self.init(path: path, begin: begin, end: end, subject: .authority)
+  }
+
   /// What is doubtful about the dates at a Unix second. Of a short-lived certificate the last third is soon, or it would warn all its life.
   public func warning(now: Int64) -> TLSWarning? {
-    if isStaple { return end < now ? .staleStaple(path: path, since: end) : nil }
+    if subject == .staple { return end < now ? .staleStaple(path: path, since: end) : nil }
+    let isSoon = end - now < min(Self.daysMax * 86_400, (end - begin) / 3)
+    if subject == .authority { return isSoon ? .authorityEnds(path: path, at: end, isOver: end < now) : nil }
     if end < now { return .expired(path: path, since: end) }
     if begin > now { return .notYetValid(path: path, from: begin) }
-    if end - now < min(Self.daysMax * 86_400, (end - begin) / 3) { return .expiresSoon(path: path, at: end) }
-    return nil
+    return isSoon ? .expiresSoon(path: path, at: end) : nil
   }
 
   /// What is doubtful about certificates that can be read here, their dates and who can read their keys; nothing of files that are not
@@ -43,6 +62,11 @@ public struct CertificateValidity: Sendable, Equatable {
         return doubts + [credential.validity.warning(now: now)].compactMap { $0 }
       }
     }
+  }
+
+  /// What is doubtful about the dates of authorities that can be read here.
+  public static func warnings(authorities paths: [String], now: Int64) -> [TLSWarning] {
+    paths.compactMap { CertificateValidity(authoritiesIn: $0)?.warning(now: now) }
   }
 
   /// Files of other secrets that everybody on this machine can read.

@@ -14,6 +14,8 @@ public final class ClientContext: Sendable {
   let trust: [UInt8]
   /// What is doubtful about its files.
   public let warnings: [TLSWarning]
+  /// When those are good who must have signed servers' certificates; nil: the system's, or nothing is verified.
+  public let authority: CertificateValidity?
   /// When our certificate is good; empty: none is shown.
   public let validities: [CertificateValidity]
 
@@ -27,6 +29,7 @@ public final class ClientContext: Sendable {
     let files = plan.certificate.map { CertificateFiles($0) }
     let watched = [files?.certificate, files?.key, plan.authorityPath].compactMap { $0 }
     stamps = watched.map { FileStamp($0) }
+    authority = plan.verifies ? plan.authorityPath.flatMap { CertificateValidity(authoritiesIn: $0) } : nil
     trust = plan.verifies ? plan.authorityPath.map { Self.digest($0) } ?? [] : []
     guard let context = co_client_new(plan.minimum == .tls13 ? 3 : 2, plan.verifies ? 1 : 0) else {
       throw .library("no memory for a context")

@@ -19,6 +19,8 @@ public final class ServerContext: Sendable {
   /// When its certificates are good, and what is stapled to them.
   public var validities: [CertificateValidity] { loaded.flatMap(\.validities) }
   private let loaded: [LoadedCertificate]
+  /// When those are good who must have signed clients' certificates; nil: clients show none.
+  public let authority: CertificateValidity?
 
   /// Loads what the plan names.
   ///
@@ -36,6 +38,7 @@ public final class ServerContext: Sendable {
     // Stamps before the files are read: a change in between is seen as one.
     let stamps = (watched + clients).map { FileStamp($0) }
     trust = try Self.scope(plan)
+    authority = plan.clients.flatMap { CertificateValidity(authoritiesIn: $0.authorityPath) }
     var builder = ContextBuilder(plan, tickets: plan.resumes ? tickets : nil, counts: counts, scope: trust)
     var warnings: [TLSWarning] = []
     var loaded: [LoadedCertificate] = []

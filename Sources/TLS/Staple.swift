@@ -30,6 +30,6 @@ extension Credential {
       throw .badStaple(path: path, reason: "it is not good before \(UTCDay(begin)); check this machine's clock")
     }
     if end < now, !dates.takes(path) { throw .staleStaple(path: path, since: end) }
-    return CertificateValidity(path: path, begin: begin, end: end, isStaple: true)
+    return CertificateValidity(path: path, begin: begin, end: end, subject: .staple)
   }
 }

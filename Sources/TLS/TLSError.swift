@@ -89,6 +89,8 @@ public enum TLSWarning: Sendable, Equatable, CustomStringConvertible {
   case notYetValid(path: String, from: Int64)
   /// The response of OCSP is not good now, and no more stapled; Unix seconds.
   case staleStaple(path: String, since: Int64)
+  /// The last authority of a file ends within two weeks, or is over; Unix seconds.
+  case authorityEnds(path: String, at: Int64, isOver: Bool)
   /// A certificate's files cannot be used any more: as they were read before they go on to be used.
   case staysAsItWas(TLSError)
   /// A certificate, or what is to be stapled to one, cannot be used: the others are.
@@ -97,8 +99,8 @@ public enum TLSWarning: Sendable, Equatable, CustomStringConvertible {
   /// Others refuse what is wrong here already.
   public var isGrave: Bool {
     switch self {
-    case .expired, .notYetValid, .staysAsItWas, .leftOut: true
-    case .readableKey, .readableSecret, .expiresSoon, .staleStaple: false
+    case .expired, .notYetValid, .staysAsItWas, .leftOut, .authorityEnds(_, _, isOver: true): true
+    case .readableKey, .readableSecret, .expiresSoon, .staleStaple, .authorityEnds: false
     }
   }
 
@@ -107,6 +109,10 @@ public enum TLSWarning: Sendable, Equatable, CustomStringConvertible {
     switch self {
     case .readableKey(let path): "everybody on this machine can read the private key in \(path); run: chmod 600 \(path)"
     case .readableSecret(let path): "everybody on this machine can read the secret in \(path); run: chmod 600 \(path)"
+    case .authorityEnds(let path, let end, let isOver):
+      isOver
+        ? "THE AUTHORITY IN \(path) EXPIRED ON \(UTCDay(end)): nobody whom it signed is believed; make a new one, and have all certificates signed by that"
+        : "the authority in \(path) expires on \(UTCDay(end)), and nobody whom it signed is believed from then on; add a new one to the file, and have all certificates signed by that"
     case .staysAsItWas(let error): "\(error). The one in use before stays; others were read again"
     case .leftOut(let error): "\(error). It is left out"
     case .staleStaple(let path, let end):

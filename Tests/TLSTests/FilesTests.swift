@@ -164,7 +164,7 @@ import Topology
     let good = try workshop.staple("1.pem")
     let path = try workshop.write("1.pem.ocsp", good)
     let server = try workshop.server([certificate])
-    #expect(server.context.warnings == [] && server.context.validities.map(\.isStaple) == [false, true])
+    #expect(server.context.warnings == [] && server.context.validities.map(\.subject) == [.certificate, .staple])
     let cases: [(Data, String)] = [
       (Data("<html>502</html>".utf8), "it is no OCSP response in DER"), (Data(), "it is no OCSP response in DER"),
       (good.dropLast(40), "it is no OCSP response in DER"), (good + Data([0]), "it is no OCSP response in DER"),
@@ -195,7 +195,7 @@ import Topology
     #expect(server.reload(now: workshop.now, clock: .zero) == .unchanged)
     try workshop.write("1.pem.ocsp", workshop.staple("1.pem"))
     #expect(server.reload(now: workshop.now, clock: .zero) == .reloaded(warnings: []))
-    #expect(server.context.validities.map(\.isStaple) == [false, true])
+    #expect(server.context.validities.map(\.subject) == [.certificate, .staple])
   }
 
   @Test(.enabled(if: OpenSSLCommand.isThere))
@@ -240,6 +240,32 @@ import Topology
     let now: Int64 = 1_800_000_000
     let validity = CertificateValidity(path: "x.pem", begin: now + from * day, end: now + until * day)
     #expect((validity.warning(now: now) != nil) == isDoubtful)
+  }
+
+  @Test func anAuthorityIsAsGoodAsTheLastOfItsFile() throws {
+    let day = Workshop.day
+    let (old, young) = (try Workshop(), try Workshop(authority: "next"))
+    let now = old.now
+    for (name, until, expected) in [
+      ("long", 30 * day, nil), ("soon", day / 4, TLSWarning.authorityEnds(path: "", at: now + day / 4, isOver: false)),
+      ("over", -60, .authorityEnds(path: "", at: now - 60, isOver: true)),
+    ] as [(String, Int64, TLSWarning?)] {
+      let workshop = try Workshop(authority: name, until: now + until)
+      func named(_ warning: TLSWarning?) -> TLSWarning? {
+        guard case .authorityEnds(_, let end, let isOver)? = warning else { return warning }
+        return .authorityEnds(path: workshop.authorityPath, at: end, isOver: isOver)
+      }
+      let server = try workshop.server([old.issue("1.pem", hosts: ["a.example"])]) {
+        $0.clients = ClientCertificatePlan(authorityPath: workshop.authorityPath, names: [])
+      }
+      #expect(server.context.authority?.warning(now: now) == named(expected))
+      #expect(try workshop.client("a.example").context.authority?.warning(now: now) == named(expected))
+      #expect(named(expected)?.isGrave != true || name == "over")
+      // The next one stands beside it already.
+      let text = try String(contentsOfFile: workshop.authorityPath, encoding: .utf8)
+      try workshop.write("ca.pem", text + String(contentsOfFile: young.authorityPath, encoding: .utf8))
+      #expect(CertificateValidity.warnings(authorities: [workshop.authorityPath, "/nowhere"], now: now).isEmpty)
+    }
   }
 
   @Test func datesOfFilesThatAreNotThereAreNoMatter() throws {

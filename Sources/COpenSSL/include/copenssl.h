@@ -50,6 +50,8 @@ void co_credential_free(co_credential *credential);
 int co_credential_name(co_credential *credential, int position, char *out, size_t size);
 /// First and last second of validity, as Unix time.
 void co_credential_validity(co_credential *credential, int64_t *notBefore, int64_t *notAfter);
+/// The same of that certificate of a file which is good for longest. 1: there is one; 0: none, or the file cannot be read.
+int co_file_validity(const char *path, int64_t *notBefore, int64_t *notAfter);
 /// Staples a response of OCSP, in DER, to the certificate: one of the codes above, and when it is good, as Unix time. It is given to clients
 /// that are shown this certificate, until its end.
 int co_credential_staple(co_credential *credential, const uint8_t *bytes, size_t count, int64_t *begin, int64_t *end);

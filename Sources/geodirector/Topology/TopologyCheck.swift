@@ -49,21 +49,27 @@ struct TopologyCheck: ParsableCommand {
     let now = Int64(time(nil))
     var plans: [CertificatePlan] = []
     var secrets: [String] = []
+    var authorities: [String] = []
     var names: [String] = []
     for node in topology.nodes {
       guard let plan = try? topology.plan(for: node.name) else { continue }
       for tls in plan.listeners.map(\.tls) + [plan.monitorTLS] {
         plans += tls?.certificates ?? []
         secrets += [tls?.ticketKeyPath].compactMap { $0 }
+        authorities += [tls?.clients?.authorityPath].compactMap { $0 }
       }
       for server in plan.applications.flatMap(\.pool.servers) {
-        plans += [server.tls, server.liveness?.tls, server.admission?.tls].compactMap { $0?.certificate }
+        let all = [server.tls, server.liveness?.tls, server.admission?.tls].compactMap { $0 }
+        plans += all.compactMap(\.certificate)
+        authorities += all.compactMap { $0.verifies ? $0.authorityPath : nil }
       }
       secrets += plan.applications.compactMap { $0.cookie?.signing?.keyPath }
       if case .file(let path)? = plan.statusPage?.password { secrets.append(path) }
       if plan.role == .relay { names += doubtsAboutNames(plan, now) }
     }
-    let files = CertificateValidity.warnings(unique(plans), now: now)
+    let files =
+      CertificateValidity.warnings(unique(plans), now: now)
+      + CertificateValidity.warnings(authorities: unique(authorities), now: now)
     return (files + CertificateValidity.warnings(secrets: unique(secrets))).map(\.description) + names
   }
 

@@ -45,8 +45,6 @@ int co_mac_code(co_mac *mac, const struct iovec *parts, int count, uint8_t out[3
   return 1;
 }
 
-int co_equal(const void *a, const void *b, size_t count) { return CRYPTO_memcmp(a, b, count) == 0; }
-
 int co_random(uint8_t *out, size_t count) {
   int done = RAND_bytes(out, (int)count);
   if (done != 1) ERR_clear_error();

@@ -251,7 +251,7 @@ class TestInsertedCookies:
         assert forged_cookies(single, "cookies-unsigned") == 0
 
     def test_an_application_may_have_the_mark_in_its_own_sessions(self, node, keys):
-        single = node("accept", prepare=monitored)
+        single = node("accept", session={"name": "JSESSIONID", "mode": "prefix"}, prepare=monitored)
         assert ask(single, "JSESSIONID=x1!-20!tag") and forged_cookies(single) == 0
         assert "JSESSIONID=x1!-20!tag" in {received.first("Cookie") for origin in single.origins.values() for received in origin.received}
 

@@ -6,9 +6,10 @@ import threading
 
 import pytest
 
-from harness import waiting
+from harness import sanitizer, waiting
 from harness.certificates import Authority, SecureConnection
-from harness.raw import CutShort, get
+from harness.origin import ok
+from harness.raw import CutShort, RawConnection, get
 from harness.single import Single
 from harness.topology import Topology
 
@@ -30,6 +31,32 @@ def bundle(tmp_path, authority):
     bundle = Bundle()
     bundle.write(bundle.own, bundle.other)
     return bundle
+
+
+UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "echo")]
+
+
+def echo(exchange):
+    """Switches protocols where that is asked for, and gives back what comes then."""
+    if not exchange.request.first("Upgrade"):
+        return ok(exchange)
+    exchange.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+    while data := exchange.stream.read1(100):
+        exchange.send(data)
+    exchange.keep = False
+
+
+def echoes(tunnel, text: bytes = b"hello") -> bool:
+    tunnel.send(text)
+    return tunnel.exactly(len(text)) == text
+
+
+def ends(tunnel) -> bool:
+    """With what is an end of TLS, or without."""
+    tunnel.socket.settimeout(10 * sanitizer.slower())
+    with contextlib.suppress(OSError):
+        return tunnel.socket.recv(1) == b""
+    return True
 
 
 class TestClients:
@@ -106,6 +133,17 @@ class TestClients:
             assert [answer.status for answer in answers] == [200]
             assert self._is_out(bad)
 
+    def test_a_tunnel_of_an_authority_that_is_no_more_ends_and_others_go_on(self, director, bundle):
+        director.origins["A"].handler = echo
+        with contextlib.ExitStack() as stack:
+            good, bad = self._offices(stack, director, bundle)
+            assert [connection.ask(headers=UPGRADE).status for connection in (good, bad)] == [101, 101]
+            assert echoes(good) and echoes(bad)
+            bundle.write(bundle.own)
+            assert ends(bad)
+            assert echoes(good)
+            waiting.until(lambda: " K" in director.nodes["geodirector"].out.read_text(), "its line in the access log")
+
     def test_a_certificate_of_ours_changes_without_ending_a_connection(self, director, bundle):
         with contextlib.ExitStack() as stack:
             connections = self._offices(stack, director, bundle)
@@ -144,6 +182,18 @@ class TestServers:
             single.address = single.geodirector()
             single.said = lambda: single.nodes["geodirector"].err.read_text()
             yield single
+
+    def test_a_tunnel_to_a_server_that_is_believed_no_more_ends_and_others_go_on(self, balancer, bundle):
+        tunnels = {}
+        with contextlib.ExitStack() as stack:
+            for name, origin in balancer.origins.items():
+                origin.handler = echo
+                tunnels[name] = stack.enter_context(RawConnection(balancer.address))
+                assert tunnels[name].ask(headers=[*UPGRADE, ("Cookie", f"S={name}")]).status == 101
+                assert echoes(tunnels[name]) and origin.received[-1].first("Upgrade")
+            bundle.write(bundle.own)
+            assert ends(tunnels["B"])
+            assert echoes(tunnels["A"])
 
     def test_kept_connections_to_a_server_that_is_believed_no_more_are_used_no_more(self, balancer, bundle):
         def served(cookie):

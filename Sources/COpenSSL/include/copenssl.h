@@ -196,8 +196,6 @@ co_mac *co_mac_new(const uint8_t *key, size_t count);
 void co_mac_free(co_mac *mac);
 /// HMAC-SHA256 of the parts in a row. 1: done.
 int co_mac_code(co_mac *mac, const struct iovec *parts, int count, uint8_t out[32]);
-/// In a time that does not tell where they differ.
-int co_equal(const void *a, const void *b, size_t count);
 int co_random(uint8_t *out, size_t count);
 int co_sha256(const void *bytes, size_t count, uint8_t out[32]);
 

@@ -41,7 +41,8 @@ class Round(contextlib.AbstractContextManager):
     def __init__(self, folder, *arguments, **more):
         self.log = folder / "round.log"
         with open(self.log, "w") as log:
-            words = [str(binary()), "admin", "rolling-restart", *map(str, arguments)]
+            # Who runs the suite may have it ignore a hang-up (nohup), which goes on to what it starts.
+            words = ["env", "--default-signal=HUP", str(binary()), "admin", "rolling-restart", *map(str, arguments)]
             self.process = subprocess.Popen(words, stdout=log, stderr=log, **more)
 
     @property

@@ -7,6 +7,8 @@ import json as _json
 import socket
 import time
 
+from harness import sanitizer
+
 
 class CutShort(Exception):
     """The connection ended before the message did."""
@@ -39,7 +41,8 @@ class RawConnection(contextlib.AbstractContextManager):
 
     def __init__(self, address: tuple[str, int], seconds: float = 10.0, source: str | None = None,
                  source_port: int = 0):
-        self.socket = socket.create_connection(address, timeout=seconds, source_address=(source, source_port) if source else None)
+        self.socket = socket.create_connection(
+            address, timeout=seconds * sanitizer.slower(), source_address=(source, source_port) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 

@@ -15,6 +15,8 @@ struct CheckFiles: Sendable, Equatable {
     case made
     /// It was there before: 204.
     case kept
+    /// It is no file, but the page that users ask for, too: 405.
+    case refused
   }
 
   /// Takes a request for the path of a file.
@@ -23,6 +25,7 @@ struct CheckFiles: Sendable, Equatable {
   ///   application.
   mutating func take(method: String, path: String, isDirect: Bool) -> Outcome {
     switch method {
+    case "PUT" where isDirect && path == "/", "DELETE" where isDirect && path == "/": .refused
     case "PUT" where isDirect: removed.remove(path) == nil ? .kept : .made
     case "DELETE" where isDirect: removed.insert(path).inserted ? .removed : .missing
     default: removed.contains(path) ? .missing : .none

@@ -127,6 +127,12 @@ final class RequestHandler: ChannelInboundHandler {
     case .none: return nil
     case .missing: return Response(status: 404, type: "text/plain", body: "There is no \(file).\n")
     case .removed, .kept: return Response(status: 204, type: "text/plain", body: "")
+    case .refused:
+      let why = "\(request.method.rawValue) \(file): users ask for this page, too."
+      let mend = "Have checks ask for a file of its own, as path: /running."
+      var response = Response(status: 405, type: "text/plain", body: "\(why) \(mend)\n")
+      response.allow = "GET, HEAD, POST"
+      return response
     case .made: return Response(status: 201, type: "text/plain", body: "\(file) is there again.\n")
     }
   }

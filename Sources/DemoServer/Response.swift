@@ -8,6 +8,8 @@ struct Response {
   var body: String
   /// The value of Set-Cookie.
   var cookie: String?
+  /// The value of Allow, where the method is none of it (RFC 9110 section 15.5.6).
+  var allow: String?
   /// The body is padded with white space and dots to this many bytes.
   var bytesMin = 0
   /// The length is not told in advance.
@@ -51,6 +53,7 @@ struct Response {
     var headers = HTTPHeaders()
     headers.add(name: "Date", value: date)
     headers.add(name: "Server", value: "geodirector-demo")
+    if let allow { headers.add(name: "Allow", value: allow) }
     if mayHaveBody {
       headers.add(name: "Content-Type", value: type)
       // The answer to HEAD has no chunks, not even the last.

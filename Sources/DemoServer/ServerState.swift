@@ -46,7 +46,7 @@ final class ServerState: Sendable {
     switch outcome {
     case .removed: log("\(path) was removed, who asks for it gets 404")
     case .made: log("\(path) is there again")
-    case .none, .missing, .kept: break
+    case .none, .missing, .kept, .refused: break
     }
     return outcome
   }

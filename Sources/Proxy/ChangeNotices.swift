@@ -10,14 +10,11 @@ internal import Topology
 /// run, delays nobody.
 ///
 /// One run at a time, and not more often than `NotifyPlan.interval`: what changes meanwhile is in the next one. A run has a line a
-/// change on its standard input, `NODE SERVER STATE CAUSE`, and is killed after `secondsMax`.
+/// change on its standard input, `NODE SERVER STATE CAUSE`, and is killed after `NotifiedCommand.secondsMax`. When the node ends, what
+/// waits is told at once (`finish`).
 final class ChangeNotices: Sendable {
   /// Changes that wait for a run at most; what comes beyond them is counted.
   static let waitingMax = 500
-  /// Bytes of a line.
-  static let lineBytesMax = 120
-  /// How long a command may run.
-  static let secondsMax: Int32 = 60
 
   private struct Waiting {
     var lines: [String] = []
@@ -25,14 +22,17 @@ final class ChangeNotices: Sendable {
   }
 
   private let plan: NotifyPlan
-  private let variables: [String]
+  private let command: NotifiedCommand
   /// Variables of the node's own that the command does not get: secrets, and what is between the node and its service manager.
   private let hidden: [String]
   private let logger: Logger
   private let node: String
   private let waiting = Mutex(Waiting())
   private let bell: Int32
+  /// Ends the wait between two runs.
+  private let ending: Int32
   private let isRetired = Atomic<Bool>(false)
+  private let isDone = Atomic<Bool>(false)
 
   /// Starts the thread. Nil: the node tells nobody, or no thread could be had (logged).
   init?(_ plan: NodePlan, logger: Logger) {
@@ -40,10 +40,11 @@ final class ChangeNotices: Sendable {
     self.plan = notify
     self.logger = logger
     node = plan.name
-    hidden = plan.secretVariables + ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", HandOverLine.variable]
-    variables = ["GEODIRECTOR_NODE=\(plan.name)", "GEODIRECTOR_NETWORK=\(plan.network)"]
+    hidden = plan.secretVariables + [HandOverLine.variable]
+    command = NotifiedCommand(notify.command, node: plan.name, network: plan.network, hidden: hidden)
     bell = cr_blocking_eventfd()
-    guard bell >= 0 else {
+    ending = cr_eventfd()
+    guard bell >= 0, ending >= 0 else {
       logger.error("\(plan.name): nobody can be notified: no descriptor is left")
       return nil
     }
@@ -57,9 +58,7 @@ final class ChangeNotices: Sendable {
 
   /// A server has changed: told by the next run.
   func post(server: String, state: String, cause: String) {
-    // One line, whatever the cause has in it, and so short that a run's lines fit into a pipe.
-    let text = "\(node) \(server) \(state) \(cause)".map { $0.isNewline ? " " : $0 }
-    let line = String(decoding: String(text).utf8.prefix(Self.lineBytesMax), as: UTF8.self)
+    let line = NotifiedCommand.line(node: node, name: server, state: state, cause: cause)
     waiting.withLock { waiting in
       if waiting.lines.count < Self.waitingMax { waiting.lines.append(line) } else { waiting.dropped += 1 }
     }
@@ -77,7 +76,17 @@ final class ChangeNotices: Sendable {
     cr_eventfd_wake(bell)
   }
 
+  /// The node ends: what waits is told without regard to the interval.
+  func finish() {
+    cr_eventfd_wake(ending)
+    retire()
+  }
+
+  /// All has been told, and the thread has ended.
+  var hasFinished: Bool { isDone.load(ordering: .acquiring) }
+
   private func serve() {
+    defer { isDone.store(true, ordering: .releasing) }
     while true {
       cr_eventfd_clear(bell)
       let taken = waiting.withLock { waiting in
@@ -89,34 +98,44 @@ final class ChangeNotices: Sendable {
         continue
       }
       run(taken)
-      cr_pause(Int32(clamping: plan.interval.nanosecondsClamped / 1_000_000))
+      var entry = pollfd(fd: ending, events: Int16(POLLIN), revents: 0)
+      _ = poll(&entry, 1, Int32(clamping: plan.interval.nanosecondsClamped / 1_000_000))
       // The bell may have rung for what was told already.
       if isRetired.load(ordering: .acquiring) { cr_eventfd_wake(bell) }
     }
   }
 
-  deinit { if bell >= 0 { _ = cr_close(bell) } }
+  deinit { for descriptor in [bell, ending] where descriptor >= 0 { _ = cr_close(descriptor) } }
 
   private func run(_ changes: Waiting) {
-    let input = changes.lines.map { $0 + "\n" }.joined()
-    let own =
-      variables + ["GEODIRECTOR_CHANGES=\(changes.lines.count)", "GEODIRECTOR_DROPPED=\(changes.dropped)"]
-    var words = plan.command.map { strdup($0) } + [nil]
-    var variables = own.map { strdup($0) } + [nil]
-    var hidden = self.hidden.map { strdup($0) } + [nil]
-    defer {
-      for name in hidden { free(name) }
-      for word in words { free(word) }
-      for variable in variables { free(variable) }
-    }
-    let status = Array(input.utf8).withUnsafeBytes { bytes in
-      cr_run(&words, &variables, &hidden, bytes.baseAddress, bytes.count, Self.secondsMax)
-    }
-    if status == 0 { return }
-    let why =
-      status < 0
-      ? String(cString: cr_error_text(status))
-      : status == CR_RUN_TIMED_OUT ? "it was killed after \(Self.secondsMax) s" : "it ended with \(status)"
+    guard let why = command.run(changes.lines, dropped: changes.dropped) else { return }
     logger.warning("\(node): the command that is to be notified, \(plan.command[0]), failed: \(why)")
+  }
+}
+
+extension Control {
+  /// How long the node's end waits for notices: 5 s.
+  private static let noticesTime: Int64 = 5_000_000_000
+
+  /// Others tell from now on; what waits here is told still.
+  mutating func retireNotices() {
+    formerNotices.removeAll { $0.hasFinished }
+    guard let notices else { return }
+    notices.retire()
+    formerNotices.append(notices)
+    self.notices = nil
+  }
+
+  /// The node ends: what waits for the interval is told before. A command that takes long goes on by itself, and a further signal
+  /// ends the wait.
+  mutating func finishNotices() {
+    retireNotices()
+    for notices in formerNotices { notices.finish() }
+    let ends = cr_monotonic() + Self.noticesTime
+    while formerNotices.contains(where: { !$0.hasFinished }) && cr_monotonic() < ends {
+      let signal = cr_signal_next(signals)
+      if signal == SIGTERM || signal == SIGINT { return }
+      cr_pause(10)
+    }
   }
 }

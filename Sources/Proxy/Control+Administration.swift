@@ -37,7 +37,7 @@ extension Control {
       switch ticket.command {
       case .help: ticket.answer(.done(AdminCommand.summary))
       case .status(let asJSON): ticket.answer(.status(status(), asJSON: asJSON))
-      case .order(let order): ticket.answer(perform(order))
+      case .order(let order): ticket.answer(performEverywhere(order))
       case .reload: reload(for: ticket)
       case .pause: ticket.answer(pauseListening())
       case .resume: resumeListening(for: ticket)
@@ -45,7 +45,20 @@ extension Control {
     }
   }
 
-  private mutating func perform(_ order: AdminOrder) -> AdminReply {
+  /// In this process, and in those before that finish what they have: who waits there for a server obeys, too.
+  private mutating func performEverywhere(_ order: AdminOrder) -> AdminReply {
+    let reply = perform(order)
+    if case .refused = reply { return reply }
+    var known = order
+    known.deadline = order.deadlineSeconds(nowNanoseconds: cr_realtime()).map { .at($0) }
+    tellProcessesBefore(.order, AdminCommand.order(known).line)
+    return reply
+  }
+
+  /// Carries an order out.
+  /// - Parameter isToldAlready: the process that has taken over has said so in the log.
+  @discardableResult
+  mutating func perform(_ order: AdminOrder, isToldAlready: Bool = false) -> AdminReply {
     let plan = shared.plan
     if let name = order.application, !plan.applications.contains(where: { $0.name == name }) {
       return .refused("\(plan.name) has no application \"\(name)\"")
@@ -76,7 +89,9 @@ extension Control {
       let nearest = nearestSpelling(of: order.target, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
       return .refused("\(plan.name) has no server \"\(order.target)\"\(nearest)")
     }
-    logger.notice("\(plan.name): \(order.target): \(order.words(deadline)), by command\(order.because)")
+    if !isToldAlready {
+      logger.notice("\(plan.name): \(order.target): \(order.words(deadline)), by command\(order.because)")
+    }
     return .done("\(order.target): \(order.words(deadline))")
   }
 

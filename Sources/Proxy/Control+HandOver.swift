@@ -106,9 +106,11 @@ extension Control {
     logger.notice("\(text)")
     isHandedOver = true
     endChecks()
-    notices?.retire()
-    notices = nil
+    retireNotices()
     heldNotices = []
+    successor = (
+      taken.line, reactor.watch(taken.line.descriptor, token: Kind.successor.rawValue << 56)
+    )
     generation.admin?.leave()
     generation.page?.retire(socketGoesOn: false)
     if let monitorDescriptor {

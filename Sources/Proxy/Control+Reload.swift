@@ -144,7 +144,7 @@ extension Control {
     before.retireWatchers()
     shared.process.changes.ask(.begin(next))
     if notices?.serves(next.plan) != true {
-      notices?.retire()
+      retireNotices()
       notices = ChangeNotices(next.plan, logger: logger)
     }
     strainLog = StrainLog(next.plan)

@@ -39,10 +39,12 @@ extension Control {
     case SIGTTOU: pauseListening()
     case SIGTTIN: resumeListening()
     default:
-      if shared.phase == .stopping && shutdownEnds != nil {
+      if shared.phase == .stopping && shutdownEnds != nil && !isToldToStop {
         logger.warning("\(shared.plan.name) stops at once: a second signal came")
+        tellProcessesBefore(.stop, "0")
         exit(1)
       }
+      isToldToStop = false
       stop(bounded: true)
     }
   }
@@ -64,7 +66,11 @@ extension Control {
   mutating func stop(bounded: Bool) {
     finishTakeOver()
     shared.process.isStopping.store(true, ordering: .relaxed)
-    if bounded { shutdownEnds = now + shared.plan.shutdown.nanosecondsClamped }
+    if bounded {
+      shutdownEnds = now + shared.plan.shutdown.nanosecondsClamped
+      // A service manager ends with the node's process whatever is left of it.
+      if !isHandedOver { tellProcessesBefore(.stop, "\(Int(shared.plan.shutdown.inMilliseconds))") }
+    }
     guard shared.phase != .stopping && !isHandedOver else { return }
     logger.notice("\(shared.plan.name) stops: requests in flight are finished")
     answerResume(.refused("\(shared.plan.name) stops"))
@@ -100,13 +106,24 @@ extension Control {
     }
     // Who was taken by the page before another process took that over is answered here.
     let isAnswered = !isHandedOver || generation.page?.hasEnded ?? true
-    if shared.working.load(ordering: .acquiring) == 0 && former.isEmpty && isAnswered { return true }
+    if shared.working.load(ordering: .acquiring) == 0 && former.isEmpty && isAnswered {
+      // Whoever took over waits for those before as well.
+      if isHandedOver || countProcessesBefore() == 0 { return true }
+      if let ends = shutdownEnds, now >= ends + Self.endingTime {
+        logger.warning("\(shared.plan.name) ends before processes that handed over to it")
+        return true
+      }
+      return false
+    }
     if let ends = shutdownEnds, now >= ends {
       logger.warning("\(shared.plan.name) ends with connections left: \(shared.connections.count)")
       return true
     }
     return false
   }
+  /// How long processes before may take to end after what is left to them is cut: 1 s.
+  private static let endingTime: Int64 = 1_000_000_000
+
   /// Longer than a round trip to the other side of the world: 300 ms.
   private static let handshakeTime: Int64 = 300_000_000
 

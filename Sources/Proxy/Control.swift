@@ -10,7 +10,7 @@ internal import Topology
 /// The control thread: one prober for the whole process, the monitor, signals, and the stages of a stop.
 struct Control: ~Copyable {
   /// What a token's upper byte says the completion is about.
-  enum Kind: UInt64 { case probe = 1, signal = 2, monitorListener = 3, monitorClient = 4 }
+  enum Kind: UInt64 { case probe = 1, signal = 2, monitorListener = 3, monitorClient = 4, successor = 5 }
 
   /// What serves the plan in use, and what its threads share.
   var generation: Generation
@@ -40,6 +40,10 @@ struct Control: ~Copyable {
   var resumeTickets: [AdminMailbox.Ticket] = []
   /// Another process has taken over; and until when workers may tell where they stand, before it does.
   var isHandedOver = false
+  /// What the process that has taken over says still.
+  var successor: (line: HandOverLine, socket: Reactor.Socket?)?
+  /// It said that the node stops: the signal that says the same is not a second one.
+  var isToldToStop = false
   var tellingEnds: Int64?
   /// That somebody else has an address was said.
   var isResumeToldInVain = false
@@ -73,6 +77,8 @@ struct Control: ~Copyable {
 
   /// Nil: nobody is told of changes.
   var notices: ChangeNotices?
+  /// Those of former plans, or of the time before another process took over, that have something to tell still.
+  var formerNotices: [ChangeNotices] = []
   /// What is told when it is sure that no other process of the node tells it.
   var heldNotices: [(server: String, state: String, cause: String)] = []
   var strainLog: StrainLog
@@ -230,6 +236,7 @@ struct Control: ~Copyable {
     case .signal: takeSignals()
     case .monitorListener: monitorAccepted(completion.result)
     case .monitorClient: monitorCompleted(index, completion)
+    case .successor: takeWords()
     case nil: break
     }
   }

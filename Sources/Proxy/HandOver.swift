@@ -18,10 +18,11 @@ struct HandOver {
   /// How long it may take to serve then.
   private static let readyMilliseconds: Int32 = 10_000
 
-  /// Who has taken over, and the sockets that it does not use.
+  /// Who has taken over, the sockets that it does not use, and the line by which it tells this process what else concerns it.
   struct Taken {
     var process: Int32
     var unused: [String]
+    var line: HandOverLine
   }
 
   init(generation: Generation, options: NodeOptions, log: AccessLog?) {
@@ -119,7 +120,7 @@ struct HandOver {
     // From here on it may write the pid file, take commands and check; its death is still noticed.
     line.send(.yours)
     try expect(.taken, line, Self.readyMilliseconds)
-    return Taken(process: process, unused: ready.text.split(separator: "\n").map(String.init))
+    return Taken(process: process, unused: ready.text.split(separator: "\n").map(String.init), line: line)
   }
 
   @discardableResult

@@ -14,8 +14,10 @@ internal import Topology
 /// yours                            -->  writes the pid file, takes commands, checks
 ///                                  <--  taken
 /// leaves its listeners, finishes what it has, ends
+///                                  <--  stop, with the milliseconds it may take; order, as it is given to the new one
 /// ```
-/// The line stays open until then, so that the new one knows whether the old one still serves; lines to those before it are handed over.
+/// The line stays open until the end of the old one, so that the new one knows whether it still serves; lines to those before it are
+/// handed over. A program that knows nothing of the words after `taken` does not read them.
 ///
 /// Until `taken` the old one keeps all it has, and goes on as before when the new one closes the line or says nothing in time: it says
 /// `withdrawn` and kills that then. If the line closes without that word, the old one has died: the new one goes on alone once it was
@@ -33,6 +35,8 @@ struct HandOverLine {
     case taken = 0x54
     case withdrawn = 0x57
     case failed = 0x46
+    case stop = 0x58
+    case order = 0x4F
   }
 
   /// Why there is no message.

@@ -80,6 +80,7 @@ public enum ProxyNode {
     // Of a process that takes over, the one before tells.
     if inheritance?.isAlone ?? true { control.notifier?.ready("\(plan.name) serves") }
     control.run()
+    control.finishNotices()
     log?.close()
     logger.info("\(plan.name) has stopped")
   }

@@ -7,31 +7,33 @@ public import Topology
 /// Adverts go to each peer by unicast. The node itself is asked by its monitor, for it alone knows whether it is in service; a node
 /// that is not well gives the address away at once (keepalived's FAULT), whatever the priorities. One whose servers all look dead is well:
 /// it tries them nevertheless, and the others may see the same.
+///
+/// Where the network has `notify`, its command is told of every change of an instance's state: that an address has come, or has gone.
 public struct KeepalivedConfiguration: Sendable, Equatable {
   /// The configuration, lines ended by line ends.
   public let text: String
 
-  /// How the check of the node's own health is run.
-  public struct HealthScript: Sendable, Equatable {
-    /// The command, to which the monitor's address is added.
-    public var command: String
-    /// The user, and if need be the group, it runs as.
+  /// How the check of the node's own health, and what tells of changes, are run.
+  public struct Scripts: Sendable, Equatable {
+    /// Where geodirector is: an absolute path of letters, digits and `/ . _ - + @`.
+    public var program: String
+    /// The user, and if need be the group, they run as.
     public var user: String
     /// What relative paths of certificates are relative to; nil: they stay as they are. keepalived runs scripts elsewhere.
     public var directory: String?
 
-    /// A command run as a user.
+    /// Scripts run as a user.
     public init(
-      command: String = "/usr/local/bin/geodirector admin health", user: String = "nobody nogroup",
-      directory: String? = nil
+      program: String = "/usr/local/bin/geodirector", user: String = "nobody nogroup", directory: String? = nil
     ) {
-      self.command = command
+      self.program = program
       self.user = user
       self.directory = directory
     }
 
     /// The whole line that asks a monitor.
-    func line(_ monitor: String, _ tls: ServerTLSPlan?) -> String {
+    func health(_ monitor: String, _ tls: ServerTLSPlan?) -> String {
+      let command = "\(program) admin health"
       guard let tls else { return "\(command) \(monitor)" }
       let options: [(name: String, value: String?)] = [
         ("--name", tls.name), ("--ca", tls.verifies ? tls.authorityPath.map(absolute) : nil),
@@ -42,6 +44,28 @@ public struct KeepalivedConfiguration: Sendable, Equatable {
       return "\(command) \(monitor) --tls\(given)\(tls.verifies ? "" : " --no-verify")"
     }
 
+    /// The whole line that tells the network's own command of an address; keepalived adds `INSTANCE NAME STATE PRIORITY`.
+    func tell(_ notify: NotifyPlan, node: String, network: String, address: String) -> String {
+      let words = ["--node", node, "--network", network, "--address", address, "--"] + notify.command
+      return "\(program) admin tell " + words.map(Self.word).joined(separator: " ")
+    }
+
+    /// A word of a script's line: keepalived knows quotes, backslashes, comments and variables in it, so whatever could be one of
+    /// these is written `%20`.
+    private static func word(_ text: String) -> String {
+      // No word has a NUL of its own: it stands for none at all.
+      if text.isEmpty { return "%00" }
+      return text.utf8.reduce(into: "") { result, byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"):
+          result.unicodeScalars.append(Unicode.Scalar(byte))
+        case _ where "/._-+@=:,".utf8.contains(byte): result.unicodeScalars.append(Unicode.Scalar(byte))
+        default: result += (byte < 16 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)
+        }
+      }
+    }
+
     private func absolute(_ path: String) -> String {
       guard !path.hasPrefix("/"), let directory else { return path }
       return "\(directory)/\(path)"
@@ -49,22 +73,22 @@ public struct KeepalivedConfiguration: Sendable, Equatable {
   }
 
   /// The configuration of a node; nil: it holds no shared address.
-  public init?(_ topology: Topology, node: String, script: HealthScript = HealthScript()) {
+  public init?(_ topology: Topology, node: String, scripts: Scripts = Scripts()) {
     let parts = topology.addressParts(ofNode: node)
     guard let first = parts.first else { return nil }
     let isIPv6 = { (address: Address) in if case .ipv6 = address { true } else { false } }
     var lines = [
       "# \(node) in network \(topology.name): addresses it shares with other nodes.", "global_defs {",
-      "  router_id \(node)", "  vrrp_version 3", "  enable_script_security", "  script_user \(script.user)",
+      "  router_id \(node)", "  vrrp_version 3", "  enable_script_security", "  script_user \(scripts.user)",
       // Neighbours learn the place again and again: when a network that was cut in two is whole again, the holder that stays
       // notices nothing, and those on the other side would go on sending to the one that has stepped back.
       "  vrrp_garp_master_delay 1", "  vrrp_garp_master_refresh 5", "}",
     ]
     if let monitor = first.monitor {
       lines += [
-        "vrrp_script \(node)-health {", "  script \"\(script.line(Self.reachable(monitor), first.monitorTLS))\"",
+        "vrrp_script \(node)-health {", "  script \"\(scripts.health(Self.reachable(monitor), first.monitorTLS))\"",
         "  interval 1",
-        "  timeout 2", "  fall 2", "  rise 2", "  user \(script.user)", "}",
+        "  timeout 2", "  fall 2", "  rise 2", "  user \(scripts.user)", "}",
       ]
     }
     for part in parts {
@@ -92,6 +116,11 @@ public struct KeepalivedConfiguration: Sendable, Equatable {
       ]
       if part.monitor != nil { lines += ["  track_script {", "    \(node)-health", "  }"] }
       if isIPv6(shared.address.value) { lines.append("  native_ipv6") }
+      if let notify = topology.notify {
+        let told = scripts.tell(
+          notify, node: node, network: topology.name, address: HAProxyText.bareHost(shared.address.value))
+        lines.append("  notify \"\(told)\"")
+      }
       lines.append("}")
     }
     text = lines.joined(separator: "\n") + "\n"

@@ -21,8 +21,9 @@ public struct SystemdUnit: Sendable, Equatable {
     let needsPort = addresses.contains { ($0.port ?? 1024) < 1024 && $0.port != 0 }
     let dropsRoot = plan.user != nil || plan.group != nil || plan.chroot != nil
     let capabilities = Self.capabilities(plan, needsPort: needsPort).joined(separator: " ")
-    // systemd waits longer than the node itself does, or it would cut short what the node finishes.
-    let stopSeconds = Int((plan.shutdown.inMilliseconds / 1000).rounded(.up)) + 5
+    // systemd waits longer than the node itself does, or it would cut short what the node finishes: requests of processes before it that
+    // are cut a moment later, and notices.
+    let stopSeconds = Int((plan.shutdown.inMilliseconds / 1000).rounded(.up)) + 10
     var lines = [
       "# \(plan.name) in network \(plan.network)", "[Unit]",
       "Description=geodirector \(plan.role.rawValue) \(plan.name)", "After=network-online.target nss-lookup.target",
@@ -68,7 +69,8 @@ public struct SystemdUnit: Sendable, Equatable {
       // The command socket is given to the user.
       if plan.admin != nil { capabilities.append("CAP_CHOWN") }
     }
-    if plan.chroot != nil { capabilities.append("CAP_SYS_CHROOT") }
+    // Its keeper ends a process that does not take over and has become the user.
+    if plan.chroot != nil { capabilities += ["CAP_SYS_CHROOT", "CAP_KILL"] }
     return capabilities
   }
 

@@ -65,6 +65,8 @@ public enum Fault: Sendable, Equatable {
   case lossy(LinkEnds, share: Double)
   /// Servers answer this share of requests with this status.
   case applicationErrors([Located<String>], share: Double, status: Int)
+  /// What their checks ask for by HTTP is missing, as when an operator removes a checked file: those checks fail, all else is served.
+  case checkFails([Located<String>])
   /// The operator drains elements: new users go elsewhere; at the deadline (after the step's start) their own users too.
   case drain([Located<String>], deadline: Duration?)
   /// Soft stop and start of each in turn, with this pause between two.

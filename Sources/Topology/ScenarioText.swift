@@ -16,8 +16,8 @@ extension Fault {
   public var subject: String {
     switch self {
     case .kill(let names), .power(let names), .restart(let names, _), .applicationErrors(let names, _, _),
-      .drain(let names, _), .rollingRestart(let names, _), .reload(let names), .rollout(_, let names, _),
-      .slow(.elements(let names), _, _):
+      .checkFails(let names), .drain(let names, _), .rollingRestart(let names, _), .reload(let names),
+      .rollout(_, let names, _), .slow(.elements(let names), _, _):
       return names.map(\.value).joined(separator: ", ")
     case .cut(let ends, let oneWay): return "\(ends.from.value) \(oneWay ? ">" : "-") \(ends.to.value)"
     case .slow(.link(let ends), _, _), .lossy(let ends, _): return "\(ends.from.value) - \(ends.to.value)"
@@ -38,6 +38,7 @@ extension Fault {
     case .lossy(let ends, let share): return ["lossy: \(pair(ends))", "share: \(plainNumber(share))"]
     case .applicationErrors(let names, let share, let status):
       return ["errors: \(list(names))", "share: \(plainNumber(share))", "status: \(status)"]
+    case .checkFails(let names): return ["check-fails: \(list(names))"]
     case .drain(let names, let deadline):
       return ["drain: \(list(names))"] + (deadline.map { ["deadline: \($0.text)"] } ?? [])
     case .rollingRestart(let names, let pause): return ["rolling-restart: \(list(names))", "pause: \(pause.text)"]

@@ -52,6 +52,7 @@ extension Topology {
     case .slow(.elements(let names), _, _): return hold("slow", names)
     case .lossy(let ends, _): return hold("lossy", both(ends))
     case .applicationErrors(let names, _, _): return hold("made to answer errors", names)
+    case .checkFails(let names): return hold("made to fail checks", names)
     case .drain(let names, _): return hold("drained", names)
     case .reload(let names): return hold("reloaded", names)
     case .rollout(_, let names, _): return hold("given another topology", names)

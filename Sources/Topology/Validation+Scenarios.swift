@@ -46,6 +46,8 @@ extension Topology {
     case .slow(.elements(let names), _, _): found += nameErrors(names, of: anything, "")
     case .applicationErrors(let names, _, _):
       found += nameErrors(names, of: [.server, .site], "only application servers make application errors")
+    case .checkFails(let names):
+      found += nameErrors(names, of: [.server, .site], "only application servers have a page that is checked")
     case .drain(let names, let deadline):
       found += nameErrors(
         names, of: [.director, .balancer, .server, .site], "an office has nobody to give its users to")
@@ -272,7 +274,7 @@ extension ScenarioStep {
     case .restart(_, let pause): return at + pause
     case .rollingRestart(let names, let pause), .rollout(_, let names, let pause): return at + pause * names.count
     case .reload: return at
-    case .kill, .power, .cut, .slow, .lossy, .applicationErrors, .drain:
+    case .kill, .power, .cut, .slow, .lossy, .applicationErrors, .checkFails, .drain:
       return lasts.map { at + $0 } ?? max(at, scenario.duration)
     }
   }

@@ -24,7 +24,7 @@ extension Topology {
       found += peerErrors(shared, parts)
       found += sourceErrors(shared, parts)
     }
-    return found + unfreeListeners() + sharedSources()
+    return found + unfreeListeners() + sharedSources() + unservedAddresses(.error)
   }
 
   /// The same virtual router twice where the two meet: at one node, or at one site.
@@ -157,23 +157,37 @@ extension Topology {
       }
       found += preemptWarnings(parts)
     }
-    return found + unservedAddresses()
+    return found + unservedAddresses(.warning)
   }
 
-  /// Holders at which nobody listens on what they hold. A loopback address, on which a network is tried out, never moves.
-  private func unservedAddresses() -> [Diagnostic] {
+  /// Holders at which nobody listens on what they hold: an error, but where a node that holds nothing listens there, which may stand on
+  /// the same machine. A loopback address, on which a network is tried out, never moves.
+  private func unservedAddresses(_ severity: Diagnostic.Severity) -> [Diagnostic] {
     holderEntries().compactMap { entry in
       guard let shared = sharedAddresses.first(where: { $0.name == entry.holder.address.value }),
         !shared.address.value.isLoopback,
         !entry.listen.contains(where: {
           entry.holder.holds($0.address.value, in: self) || $0.address.value.isWildcard(for: shared.address.value)
-        })
+        }), (listensBesideHolders(shared) ? .warning : .error) == severity
       else { return nil }
       let port = entry.listen.first?.address.value.port ?? 80
       return Diagnostic(
-        .warning, at: entry.holder.location,
+        severity, at: entry.holder.location,
         "\"\(entry.name)\" does not listen at \(shared.address.value.hostText): while it holds \"\(shared.name)\", users find nobody",
         mend: "add {address: \"\(shared.address.value.with(port: port))\", bind: free} to its \"listen\"")
+    }
+  }
+
+  private func listensBesideHolders(_ shared: SharedAddress) -> Bool {
+    let holders = holderEntries().filter { $0.holder.address.value == shared.name }.map(\.name)
+    var listeners = sites.flatMap { site in (site.directors + site.balancers).map { ($0.name, $0.listen) } }
+    listeners += offices.map { ($0.name, $0.listen) } + relays.map { ($0.name, $0.listen) }
+    return listeners.contains { name, listen in
+      !holders.contains(name)
+        && listen.contains {
+          $0.address.value.hostText == shared.address.value.hostText
+            || $0.address.value.isWildcard(for: shared.address.value)
+        }
     }
   }
 

@@ -7,7 +7,8 @@ struct StepReader {
   private static let verbs: [(name: String, options: [String])] = [
     ("kill", ["for"]), ("power", ["for"]), ("restart", ["pause"]), ("cut", ["for"]),
     ("slow", ["for", "by", "divide-bandwidth"]), ("lossy", ["for", "share"]), ("errors", ["for", "share", "status"]),
-    ("drain", ["for", "deadline"]), ("rolling-restart", ["pause"]), ("reload", []), ("rollout", ["order", "pause"]),
+    ("check-fails", ["for"]), ("drain", ["for", "deadline"]), ("rolling-restart", ["pause"]), ("reload", []),
+    ("rollout", ["order", "pause"]),
   ]
   private static let verbNames = verbs.map(\.name)
   private static let optionNames = [
@@ -77,6 +78,7 @@ struct StepReader {
     case "errors":
       return .applicationErrors(
         names, share: object.value("share", parseShare) ?? 1, status: object.integer("status", 400...599) ?? 500)
+    case "check-fails": return .checkFails(names)
     case "drain": return .drain(names, deadline: object.duration("deadline"))
     case "rolling-restart": return .rollingRestart(names, pause: object.duration("pause") ?? Self.rollingPause)
     default: return .reload(names)

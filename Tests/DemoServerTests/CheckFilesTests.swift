@@ -17,6 +17,13 @@ import Testing
     #expect(files.take(method: "HEAD", path: "/running", isDirect: true) == .none)
   }
 
+  @Test(arguments: ["PUT", "DELETE"]) func thePageThatUsersAskForIsNoFile(method: String) {
+    var files = CheckFiles()
+    #expect(files.take(method: method, path: "/", isDirect: true) == .refused)
+    #expect(files.take(method: method, path: "/", isDirect: false) == .none)
+    #expect(files.take(method: "GET", path: "/", isDirect: true) == .none)
+  }
+
   @Test func whoCameThroughANodeRemovesAndMakesNothing() {
     var files = CheckFiles()
     #expect(files.take(method: "DELETE", path: "/running", isDirect: false) == .none)

@@ -3,11 +3,19 @@
 import collections
 import concurrent.futures
 import contextlib
+import grp
 import json
+import os
+import pathlib
+import pwd
+import re
+import shutil
 import subprocess
+import tempfile
 import time
 
 import pytest
+import yaml
 
 from harness import waiting
 from harness.addresses import LoopbackRange
@@ -16,7 +24,7 @@ from harness.network import Network
 from harness.origin import Origin
 from harness.process import Node
 from harness.raw import RawConnection, get
-from harness.topology import NodeSpec, Topology
+from harness.topology import REPOSITORY, NodeSpec, Topology
 
 
 class Running(Network):
@@ -54,7 +62,6 @@ NAMES = ["web-farm", "web-farm-pair", "soft-stop-by-file", "soft-stop-by-port", 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_file_is_well_and_can_be_shown_and_drawn(name):
-    from harness.topology import REPOSITORY
 
     file = str(REPOSITORY / "topologies" / f"{name}.yaml")
     for arguments in (["check", file], ["show", file], ["show", file, "--format", "svg"], ["show", file, "--format", "json"],
@@ -149,6 +156,17 @@ def test_the_file_is_removed_and_made_again_at_a_demo_server(run):
     waiting.until(lambda: seen("webA is up") == 2, "webA up after its start")
 
 
+def test_a_page_that_users_ask_for_cannot_be_taken_away_by_its_check(run):
+    farm = run("soft-stop-by-port")
+    server = farm.specs["webA"].service
+    for method in ("DELETE", "PUT"):
+        answer = get(server, "/", method)
+        assert answer.status == 405 and answer.first("Allow") == "GET, HEAD, POST" and b"path: /running" in answer.body
+        # To those who come through a node it is the application's, as ever.
+        assert get(farm.specs["LB1"].service, "/", method, [("Cookie", "SERVERID=A")]).json["method"] == method
+    assert get(server, "/").status == 200
+
+
 def test_a_demo_server_without_a_topology_has_the_file_too(tmp_path):
     addresses = LoopbackRange()
     place = (addresses.map("127.1.1.11"), 8080)
@@ -173,7 +191,6 @@ def test_a_server_that_is_really_gone_is_replaced_at_once(run):
 
 
 def test_an_hour_on_paper_keeps_the_backup_idle_until_it_is_needed():
-    from harness.topology import REPOSITORY
 
     file = str(REPOSITORY / "topologies" / "backup-server.yaml")
     done = subprocess.run([str(binary()), "topology", "simulate", file, "--format", "json"], capture_output=True, text=True, timeout=120)
@@ -228,6 +245,43 @@ def test_a_cluster_of_caches_pins_visitors_and_names_clients(run):
     answer = cluster.server("proxy1")
     (cookie,) = [value.split(";")[0] for value in answer.all("Set-Cookie") if value.startswith("SERVERID=")]
     assert name_of(cluster.server("proxy2", cookie)) == name_of(answer)
+
+
+def test_a_cluster_of_caches_as_an_ordinary_user_in_an_empty_directory(run, tmp_path):
+    """user, group, chroot and pidfile of the document, which the ready-made file has as a comment; and its case: a cache server dies."""
+    if os.geteuid() != 0:
+        pytest.skip("only root becomes another user")
+    empty = pathlib.Path(tempfile.mkdtemp(prefix="geodirector-empty-"))
+    empty.chmod(0o755)
+    said = (REPOSITORY / "topologies" / "cache-cluster.yaml").read_text()
+    settings = yaml.safe_load("".join(line.partition("# ")[2] + "\n" for line in said.splitlines()
+                                      if re.match(r" *# (user|group|chroot|pidfile): ", line)))
+    assert set(settings) == {"user", "group", "chroot", "pidfile"}
+    settings |= {"chroot": str(empty), "pidfile": f"{tmp_path}/{{node}}.pid"}
+    try:
+        cluster = run("cache-cluster", change=lambda data: data["defaults"]["site-balancer"].update(settings))
+        user, group = pwd.getpwnam(settings["user"]).pw_uid, grp.getgrnam(settings["group"]).gr_gid
+        for name in ("proxy1", "proxy2"):
+            process = pathlib.Path(f"/proc/{cluster.nodes[name].process.pid}")
+            cluster.log_of(name, f"{name} serves")
+            ids = re.findall(r"^[UG]id:\t(.*)", (process / "status").read_text(), re.M)
+            assert [set(line.split()) for line in ids] == [{str(user)}, {str(group)}]
+            assert os.path.realpath(process / "root") == str(empty)
+            assert (tmp_path / f"{name}.pid").read_text() == f"{process.name}\n"
+        answer = cluster.server("proxy1")
+        assert answer.json["forwardedFor"]
+        first = name_of(answer)
+        (other,) = {"webA", "webB"} - {first}
+        (cookie,) = [value.split(";")[0] for value in answer.all("Set-Cookie") if value.startswith("SERVERID=")]
+        assert {name_of(cluster.server(name, cookie)) for name in ("proxy1", "proxy2")} == {first}
+        cluster.nodes[first].kill()
+        assert {name_of(cluster.server(name, cookie)) for name in ("proxy1", "proxy2")} == {other}
+        # The one that holds the address goes down: the other serves.
+        cluster.nodes["proxy1"].terminate()
+        assert cluster.nodes["proxy1"].wait_exit() == 0 and (tmp_path / "proxy1.pid").read_text() == ""
+        assert name_of(cluster.server("proxy2", cookie)) == other
+    finally:
+        shutil.rmtree(empty)
 
 
 def test_a_layer_4_balancer_in_front_looks_and_nobody_hears_of_it(run):
@@ -288,8 +342,32 @@ def test_three_web_servers_share_the_load_whoever_holds_the_address_and_the_dead
         assert {name_of(cloud.server(node)) for _ in range(6)} == {"web1", "web3"}
 
 
+@pytest.mark.parametrize("name, standby", [("web-farm-pair", ["LB2"]), ("cache-cluster", ["proxy2"]), ("unicast-failover", ["node2", "node3"])])
+def test_on_machines_of_their_own_every_holder_has_to_listen_at_the_shared_address(tmp_path, name, standby):
+    file = tmp_path / "network.yaml"
+    file.write_text((REPOSITORY / "topologies" / f"{name}.yaml").read_text().replace("127.1.", "10.1."))
+
+    def topology(*words):
+        return subprocess.run([str(binary()), "topology", *words], capture_output=True, text=True, timeout=60)
+
+    for done in (topology("check", str(file)), topology("render", "keepalived", str(file), "--directory", str(tmp_path))):
+        assert done.returncode == 78
+        for node in standby:
+            assert f'error: "{node}" does not listen at 10.1.1.' in done.stderr
+    assert not list(tmp_path.glob("*.conf"))
+    # What the file says about it.
+    data = yaml.safe_load(file.read_text())
+    (site,) = data["sites"]
+    shared = site["balancers"][0]["listen"][0]
+    for node in site["balancers"][1:]:
+        node |= {"listen": [shared, node["listen"]], "advertise": node["listen"]}
+    file.write_text(yaml.safe_dump(data))
+    assert topology("check", str(file)).returncode == 0
+    assert topology("render", "keepalived", str(file), "--directory", str(tmp_path)).returncode == 0
+    assert len(list(tmp_path.glob("*.conf"))) == len(standby) + 1
+
+
 def test_sockets_of_two_networks_on_one_machine_do_not_meet(tmp_path):
-    from harness.topology import REPOSITORY
 
     paths = set()
     files = sorted((REPOSITORY / "topologies").glob("*.yaml"))

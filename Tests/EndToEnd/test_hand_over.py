@@ -4,6 +4,7 @@ import base64
 import contextlib
 import os
 import re
+import select
 import signal
 import stat
 import subprocess
@@ -254,6 +255,79 @@ def test_a_stop_right_after_a_hand_over_stops_both(node):
     os.kill(second, signal.SIGTERM)
     node.wait_gone(second)
     assert not os.path.exists(node.folder / "N.sock")
+
+
+def asked_slowly(folder, stack, shutdown: str):
+    """A node that has handed over twice; a request under way in the process of before each time; and what lets them be answered."""
+    release = threading.Event()
+    stack.callback(release.set)
+    single = HandedOver(folder, names=("A",))
+    single.data["defaults"][single.role]["shutdown"] = shutdown
+    # Nobody else ends what is under way.
+    single.data["defaults"][single.role]["timeouts"] |= {"server": "600s", "client": "600s"}
+    stack.enter_context(single).run()
+
+    def serve(exchange):
+        release.wait(60)
+        exchange.answer(headers=[("X-Origin", exchange.origin.name)])
+
+    single.origins["A"].handler = serve
+    waits, before = [], []
+    for number in range(2):
+        waits.append(stack.enter_context(RawConnection(single.address, 60)))
+        waits[-1].send(ASK)
+        waiting.until(lambda: len(single.origins["A"].received) > number, "the request at its server")
+        before.append(single.hand_over())
+    return single, waits, before, release
+
+
+def ends(process: int) -> int:
+    """What tells that a process has ended, also when somebody else gets its id."""
+    return os.pidfd_open(process)
+
+
+def has_ended(entry: int) -> bool:
+    return bool(select.select([entry], [], [], 0)[0])
+
+
+@pytest.mark.threads
+def test_a_stop_ends_the_node_when_the_processes_before_have_finished(request, tmp_path):
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    with contextlib.ExitStack() as stack:
+        # 60 s, scaled.
+        node, waits, before, release = asked_slowly(tmp_path, stack, "600s")
+        watched = [ends(process) for process in (*before, node.current)]
+        stack.callback(lambda: [os.close(entry) for entry in watched])
+        # As a service manager does: the node's process alone. What is left when that has ended would be killed.
+        os.kill(node.current, signal.SIGTERM)
+        waiting.until(lambda: node.said("N stops: requests in flight are finished"), "the stop")
+        waiting.until(lambda: not any("worker" in task for task in node.tasks()), "the end of its own work")
+        assert not any(map(has_ended, watched))
+        release.set()
+        assert [wait.answer().status for wait in waits] == [200, 200]
+        waiting.until(lambda: has_ended(watched[-1]), "the end of the node")
+        assert all(map(has_ended, watched))
+        assert node.said("ends with connections left") == node.said("ends before processes") == 0
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("second", [False, True])
+def test_a_stop_bounds_the_processes_before_as_well(request, tmp_path, second):
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    with contextlib.ExitStack() as stack:
+        node, waits, before, _ = asked_slowly(tmp_path, stack, "600s" if second else "10s")
+        watched = [ends(process) for process in (*before, node.current)]
+        stack.callback(lambda: [os.close(entry) for entry in watched])
+        os.kill(node.current, signal.SIGTERM)
+        waiting.until(lambda: node.said("N stops: requests in flight are finished"), "the stop")
+        if second:
+            waiting.until(lambda: not any("worker" in task for task in node.tasks()), "the end of its own work")
+            os.kill(node.current, signal.SIGTERM)
+        waiting.until(lambda: all(map(has_ended, watched)), "the end of all")
+        assert node.said("the process that has taken over was told to" if second else "ends with connections left: 1") == 2
+        assert node.said("ends before processes") == 0
 
 
 def test_the_service_manager_is_told_of_the_new_process(node, tmp_path, monkeypatch):

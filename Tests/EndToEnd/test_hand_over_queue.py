@@ -56,8 +56,8 @@ def full(request, tmp_path):
         pytest.skip("behaviour of ours, not of the reference")
     with contextlib.ExitStack() as stack:
 
-        def starter(slots=1, options=None, **timeouts):
-            node = HandedOver(tmp_path, names=("A",), session={"name": "SID", "mode": "prefix"}, options=options or {})
+        def starter(slots=1, options=None, names=("A",), **timeouts):
+            node = HandedOver(tmp_path, names=names, session={"name": "SID", "mode": "prefix"}, options=options or {})
             # All are scaled: nobody is to run out of time while the test looks, unless the test is about that.
             node.data["defaults"][node.role]["timeouts"] |= {"queue": "600s", "server": "600s", "client": "600s"} | timeouts
             node.site["servers"][0]["max-connections"] = slots
@@ -75,7 +75,7 @@ def full(request, tmp_path):
             node.ask = ask
             node.holders = []
             for number in range(slots):
-                node.holders.append(ask(f"/holder-{number}"))
+                node.holders.append(ask(f"/holder-{number}", len(names) > 1))
                 node.doors.wait_arrived(number + 1)
             return node
 
@@ -170,6 +170,24 @@ def test_who_waits_too_long_in_the_old_process_is_told_so(full):
     assert node.holders[0].answer().status == 200
     node.wait_gone(first)
     assert node.doors.arrived == ["/holder-0"]
+
+
+def test_an_order_given_to_the_new_process_holds_for_who_waits_in_those_before(full):
+    node = full(names=("A", "B"))
+    waits = node.ask("/waits", True)
+    first = leave_to_another(node)
+    second = node.hand_over()
+    assert unanswered(waits)
+    assert "ok" in node.admin("maintain A because new disk")
+    # Its own server takes nobody any more: it is led to the other.
+    answer = waits.answer()
+    assert answer.status == 200 and answer.first("X-Origin") == "B" and node.doors.arrived == ["/holder-0"]
+    node.wait_gone(second)
+    node.doors.let("/holder-0")
+    assert node.holders[0].answer().status == 200
+    node.wait_gone(first)
+    # Said once, by the process that was told.
+    assert node.said("A: nobody, by command: new disk") == 1
 
 
 def test_half_the_slots_for_the_time_of_the_hand_over_keep_a_bound_that_must_hold(full):

@@ -241,6 +241,32 @@ def test_a_preferred_holder_takes_the_address_back_where_that_is_wished(tmp_path
         cluster.wait_served("UR")
 
 
+@pytest.mark.timeout(240)
+def test_somebody_is_told_where_the_address_is_when_a_machine_dies(tmp_path):
+    told = tmp_path / "told"
+
+    def tells(data):
+        # Quotes, a comment's sign, a variable and a line end: the words arrive as they are written.
+        data["notify"] = {"command": ["/bin/sh", "-c", f"""read -r line # '$1'
+echo "$GEODIRECTOR_NETWORK $GEODIRECTOR_NODE $GEODIRECTOR_CHANGES <$0> <$1> $line" >> '{told}'""", "50% & \"more\"", ""],
+                          "interval": "100ms"}
+
+    with Cluster(tmp_path, tells) as cluster:
+        cluster.wait_holder("A")
+        said = "shared {0} 1 <50% & \"more\"> <> {0} entry {1} keepalived: 198.19.4.100, priority {2}\n".format
+        waiting.until(lambda: said("A", "master", 200) in told.read_text(), "the first holder told", BOUND_SECONDS)
+        assert said("B", "backup", 150) in told.read_text() and said("B", "master", 150) not in told.read_text()
+        # The whole machine: it says nothing any more itself.
+        _batch(cluster.switches.name, ["link set pA down"])
+        cluster.end(cluster.keepers["A"])
+        cluster.nodes["A"].kill()
+        holder, _ = cluster.wait_successor("B", "C", among="BC")
+        waiting.until(lambda: said(holder, "master", {"B": 150, "C": 100}[holder]) in told.read_text(), "the move told", BOUND_SECONDS)
+        # One whose process dies says that it cannot hold the address.
+        cluster.nodes[holder].kill()
+        waiting.until(lambda: f"{holder} entry fault keepalived: " in told.read_text(), "the fault told", BOUND_SECONDS)
+
+
 def test_a_soft_stop_gives_the_address_away_while_the_service_goes_on(tmp_path):
     with Cluster(tmp_path) as cluster:
         cluster.wait_holder("A")

@@ -1,5 +1,7 @@
 """`notify:`: a command that is told of servers that go down or come back."""
 
+import os
+import signal
 import socket
 import time
 
@@ -67,6 +69,34 @@ def test_what_changes_while_a_command_runs_is_told_by_the_next_one(tmp_path):
         first, second = told.read_text().split("end\n")[:2]
         assert first.count("R A down") == 1 and first.count("\n") == 2
         assert sorted(line.split()[1:3] for line in second.splitlines()[1:]) == [["A", "up"], ["B", "down"], ["B", "up"]]
+
+
+def test_what_waits_for_the_interval_is_told_before_the_node_ends(tmp_path):
+    with Bed(tmp_path) as bed:
+        told = tmp_path / "told"
+        first, second = run(bed, f"cat >> {told}", interval="1h")
+        first.stop()
+        waiting.until(lambda: told.exists() and "R A down" in told.read_text(), "A told to be down")
+        second.stop()
+        waiting.until(lambda: "B is down" in bed.node.err.read_text(), "B seen to be down")
+        bed.node.process.send_signal(signal.SIGTERM)
+        assert bed.node.process.wait(20) == 0
+        assert [line.split()[1:3] for line in told.read_text().splitlines()] == [["A", "down"], ["B", "down"]]
+
+
+def test_a_command_that_hangs_does_not_keep_the_node_from_its_end(tmp_path):
+    with Bed(tmp_path) as bed:
+        told, go_on = tmp_path / "told", tmp_path / "go-on"
+        first, _ = run(bed, f"echo $$ > {told}.new; mv {told}.new {told}; until [ -e {go_on} ]; do sleep 0.05; done", interval="100ms")
+        first.stop()
+        waiting.until(told.exists, "the command running")
+        try:
+            bed.node.process.send_signal(signal.SIGTERM)
+            assert bed.node.process.wait(30) == 0
+            # It goes on by itself.
+            assert os.path.exists(f"/proc/{told.read_text().strip()}")
+        finally:
+            go_on.touch()
 
 
 def test_a_command_that_fails_is_told_in_the_log_and_ends_nothing(tmp_path):

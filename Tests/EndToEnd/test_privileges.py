@@ -310,6 +310,29 @@ class TestChroot:
         # A failure after that is an end of the right process.
         waiting.until(lambda: not alive(keeper), "the keeper ends with its node")
 
+    def test_with_the_rights_of_its_unit_the_keeper_ends_what_does_not_take_over(self, request, cage, tmp_path):
+        if request.config.getoption("--system") == "haproxy":
+            pytest.skip("behaviour of ours, not of the reference")
+        with HandedOver(tmp_path, names=("A", "B"), options={"user": USER, "chroot": str(cage)}) as single:
+            single.write()
+            unit = subprocess.run([binary(), "topology", "render", "systemd", tmp_path / "topology.yaml", "--node", "N"],
+                                  capture_output=True, text=True, timeout=30, check=True).stdout
+            rights = re.search("^CapabilityBoundingSet=CAP_(.*)$", unit, re.M)[1].lower().split(" cap_")
+            single.prefix = ["setpriv", "--bounding-set", "-all," + ",".join("+" + right for right in rights)]
+            single.run()
+            keeper, = self.keepers(single.serving)
+            # It becomes the user, as it should, and says nothing then.
+            single.program.unlink()
+            single.program.write_text(f"#!/bin/sh\nexec setpriv --reuid {USER} --clear-groups sleep 60\n")
+            single.program.chmod(0o755)
+            single.hand_over("goes on in this process")
+            assert not pathlib.Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
+            assert "it said nothing for 6 s\n" in single.node.err.read_text()
+            single.program.unlink()
+            single.program.symlink_to(binary())
+            single.wait_gone(single.hand_over())
+            assert single.asked() in "AB"
+
     def test_a_keeper_is_good_for_nothing_else(self, caged):
         # Root, but it listens to nobody but the node: a line, and what the node was started with.
         keeper, = self.keepers(caged.serving)

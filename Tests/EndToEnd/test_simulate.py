@@ -122,6 +122,51 @@ class TestText:
         assert re.search(r"^      the same \d+ times more, until ", story, re.M)
 
 
+def seconds(text: str) -> float:
+    return sum(float(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in re.findall(r"([\d.]+)([hms])", text))
+
+
+class TestSoftStops:
+    """The ready-made files of the architecture guide's fourth chapter say what it says."""
+
+    @pytest.mark.parametrize("name", ["soft-stop-by-file", "soft-stop-by-port", "port-redirector"])
+    def test_what_the_file_expects_holds(self, name):
+        text = simulate(REPOSITORY / "topologies" / f"{name}.yaml").stdout
+        assert text.splitlines()[-1].startswith(f"ok: {name}: every property and expectation holds in ")
+
+    @pytest.mark.parametrize("name, scenario", [
+        ("soft-stop-by-file", "file-removed"), ("soft-stop-by-port", "port-closed"), ("port-redirector", "relay-stopped")])
+    def test_no_new_user_comes_meanwhile_and_those_who_are_there_stay(self, name, scenario):
+        # Two checks, with their jitter; until they have failed nobody knows.
+        begins, knows, ends = 120, 130, 600
+        came, stayed = [], 0
+        for user in range(12):
+            text = simulate(REPOSITORY / "topologies" / f"{name}.yaml", "--scenario", scenario, "--users", 12, "--trace", user).stdout
+            story = text[text.index(f"  user {user} at FARM, "):]
+            came += [(seconds(at), server) for at, server in
+                     re.findall(r"^    at (\S+) \w+, without cookies\n      LB1 -> (\w+) \(new\): answered 200", story, re.M)]
+            # Requests in a row that went alike are told once, with the time of the last.
+            for block in re.split(r"^    at ", story, flags=re.M)[1:]:
+                if re.match(r"\S+ \w+, Cookie: SERVERID=webA; session=\d+\n      LB1 -> webA \(\w+\): answered 200\n", block):
+                    last = re.search(r"until (\S+)$", block, re.M)
+                    stayed += knows < seconds(last[1] if last else block.split()[0]) < ends
+        meanwhile = [server for at, server in came if knows < at < ends]
+        assert len(meanwhile) >= 10 and "webA" not in meanwhile
+        assert "webA" in {server for at, server in came if not begins < at < ends + 10}
+        assert stayed >= 1
+
+    def test_a_file_that_is_not_asked_for_is_missed_by_nobody(self, tmp_path):
+        """A check by a connection alone sees no page."""
+        text = (REPOSITORY / "topologies" / "soft-stop-by-file.yaml").read_text()
+        asked = 'check: {http: {method: HEAD, path: /running, version: "1.0"}}'
+        assert asked in text
+        file = written(tmp_path / "tcp.yaml", text.replace(asked, "check: tcp"))
+        story = simulate(file, "--scenario", "file-removed", "--users", 3, "--trace", 0).stdout
+        assert " down" not in story[story.index("  user 0 at FARM, "):]
+        wrong = written(tmp_path / "wrong.yaml", text.replace("check-fails: webA", "check-fails: LB1"))
+        assert "only application servers have a page that is checked" in simulate(wrong, code=CONFIGURATION).stderr
+
+
 class TestJSON:
     @pytest.mark.parametrize("file", [TWO_SITES, THREE_SITES])
     def test_it_is_as_the_schema_says(self, file):

@@ -140,17 +140,28 @@ private let network = """
       with: "monitor: {address: \"10.0.0.11:8081\", tls: \(tls)}\n        "
         + "upstream: {tls: {ca: pki/ca.pem, certificate: \"/keys/{node}.pem\"}}")
     let topology = try loaded(secure)
-    let script = KeepalivedConfiguration.HealthScript(directory: "/etc/geodirector")
-    let text = try #require(KeepalivedConfiguration(topology, node: "A", script: script)).text
+    let scripts = KeepalivedConfiguration.Scripts(directory: "/etc/geodirector")
+    let text = try #require(KeepalivedConfiguration(topology, node: "A", scripts: scripts)).text
     #expect(
       text.contains(
         "script \"/usr/local/bin/geodirector admin health 10.0.0.11:8081 --tls --name A --ca /etc/geodirector/pki/ca.pem --certificate /keys/A.pem\""
       ), "\(text)")
-    let other = try #require(KeepalivedConfiguration(topology, node: "B", script: script)).text
+    let other = try #require(KeepalivedConfiguration(topology, node: "B", scripts: scripts)).text
     #expect(other.contains("admin health 10.0.0.12:8081\""))
     let (_, diagnostics) = TopologyLoader.load(
       text: secure.replacing(", certificate: \"/keys/{node}.pem\"", with: ""), file: "network.yaml")
     #expect("\(diagnostics)".contains("and keepalived, which asks it, has none to show"), "\(diagnostics)")
+  }
+
+  @Test func theTopologysOwnCommandIsToldWhereAnAddressIs() throws {
+    #expect(try #require(KeepalivedConfiguration(loaded(network), node: "A")).text.contains("notify") == false)
+    let telling = network.replacing(
+      "admin: true", with: "notify: {command: [/bin/sh, -c, 'cat >&2; echo \"$100\" #', '']}")
+    let text = try #require(KeepalivedConfiguration(loaded(telling), node: "A")).text
+    let told = "/usr/local/bin/geodirector admin tell --node A --network small --address"
+    let command = "-- /bin/sh -c cat%20%3E%262%3B%20echo%20%22%24100%22%20%23 %00"
+    #expect(text.contains("  notify \"\(told) 10.0.0.100 \(command)\"\n"), "\(text)")
+    #expect(text.contains("  notify \"\(told) fd00::100 \(command)\"\n"), "\(text)")
   }
 
   @Test func aNodeThatSharesNothingHasNone() throws {
@@ -186,7 +197,7 @@ private let network = """
     #expect(high.contains("\nAmbientCapabilities=\n") && high.contains("\nPrivateUsers=yes\n"))
     #expect(low.contains("\nRuntimeDirectory=geodirector/small\n"))
     #expect(low.contains("\nExecStart=/bin/geodirector deploy site-director D --topology /etc/n.yaml\n"))
-    #expect(low.contains("\nTimeoutStopSec=35\n") && low.contains("\nType=notify\n"))
+    #expect(low.contains("\nTimeoutStopSec=40\n") && low.contains("\nType=notify\n"))
   }
 
   @Test(arguments: [
@@ -252,7 +263,7 @@ private let network = """
     #expect(!lines.contains { $0.hasPrefix("User=") || $0.hasPrefix("DynamicUser=") || $0.hasPrefix("PrivateUsers=") })
     #expect(
       lines.contains(
-        "CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_SYS_CHROOT"))
+        "CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_SYS_CHROOT CAP_KILL"))
     #expect(lines.contains("AmbientCapabilities=") && lines.contains("SystemCallFilter=@system-service chroot"))
     // By root as it is: one without CAP_KILL may not signal another user's process.
     #expect(lines.contains("ExecReload=+/bin/kill -HUP $MAINPID"))

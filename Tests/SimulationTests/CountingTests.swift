@@ -124,6 +124,7 @@ struct CountingTests {
       (.lossy(ends, share: 0.0001), "lossy SITE1:SITE2, 0.01% lost"),
       (.applicationErrors(one, share: 0.5, status: 500), "W11 answers 50% with 500"),
       (.applicationErrors(two, share: 1, status: 503), "W11, W12 answer 100% with 503"),
+      (.checkFails(two), "check-fails W11, W12"),
       (.drain(one, deadline: nil), "drain W11"), (.drain(one, deadline: .seconds(60)), "drain W11, deadline 1m"),
       (.rollingRestart(two, pause: .seconds(10)), "rolling-restart W11, W12, pause 10s"),
       (.reload(TwoSites.names("SD1")), "reload SD1"),

@@ -82,6 +82,7 @@ private func load(_ text: String) throws -> Topology {
       "{at: 4m, for: 20s, slow: {link: [OP1, SITE1]}, by: 300ms, divide-bandwidth: 2.5}",
       "{at: 4m, for: 20s, slow: [W1, L1], by: 2s}", "{at: 5m, for: 20s, lossy: [OP1, SITE1], share: 0.05}",
       "{at: 6m, for: 20s, errors: [W1, SITE2], share: 0.5, status: 503}", "{at: 7m, for: 1m, drain: L1, deadline: 30s}",
+      "{at: 8m, for: 30s, check-fails: [W1, SITE2]}",
       "{at: 9m, rolling-restart: [W1, W2], pause: 5s}", "{at: 11m, reload: [SD1, SD2]}",
       "{at: 12m, rollout: \"/dev/null\", order: [OP1, SD1], pause: 15s}", "{at: 13m, kill: SITE1}",
     ]

@@ -79,13 +79,14 @@ private let network = """
     // On loopback a network is tried out, and one machine has it all.
     ("", "127.1.0.100", true),
   ])
-  func aHolderAtWhichNobodyListensIsWarnedOf(listener: String, address: String, isWell: Bool) throws {
+  func aHolderAtWhichNobodyListensIsAnError(listener: String, address: String, isWell: Bool) throws {
     let text = network.replacing(
       "listen: [{address: \"10.0.0.100:80\", bind: free}, \"10.0.0.12:80\"]",
       with: "listen: [\(listener)\"10.0.0.12:80\"]"
     ).replacing("address: 10.0.0.100/24", with: "address: \(address)")
     let (_, diagnostics) = TopologyLoader.load(text: text, file: "network.yaml")
     let found = diagnostics.filter { "\($0)".contains("users find nobody") }.map { "\($0)" }
+    #expect(found.allSatisfy { $0.contains(": error: ") }, "\(diagnostics)")
     #expect(found.isEmpty == isWell, "\(diagnostics)")
     if let first = found.first {
       #expect(first.contains("\"B\" does not listen at 10.0.0.100"))

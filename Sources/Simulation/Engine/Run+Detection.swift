@@ -26,6 +26,7 @@ extension Run {
     if !world.passes(candidate.pointee.path, from: node, to: candidate.pointee.element) { return true }
     if !world.returns(candidate.pointee.path, from: candidate.pointee.element, to: node) { return true }
     if item.isMonitor { return element.softStops > 0 }
+    if !item.isConnect && element.pagesGone > 0 { return true }
     return item.which == .admission && !element.admits
   }
 
@@ -39,7 +40,7 @@ extension Run {
   private mutating func concerned(_ change: TimedChange) -> [CandidateReference] {
     var concerned: [CandidateReference] = []
     switch change.kind {
-    case .kill, .powerOff, .softStop, .drain, .powerOn:
+    case .kill, .powerOff, .softStop, .checkFails, .drain, .powerOn:
       for element in change.subjects { concerned += network.users[element] }
     case .relaysEnd: for relay in change.subjects { concerned += network.throughRelay[relay] }
     case .cut, .heal: for link in change.subjects { concerned += network.overLink[link] }

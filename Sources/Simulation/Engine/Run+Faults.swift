@@ -26,6 +26,8 @@ extension Run {
     case .retire: for element in change.subjects { retire(element) }
     case .softStop: for element in change.subjects { softStop(element, 1) }
     case .softStopEnds: for element in change.subjects { softStop(element, -1) }
+    case .checkFails: for element in change.subjects { world.elements[Int(element)].pagesGone += 1 }
+    case .checkFailsEnds: for element in change.subjects { world.elements[Int(element)].pagesGone -= 1 }
     case .drain(let deadline): for element in change.subjects { drain(element, 1, deadline) }
     case .drainEnds: for element in change.subjects { drain(element, -1, 0) }
     case .drainDeadline(let step):

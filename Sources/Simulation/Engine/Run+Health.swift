@@ -69,6 +69,7 @@ extension Run {
     guard element.pointee.isUp else { return false }
     // A soft stop closes the monitor at once; a drained server closes its admission port.
     if probe.pointee.isMonitor { return element.pointee.softStops == 0 }
+    if !probe.pointee.isConnect && element.pointee.pagesGone > 0 { return false }
     return probe.pointee.which == .liveness || element.pointee.admits
   }
 
@@ -133,6 +134,7 @@ extension Run {
     let element = world.elements + Int(candidate.pointee.element)
     let length = (probe.pointee.isConnect ? 2 : 4) * world.latency(candidate.pointee.path)
     guard candidate.pointee.path.link < 0, length < probe.pointee.timeout, element.pointee.isUp, element.pointee.admits,
+      element.pointee.pagesGone == 0,
       probe.pointee.relay < 0 || world.relays[Int(probe.pointee.relay)].isUp, probe.pointee.state.isSettled,
       health[position(probe.pointee.pool, probe.pointee.server)].isSettled(probe.pointee.which)
     else { return }

@@ -211,7 +211,7 @@ extension Fault {
   fileprivate var names: [String]? {
     switch self {
     case .kill(let names), .power(let names), .restart(let names, _), .applicationErrors(let names, _, _),
-      .drain(let names, _), .rollingRestart(let names, _), .slow(.elements(let names), _, _):
+      .checkFails(let names), .drain(let names, _), .rollingRestart(let names, _), .slow(.elements(let names), _, _):
       names.map(\.value)
     case .cut, .slow(.link, _, _), .lossy, .reload, .rollout: nil
     }
@@ -225,6 +225,7 @@ extension Fault {
     case .power: return .power(names)
     case .restart(_, let pause): return .restart(names, pause: pause)
     case .applicationErrors(_, let share, let status): return .applicationErrors(names, share: share, status: status)
+    case .checkFails: return .checkFails(names)
     case .drain(_, let deadline): return .drain(names, deadline: deadline)
     case .rollingRestart(_, let pause): return .rollingRestart(names, pause: pause)
     case .slow(.elements, let added, let divided): return .slow(.elements(names), added: added, divided: divided)

@@ -150,12 +150,22 @@ extension Truth {
         Step(
           element: candidate.element,
           admits: checksPass && snapshot.admits[Int(candidate.element)] && candidate.weight > 0
-            && !isShut(pool, Int32(index), [.liveness, .admission], snapshot),
+            && !isShut(pool, Int32(index), [.liveness, .admission], snapshot)
+            && hasPage(pool, Int32(index), candidate, [.liveness, .admission], snapshot),
           // A server that takes no new users keeps its own: only its admission port is closed.
           isHeard: checksPass && !isShut(pool, Int32(index), [.liveness], snapshot)
+            && hasPage(pool, Int32(index), candidate, [.liveness], snapshot)
             && (Int(candidate.element) >= network.firstServer || snapshot.isOpen[Int(candidate.element)])))
     }
     return found
+  }
+
+  /// What these checks of a server ask for is there.
+  private func hasPage(
+    _ pool: PoolModel, _ server: Int32, _ candidate: CandidateModel, _ which: [HealthCheck], _ snapshot: Snapshot
+  ) -> Bool {
+    Int(candidate.element) < network.firstServer || snapshot.isOpen[Int(candidate.element)]
+      || !pool.checks.contains { $0.server == server && which.contains($0.which) && !$0.isConnect }
   }
 
   /// Some of these checks of a candidate ask by way of a relay that does not run.

@@ -108,7 +108,7 @@ struct Truth {
       isUp[element] = state.isUp
       keeps[element] = state.isUp && !state.isDrained
       admits[element] = state.isUp && state.admits
-      isOpen[element] = state.isUp && state.softStops == 0
+      isOpen[element] = state.isUp && (element < network.firstServer ? state.softStops == 0 : state.pagesGone == 0)
     }
     let snapshot = Snapshot(
       at: now, isUp: isUp, wasUp: isUp, keeps: keeps, admits: admits, isOpen: isOpen,

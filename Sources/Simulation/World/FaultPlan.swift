@@ -8,6 +8,7 @@ struct TimedChange: Sendable {
     /// A soft stop's end: no connection is taken any more, but what is in flight is finished.
     case retire
     case softStop, softStopEnds
+    case checkFails, checkFailsEnds
     case drain(deadlineSeconds: Int64), drainEnds
     /// The deadline is over (1), or the drain is withdrawn and everybody knows (-1).
     case drainDeadline(Int16)
@@ -91,6 +92,8 @@ struct FaultPlan {
     case .applicationErrors(let names, let share, let status):
       let servers = elements(names).filter { $0 >= network.firstServer }
       add(at, until, servers, .fail(share: share, status: UInt16(clamping: status)), .failEnds)
+    case .checkFails(let names):
+      add(at, until, elements(names).filter { $0 >= network.firstServer }, .checkFails, .checkFailsEnds)
     case .drain(let names, let deadline): addDrain(at, until, elements(names), deadline)
     case .rollingRestart(let names, let pause): until = addRolling(at, elements(names), pause.nanosecondsClamped)
     case .reload(let names):
@@ -228,6 +231,7 @@ enum FaultText {
     case .lossy(let ends, let share): return "lossy \(pair(ends)), \(percent(share)) lost"
     case .applicationErrors(let list, let share, let status):
       return "\(names(list)) \(list.count == 1 ? "answers" : "answer") \(percent(share)) with \(status)"
+    case .checkFails(let list): return "check-fails \(names(list))"
     case .drain(let list, let deadline):
       return "drain \(names(list))" + (deadline.map { ", deadline \($0.text)" } ?? "")
     case .rollingRestart(let list, let pause): return "rolling-restart \(names(list)), pause \(pause.text)"

@@ -9,6 +9,8 @@ struct World: ~Copyable {
     var powerCuts: Int16 = 0
     /// Soft stops: its monitor, or its admission port, is closed.
     var softStops: Int16 = 0
+    /// Reasons why what its checks ask for by HTTP is not there.
+    var pagesGone: Int16 = 0
     /// Operator's drains.
     var drains: Int16 = 0
     /// Grows with each start of the process: connections and memory of an earlier one are gone.

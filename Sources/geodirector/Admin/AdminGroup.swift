@@ -10,7 +10,7 @@ struct AdminGroup: AsyncParsableCommand {
     abstract: "Look at running nodes, and lead users away from servers and back.",
     subcommands: [
       AdminStatus.self, AdminDrain.self, AdminReady.self, AdminMaintain.self, AdminRollingRestart.self,
-      AdminReload.self, AdminPause.self, AdminResume.self, AdminHealth.self,
+      AdminReload.self, AdminPause.self, AdminResume.self, AdminHealth.self, AdminTell.self,
     ])
 }
 

@@ -76,7 +76,7 @@ struct RenderKeepalived: ParsableCommand {
     commandName: "keepalived",
     abstract: "The configuration of keepalived on a node that shares addresses with others.",
     discussion: """
-      Peers are spoken to by unicast; the node itself is asked by its monitor, once a second.
+      Peers are spoken to by unicast; the node itself is asked by its monitor, once a second. With "notify" its command is told when the address comes or goes.
 
       Example:
         geodirector topology render keepalived network.yaml --node S1L1 > /etc/keepalived/keepalived.conf
@@ -84,7 +84,8 @@ struct RenderKeepalived: ParsableCommand {
   @OptionGroup var target: RenderTarget
   @Option(help: "Where geodirector is on the node's machine, an absolute path.") var program =
     "/usr/local/bin/geodirector"
-  @Option(help: "User, and group if need be, that asks the monitor.") var scriptUser = "nobody nogroup"
+  @Option(help: "User, and group if need be, that asks the monitor and runs the command of notify.") var scriptUser =
+    "nobody nogroup"
 
   /// keepalived splits a script's line at spaces, and has no way to write all of these otherwise.
   func validate() throws {
@@ -107,11 +108,11 @@ struct RenderKeepalived: ParsableCommand {
   }
 
   func run() throws {
-    let script = KeepalivedConfiguration.HealthScript(
-      command: "\(program) admin health", user: scriptUser, directory: FileManager.default.currentDirectoryPath)
+    let scripts = KeepalivedConfiguration.Scripts(
+      program: program, user: scriptUser, directory: FileManager.default.currentDirectoryPath)
     try target.write(
       { topology, plan in
-        KeepalivedConfiguration(topology, node: plan.name, script: script).map { ("\(plan.name).conf", $0.text) }
+        KeepalivedConfiguration(topology, node: plan.name, scripts: scripts).map { ("\(plan.name).conf", $0.text) }
       }, nothing: "shares no address: it has no \"vrrp\"")
   }
 }

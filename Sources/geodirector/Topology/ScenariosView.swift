@@ -117,6 +117,9 @@ extension ScenariosView.Step {
       elements = names.map(\.value)
       share = wrong
       status = code
+    case .checkFails(let names):
+      what = "check-fails"
+      elements = names.map(\.value)
     case .drain(let names, let deadline):
       what = "drain"
       elements = names.map(\.value)

@@ -205,6 +205,8 @@ class HandedOver(Reloaded):
     def __init__(self, folder, **more):
         super().__init__(folder, **more)
         self.program = folder / "geodirector"
+        # What stands before the program: words of a command that starts it.
+        self.prefix = []
         self.current = None
 
     def _run(self, name, spec, command):
@@ -212,7 +214,7 @@ class HandedOver(Reloaded):
             # What stands at the path counts, so a link may come to lead elsewhere.
             if not self.program.exists():
                 self.program.symlink_to(command[0])
-            command = [str(self.program), *command[1:]]
+            command = [*self.prefix, str(self.program), *command[1:]]
         address = super()._run(name, spec, command)
         self.current = self.node.process.pid
         return address

@@ -51,6 +51,7 @@ class Always:
         self.fell_out = lambda names, *_: silent in names
         self.servable = lambda *_: servable
         self.changed = lambda *_: changed
+        self.unrest_after = lambda _: 0.0
 
 
 @pytest.mark.parametrize("end", ["timeout", "nothing", "refused", "cut", "stale"])
@@ -84,11 +85,13 @@ def test_an_answer_may_break_off_behind_a_node_whose_line_was_lost_in_a_kill(tim
         assert bool(judge.answers(asked, lines, timeline, {"OP1", "SD1", "S1L1"}, 6)[0]) == is_wrong
 
 
-@pytest.mark.parametrize("idle, took, lines, is_wrong", [
-    (5.9, 0.1, [], False), (6.3, 0.1, [], False), (3.0, 0.1, [], True), (5.9, 6.0, [], True), (5.9, 0.1, [line("s1-1", -1, "CR")], True)],
-    ids=["idle for as long as it is kept", "a little longer", "too early", "the request was swallowed", "the request was read"])
-def test_a_kept_connection_may_end_unanswered_only_when_it_was_idle_for_too_long(timeline, idle, took, lines, is_wrong):
-    asked = [Asked("s1-1", "get", "stale", 0, "OP1", begin=5.0, over=5.0 + took, idle=idle)]
+@pytest.mark.parametrize("idle, late, took, lines, is_wrong", [
+    (5.9, 0, 0.1, [], False), (6.3, 0, 0.1, [], False), (3.0, 0, 0.1, [], True), (5.9, 0, 6.0, [], True),
+    (5.9, 0, 0.1, [line("s1-1", -1, "CR")], True), (3.0, 2.6, 0.1, [], False), (3.0, 2.4, 0.1, [], True)],
+    ids=["idle for as long as it is kept", "a little longer", "too early", "the request was swallowed", "the request was read",
+         "seen late", "not so late"])
+def test_a_kept_connection_may_end_unanswered_only_when_it_was_idle_for_too_long(timeline, idle, late, took, lines, is_wrong):
+    asked = [Asked("s1-1", "get", "stale", 0, "OP1", begin=5.0, over=5.0 + took, idle=idle, late=late)]
     assert bool(judge.answers(asked, lines, timeline, {"OP1"}, keep_alive=6)[0]) == is_wrong
 
 

@@ -1,6 +1,7 @@
 """What was up and which groups could talk at any moment: the judges' knowledge of the truth."""
 
 import bisect
+import math
 import time
 
 
@@ -50,6 +51,10 @@ class Timeline:
     def changed(self, begin: float, end: float) -> bool:
         """Whether something was failing or healing at some moment of the interval."""
         return any(first <= end and last >= begin for first, last in self._unrest)
+
+    def unrest_after(self, moment: float) -> float:
+        """How long after this nothing was failing or healing, in seconds."""
+        return min((max(0.0, first - moment) for first, last in self._unrest if last >= moment), default=math.inf)
 
     def _during(self, begin: float, end: float):
         first = max(0, bisect.bisect_right(self._times, begin) - 1)

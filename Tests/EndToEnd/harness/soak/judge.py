@@ -133,7 +133,7 @@ def broken_off(one, lines: list, timeline, nodes: set[str], keep_alive: float) -
         if timeline.fell_out(unwritten, one.over, one.over + UNWRITTEN_SECONDS):
             return "cut, line lost with a killed node"
     if one.end == "stale" and not lines and one.over - one.begin <= STALE_SECONDS:
-        if one.idle >= keep_alive - LATE_SECONDS:
+        if one.idle + one.late >= keep_alive - LATE_SECONDS:
             return "idle for too long"
         if timeline.fell_out({one.entry}, one.begin - one.idle, one.over):
             return "kept by a node that was stopped"
@@ -208,7 +208,7 @@ def server_errors(asked: list, entries: list, timeline, nodes: set[str] = frozen
     counts = Counter(one.status for one in wrong)
     told = [f"{len(wrong)} answers 5xx that a healthy server could have given: {dict(counts)}, such as"]
     for one in wrong[:4]:
-        told.append(f"  {one}")
+        told.append(f"  {one}, {timeline.unrest_after(one.over):.1f} s before something failed or healed")
         told += [f"    {entry}" for entry in logged.get(one.identity, [])]
     return ["\n".join(told)], excuses
 

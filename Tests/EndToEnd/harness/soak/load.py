@@ -1,6 +1,7 @@
 """Users by the thousand, in processes of their own: each thinks, asks, and now and then goes away in the middle."""
 
 import asyncio
+import collections
 import dataclasses
 import json
 import multiprocessing
@@ -15,6 +16,8 @@ THINK = (2.0, 5.0)
 # More than all time-outs of the tiers together: who waits longer was forgotten.
 PATIENCE = 40.0
 BODY = 60_000
+# So long before it is seen the end of an answer may have been there, where the process was held up.
+HELD_UP = 5.0
 
 # What a request does, and how often in 1,000. The last three are users who vanish; who stalls sends half a body, and then nothing
 # for as long as the connection lasts: only a node's own timer ends that.
@@ -38,11 +41,34 @@ class Asked:
     over: float = 0.0
     # On a kept connection, how many seconds after its last answer.
     idle: float = 0.0
+    # By how much the process of its users was held up around that answer, at most: so much earlier it may have come.
+    late: float = 0.0
+
+
+class Pace:
+    """By how much a process is held up by a machine that does other things, looked at ten times a second."""
+
+    STEP, KEPT = 0.1, 60.0
+
+    def __init__(self):
+        self._late: collections.deque[tuple[float, float]] = collections.deque()
+
+    async def watch(self):
+        while True:
+            due = time.monotonic() + self.STEP
+            await asyncio.sleep(self.STEP)
+            now = time.monotonic()
+            self._late.append((now, now - due))
+            while self._late[0][0] < now - self.KEPT:
+                self._late.popleft()
+
+    def most(self, since: float) -> float:
+        return max((late for at, late in self._late if at >= since), default=0.0)
 
 
 class User:
-    def __init__(self, entry, name: str, seed: int, leave: float, asked: list[Asked]):
-        (self.entry, self.address), self.name, self.leave, self.asked = entry, name, leave, asked
+    def __init__(self, entry, name: str, seed: int, leave: float, asked: list[Asked], pace: Pace):
+        (self.entry, self.address), self.name, self.leave, self.asked, self.pace = entry, name, leave, asked, pace
         self.random, self.jar = random.Random(seed), Jar(HOST)
         self.reader = self.writer = None
         self.keeps = self.random.random() < 0.6
@@ -72,7 +98,8 @@ class User:
         if not kept:
             self.close()
         asked = Asked(identity, habit, "", entry=self.entry, begin=time.monotonic())
-        asked.idle = asked.begin - self.over if kept else 0.0
+        if kept:
+            asked.idle = asked.begin - self.over
         try:
             async with asyncio.timeout(PATIENCE):
                 if not kept:
@@ -86,6 +113,8 @@ class User:
             asked.end = "timeout"
         except (asyncio.IncompleteReadError, ConnectionError, OSError):
             asked.end = "cut" if asked.status else "stale" if kept else "nothing"
+            if asked.end == "stale":
+                asked.late = self.pace.most(self.over - HELD_UP)
         finally:
             asked.over = self.over = time.monotonic()
             self.asked.append(asked)
@@ -140,9 +169,12 @@ def _process(path: pathlib.Path, entries: list, count: int, seed: int, leave: fl
     asked: list[Asked] = []
 
     async def all_users():
-        users = [User(entries[index % len(entries)], f"s{share}u{index}", seed * 1_000_003 + share * 10_007 + index, leave, asked)
+        pace = Pace()
+        watch = asyncio.create_task(pace.watch())
+        users = [User(entries[index % len(entries)], f"s{share}u{index}", seed * 1_000_003 + share * 10_007 + index, leave, asked, pace)
                  for index in range(count)]
         await asyncio.gather(*(user.live() for user in users))
+        watch.cancel()
 
     asyncio.run(all_users())
     path.write_text(json.dumps([dataclasses.astuple(one) for one in asked]))

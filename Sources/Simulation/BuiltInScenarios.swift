@@ -29,11 +29,11 @@ public enum BuiltInScenarios {
     return found
   }
 
-  private static func kill(_ name: String) -> Scenario {
+  static func kill(_ name: String) -> Scenario {
     scenario("kill-\(name)", "\(name) is killed and started again", .kill([Located(name)]))
   }
 
-  private static func scenario(_ name: String, _ summary: String, _ fault: Fault) -> Scenario {
+  static func scenario(_ name: String, _ summary: String, _ fault: Fault) -> Scenario {
     var scenario = Scenario(name: name, duration: duration)
     scenario.summary = summary
     scenario.steps = [ScenarioStep(at: begin, lasts: length, fault: fault)]

@@ -38,6 +38,7 @@ extension Topology {
     if case .slow(_, let added, _) = step.fault, added > .seconds(86_400) {
       found.append(Diagnostic(.error, at: step.location, "slow by \(added.text)", mend: "write a day at most"))
     }
+    if hasRelaysAlone { return found + relayStepErrors(step) }
     let anything: [ElementKind] = [.office, .director, .balancer, .server, .site]
     switch step.fault {
     case .kill(let names), .power(let names), .restart(let names, _):
@@ -164,7 +165,7 @@ extension Topology {
   }
 
   /// A list for a message, cut short where it would be longer than a person reads.
-  private func listed(_ names: [String], noun: String) -> String {
+  func listed(_ names: [String], noun: String) -> String {
     let shown = names.prefix(12)
     return "\(noun): " + shown.joined(separator: ", ") + (names.count > shown.count ? ", ..." : "")
   }
@@ -175,6 +176,12 @@ extension Topology {
     var found: [Diagnostic] = []
     for (index, expectation) in scenario.expectations.enumerated() {
       let name = expectation.measure.rawValue
+      if hasRelaysAlone, !Expectation.Measure.ofConnections.contains(expectation.measure) {
+        found.append(
+          Diagnostic(
+            .error, at: expectation.location, "\(name) is about requests, and the network has relays alone",
+            mend: listed(Expectation.Measure.ofConnections.map(\.rawValue), noun: "of connections there are")))
+      }
       if let least = expectation.atLeast, let most = expectation.atMost, least > most {
         found.append(
           Diagnostic(.error, at: expectation.location, "\(name): at-least is above at-most", mend: "swap them"))
@@ -243,7 +250,7 @@ extension Topology {
     // Without an office every site has users, unless it says that it has none.
     let isUsed =
       traffic.users != 0
-      && (offices.contains { $0.traffic.users != 0 }
+      && (hasRelaysAlone || offices.contains { $0.traffic.users != 0 }
         || sites.contains { ($0.traffic.users ?? (offices.isEmpty ? 1 : 0)) > 0 })
     if let scenario = scenarios.first, !isUsed {
       found.append(

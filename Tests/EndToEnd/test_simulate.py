@@ -303,9 +303,6 @@ class TestRelays:
         file = written(tmp_path / "relayed.yaml", RELAYED + RELAYS.replace("kill: admitW", step))
         assert words in simulate(file, code=CONFIGURATION).stderr
 
-    def test_a_network_of_relays_alone_is_refused(self):
-        assert "the network has no site" in simulate(REPOSITORY / "topologies/tcp-relays.yaml", code=USAGE).stderr
-
 
 class TestPopulation:
     def test_each_listed_user_is_told(self, small, tmp_path):

@@ -44,7 +44,10 @@ struct Recorder: ~Copyable {
   /// When the network last changed.
   var disturbedAt: Int64 = -1
 
-  init(_ network: NetworkModel, end: Int64) {
+  init(_ network: NetworkModel, end: Int64) { self.init(siteCount: network.siteCount, end: end) }
+
+  /// - Parameter siteCount: what requests are counted by, beside the time.
+  init(siteCount: Int, end: Int64) {
     let phases = PhaseIndex.allCases.count
     counts = .allocate(capacity: phases)
     counts.initialize(repeating: Counts(), count: phases)
@@ -54,7 +57,7 @@ struct Recorder: ~Copyable {
     longest.initialize(repeating: 0, count: phases)
     stepLength = Self.step(for: end)
     stepCount = Int((end + stepLength - 1) / stepLength)
-    siteCount = network.siteCount
+    self.siteCount = siteCount
     bySite = Self.zeroes(stepCount * siteCount)
     interSite = Self.zeroes(stepCount)
     errors = Self.zeroes(stepCount)

@@ -42,27 +42,10 @@ struct ScenarioReportText {
   }
 
   private mutating func heading() {
-    let rest = TerminalStyle.columns - report.name.count - 4
-    lines.append("\(style.rule(2)) \(style.paint(report.name, .strong)) \(style.rule(rest))")
-    for line in Self.wrapped(report.summary, width: TerminalStyle.columns - 2) { lines.append("  " + line) }
-    let users = Quantities.some(UInt64(report.users), "user")
-    lines.append("  \(users), \(Quantities.time(report.durationNanoseconds)), seed \(report.seed)")
-    if report.faults.isEmpty { lines.append("  nothing fails") }
-    for fault in report.faults { lines.append("  \(fault.times): \(fault.text)") }
-    lines += Self.wrapped(parts, width: TerminalStyle.columns - 2).map { "  " + $0 }
-  }
-
-  /// Ends of parts that are told one by one.
-  private static let partsMax = 16
-
-  /// The scenario's parts in order of time, each with its end; empty: there is one alone.
-  private var parts: String {
-    var spans = report.phases.flatMap { phase in phase.spans.map { (phase.phase.heading, $0) } }
-    guard spans.count > 1 else { return "" }
-    spans.sort { $0.1.beginNanoseconds < $1.1.beginNanoseconds }
-    var words = spans.prefix(Self.partsMax).map { "\($0.0) to \(Quantities.time($0.1.endNanoseconds))" }
-    if spans.count > Self.partsMax { words.append("and \(spans.count - Self.partsMax) more") }
-    return words.joined(separator: ", ")
+    lines += ScenarioHeading(
+      name: report.name, summary: report.summary, users: report.users, duration: report.durationNanoseconds,
+      seed: report.seed, faults: report.faults, phases: report.phases.map { ($0.phase, $0.spans) }
+    ).lines(style)
   }
 
   private mutating func verdicts() {

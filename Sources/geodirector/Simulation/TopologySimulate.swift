@@ -23,6 +23,7 @@ struct TopologySimulate: ParsableCommand {
         geodirector topology simulate topologies/two-sites.yaml --explore 1000
         geodirector topology simulate topologies/two-sites.yaml --compare --dns-ttl 5m
         geodirector topology simulate topologies/world.yaml --geography --clients 100000
+        geodirector topology simulate topologies/tcp-relays.yaml --scenario stall-syslog-prod-site
       """)
 
   enum Format: String, ExpressibleByArgument, CaseIterable {
@@ -123,8 +124,9 @@ struct TopologySimulate: ParsableCommand {
 
   func run() throws {
     let topology = try TopologyFiles.load(self.topology.path(), warnings: true)
+    if topology.hasRelaysAlone { return try simulateRelays(topology) }
     if topology.sites.isEmpty {
-      throw ValidationError("the network has no site: what relays carry is not simulated, only requests of users.")
+      throw ValidationError("the network has no site: nobody is there who would answer requests.")
     }
     let known = topology.relaysOfChecks.map(\.name)
     let unknown = topology.relays.map(\.name).filter { !known.contains($0) }.joined(separator: ", ")
@@ -139,10 +141,7 @@ struct TopologySimulate: ParsableCommand {
     if let explore { return try self.explore(topology, count: explore) }
     let scenarios = topology.scenarios.isEmpty ? BuiltInScenarios.scenarios(of: topology) : topology.scenarios
     let names = scenarios.map(\.name)
-    if let scenario, !names.contains(scenario) {
-      let mend = spellingMend(of: scenario, among: names, noun: "there are")
-      throw ValidationError("No scenario is named \"\(scenario)\"; \(mend ?? "there is none")")
-    }
+    try expectScenario(among: names)
     let runs = (scenario == nil ? names.count : 1) * (compare ? Way.allCases.count : 1)
     let progress = ProgressLine.onTerminal(scenarios: runs)
     var options = SimulationOptions(seed: seed)
@@ -160,11 +159,7 @@ struct TopologySimulate: ParsableCommand {
     if let trace, let most = report.scenarios.map(\.users).max(), trace >= most {
       throw ValidationError("--trace: there is no user \(trace); they are numbered from 0 to \(most - 1).")
     }
-    if report.scenarios.allSatisfy({ $0.users == 0 }) {
-      FileHandle.standardError.write(
-        Data("error: nobody used the network, and so nothing was tried; give \"users:\" above 0, or --users\n".utf8))
-      throw ExitCode.configuration
-    }
+    if report.scenarios.allSatisfy({ $0.users == 0 }) { throw Self.nobody() }
     if let plot { try Self.write(SimulationPlot(report).text, to: plot) }
     let text = SimulationText(report, .ofStandardOutput(), isFull: full)
     switch format {
@@ -177,6 +172,20 @@ struct TopologySimulate: ParsableCommand {
       }
     }
     if !report.holds { throw ExitCode(1) }
+  }
+
+  /// Refuses a name of `--scenario` that none of these has.
+  func expectScenario(among names: [String]) throws {
+    guard let scenario, !names.contains(scenario) else { return }
+    let mend = spellingMend(of: scenario, among: names, noun: "there are")
+    throw ValidationError("No scenario is named \"\(scenario)\"; \(mend ?? "there is none")")
+  }
+
+  /// Tells that there were no users, and is how the command ends then.
+  static func nobody() -> ExitCode {
+    FileHandle.standardError.write(
+      Data("error: nobody used the network, and so nothing was tried; give \"users:\" above 0, or --users\n".utf8))
+    return ExitCode.configuration
   }
 
   /// The users of a population file; ends the command with 78 when something is wrong with it.

@@ -133,6 +133,9 @@ class TestSoftStops:
     def test_what_the_file_expects_holds(self, name):
         text = simulate(REPOSITORY / "topologies" / f"{name}.yaml").stdout
         assert text.splitlines()[-1].startswith(f"ok: {name}: every property and expectation holds in ")
+        # Who is stopped at last has users still, and few: without the soft stop it would be all.
+        lost = {row[0]: int(row[1]) for row in re.findall(r"^  (\S+) +[\d,]+ +0 +(\d+) ", text, re.M)}
+        assert 1 <= lost["then-stopped"] <= 20 and lost.get("stopped-at-once", 30) >= 30
 
     @pytest.mark.parametrize("name, scenario", [
         ("soft-stop-by-file", "file-removed"), ("soft-stop-by-port", "port-closed"), ("port-redirector", "relay-stopped")])

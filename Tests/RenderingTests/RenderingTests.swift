@@ -21,12 +21,12 @@ private let network = """
       directors: [{name: D, listen: "10.0.0.5:80", monitor: "10.0.0.5:8081"}]
       balancers:
         - name: A
-          listen: [{address: "10.0.0.100:8080", bind: free}, "10.0.0.11:8080"]
+          listen: [{address: "10.0.0.100:8080", bind: free}, {address: "[fd00::100]:8080", bind: free}, "10.0.0.11:8080"]
           advertise: "10.0.0.11:8080"
           monitor: "10.0.0.11:8081"
           vrrp: [{address: entry}, {address: six, source: "fd00::11"}]
         - name: B
-          listen: [{address: "10.0.0.100:8080", bind: free}, "10.0.0.12:8080"]
+          listen: [{address: "10.0.0.100:8080", bind: free}, {address: "[fd00::100]:8080", bind: free}, "10.0.0.12:8080"]
           advertise: "10.0.0.12:8080"
           monitor: "10.0.0.12:8081"
           vrrp: [{address: entry}, {address: six, source: "fd00::12"}]
@@ -173,7 +173,8 @@ private let network = """
       "    servers:",
       with: """
               - name: C
-                listen: "10.0.0.13:8080"
+                listen: [{address: "10.0.0.100:8080", bind: free}, "10.0.0.13:8080"]
+                advertise: "10.0.0.13:8080"
                 monitor: "10.0.0.13:8081"
                 vrrp: {address: entry}
             servers:

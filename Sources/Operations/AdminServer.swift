@@ -147,6 +147,13 @@ public struct AdminServer {
       if line.last == UInt8(ascii: "\r") { line.removeLast() }
       let text = String(decoding: line, as: UTF8.self)
       clients[index].socket.input.removeSubrange(...end)
+      if Self.isRequestLine(text) {
+        // Somebody else's user: no line of that request is a command.
+        send(index, .refused("commands are taken here, not requests of HTTP"))
+        clients[index].socket.input = []
+        clients[index].isLeaving = true
+        return
+      }
       answer(index, to: text)
       // Who asks and never reads gets nothing more.
       if clients[index].socket.output.count > Self.outputBytesMax { clients[index].isLeaving = true }
@@ -158,6 +165,12 @@ public struct AdminServer {
       clients[index].socket.input = []
       clients[index].isLeaving = true
     }
+  }
+
+  /// Whether a line is the first of a request of HTTP/1 (RFC 9112 section 3).
+  private static func isRequestLine(_ line: String) -> Bool {
+    let words = line.split(separator: " ", omittingEmptySubsequences: false)
+    return words.count == 3 && words[2].hasPrefix("HTTP/")
   }
 
   private mutating func answer(_ index: Int, to line: String) {

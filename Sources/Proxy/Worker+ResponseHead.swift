@@ -99,6 +99,13 @@ extension Worker {
       case .insert:
         if cookie.preserve {
           stays = true
+          let application = Int(pointer.pointee.application)
+          if !set.value.isEmpty,
+            let tag = cookieSigner.tag(of: value[set.value], session: ByteView(""), cookie, application: application)
+          {
+            let end = field.value.start + set.value.end
+            editor.replace(ByteRange(end, end), with: tag, nil)
+          }
         } else if cookie.indirect {
           editor.delete(field.line)
         }

@@ -36,6 +36,7 @@ public struct Identity: ~Copyable {
 
   /// An authority made before, from its files.
   public static func authority(certificatePath: String, keyPath: String) throws(TLSError) -> Identity {
+    if FileStamp(keyPath).isReadableByAll { throw .readableByAll(path: keyPath) }
     var pointer: OpaquePointer?
     let files = CertificateFiles(certificate: certificatePath, key: keyPath, staple: nil)
     let code = co_identity_load(certificatePath, keyPath, &pointer)

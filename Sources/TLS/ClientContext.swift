@@ -17,7 +17,8 @@ public final class ClientContext: Sendable {
   /// When those are good who must have signed servers' certificates; nil: the system's, or nothing is verified.
   public let authority: CertificateValidity?
   /// When our certificate is good; empty: none is shown.
-  public let validities: [CertificateValidity]
+  public var validities: [CertificateValidity] { loaded?.validities ?? [] }
+  private let loaded: LoadedCertificate?
 
   /// Loads what the plan names.
   /// - Parameter now: Unix seconds.
@@ -26,11 +27,14 @@ public final class ClientContext: Sendable {
     _ plan: ServerTLSPlan, counts: HandshakeCounts? = nil, now: Int64, replacing old: ClientContext? = nil
   ) throws(TLSError) {
     let dates = old.map { DatePolicy.only($0.validities.outOfDate(now: now, among: $0.stamps)) } ?? .all
-    let files = plan.certificate.map { CertificateFiles($0) }
+    var files = plan.certificate.map { CertificateFiles($0) }
+    // What is stapled is for clients.
+    files?.staple = nil
     let watched = [files?.certificate, files?.key, plan.authorityPath].compactMap { $0 }
     stamps = watched.map { FileStamp($0) }
     authority = plan.verifies ? plan.authorityPath.flatMap { CertificateValidity(authoritiesIn: $0) } : nil
-    trust = plan.verifies ? plan.authorityPath.map { Self.digest($0) } ?? [] : []
+    let trust = plan.verifies ? plan.authorityPath.map { Self.digest($0) } ?? [] : []
+    self.trust = trust
     guard let context = co_client_new(plan.minimum == .tls13 ? 3 : 2, plan.verifies ? 1 : 0) else {
       throw .library("no memory for a context")
     }
@@ -41,15 +45,22 @@ public final class ClientContext: Sendable {
       let reason = errno
       if trusted < 0, let path = plan.authorityPath { throw authorityError(trusted, path, reason) }
     }
-    if let files {
-      let credential = try Credential(files, now: now, dates: dates)
-      guard co_context_use(context, credential.pointer) == 0 else { throw .tooWeak(path: files.certificate) }
-      warnings = [credential.validity.warning(now: now)].compactMap { $0 }
-      validities = [credential.validity]
-    } else {
-      warnings = []
-      validities = []
+    var warnings: [TLSWarning] = []
+    loaded = try files.map { (files) throws(TLSError) in
+      do throws(TLSError) {
+        let new = try LoadedCertificate(files, now: now, dates: dates, replacing: nil)
+        guard co_context_use(context, new.credential.pointer) == 0 else { throw .tooWeak(path: files.certificate) }
+        return new
+      } catch {
+        // Whom we believe is another matter than what we show: a change of that does not wait for this file.
+        guard let old, let before = old.loaded, old.trust != trust,
+          co_context_use(context, before.credential.pointer) == 0
+        else { throw error }
+        warnings.append(.staysAsItWas(error))
+        return before
+      }
     }
+    self.warnings = warnings + (loaded?.warnings(now: now) ?? [])
     guard let peer = co_peer_new(context, plan.name, Self.isAddress(plan.name) ? 1 : 0) else {
       throw .library("no memory for a peer")
     }

@@ -11,6 +11,63 @@ public enum ReloadOutcome: Sendable, Equatable {
   case failed(TLSError)
 }
 
+/// What is remembered of files that could not be used: they are tried again when they change, and now and then as they are, since what was
+/// missing (a certificate's first day, a descriptor) may be there now.
+private struct Attempts {
+  /// Seconds between two tries of the same files.
+  private static let interval: Int64 = 60
+
+  /// A look that is worth an attempt.
+  struct Look {
+    var stamps: [FileStamp]
+    /// The files are those of the last attempt.
+    var isRepeat: Bool
+  }
+
+  /// The files of the last attempt, where it failed altogether.
+  private var stamps: [FileStamp]?
+  /// What was wrong, and when that is looked at again, in Unix seconds.
+  private var told: [TLSError] = []
+  private var due: Int64 = .max
+
+  /// Nil: no attempt is worth it.
+  func look(force: Bool, isOutdated: Bool, now: Int64, stamps current: @autoclosure () -> [FileStamp]) -> Look? {
+    let isDue = now >= due
+    guard force || isDue || stamps != nil || isOutdated else { return nil }
+    let found = current()
+    let isSame = stamps.map { $0 == found } ?? !isOutdated
+    guard force || isDue || !isSame else { return nil }
+    return Look(stamps: found, isRepeat: isSame && !force)
+  }
+
+  /// There is a new context. False: it has come to the same as the one before.
+  mutating func succeeded(_ look: Look, _ warnings: [TLSWarning], now: Int64) -> Bool {
+    stamps = nil
+    return isNews(look, warnings.compactMap(\.error), now)
+  }
+
+  /// There is none. False: for the reason that was told.
+  mutating func failed(_ look: Look, _ error: TLSError, now: Int64) -> Bool {
+    stamps = look.stamps
+    return isNews(look, [error], now)
+  }
+
+  private mutating func isNews(_ look: Look, _ errors: [TLSError], _ now: Int64) -> Bool {
+    let isNews = !look.isRepeat || errors != told
+    told = errors
+    due = errors.map { Self.due($0, now) }.min() ?? .max
+    return isNews
+  }
+
+  private static func due(_ error: TLSError, _ now: Int64) -> Int64 {
+    switch error {
+    case .notYetValid(_, let from): max(now + 1, min(from, now + interval))
+    case .several(let errors): errors.map { due($0, now) }.min() ?? now + interval
+    default: now + interval
+    }
+  }
+}
+
 /// The TLS of a listener over time: certificates are loaded again when their files change. A broken file changes nothing: its certificate stays
 /// as it was, while others that have changed are taken.
 public final class ListenerTLS: Sendable {
@@ -29,8 +86,7 @@ public final class ListenerTLS: Sendable {
   private struct State {
     var context: ServerContext
     var keyStamp: FileStamp?
-    /// The files with which loading failed.
-    var failed: [FileStamp]?
+    var attempts = Attempts()
     /// Why the file of ticket keys could not be used, until it was told.
     var keyError: TLSError?
   }
@@ -76,23 +132,23 @@ public final class ListenerTLS: Sendable {
   }
 
   private func reloadCertificates(force: Bool, now: Int64) -> ReloadOutcome {
-    let (old, failed) = state.withLock { ($0.context, $0.failed) }
+    let (old, attempts) = state.withLock { ($0.context, $0.attempts) }
     // As a rule nothing has changed, and a look at the files is all.
-    guard force || failed != nil || old.isOutdated else { return .unchanged }
-    let watched = Self.stamps(plan)
-    guard force || failed != watched else { return .unchanged }
+    let look = attempts.look(force: force, isOutdated: old.isOutdated, now: now, stamps: Self.stamps(plan))
+    guard let look else { return .unchanged }
     do throws(TLSError) {
       let context = try ServerContext(plan, tickets: tickets, counts: counts, now: now, replacing: old)
-      state.withLock {
-        $0.context = context
-        $0.failed = nil
+      let isNew = state.withLock { state in
+        guard state.attempts.succeeded(look, context.warnings, now: now) else { return false }
+        state.context = context
+        return true
       }
+      guard isNew else { return .unchanged }
       // Behind the new files: who sees the change finds them.
       if context.trust != old.trust { trustChanges.add(1, ordering: .releasing) }
       return .reloaded(warnings: context.warnings)
     } catch {
-      state.withLock { $0.failed = watched }
-      return .failed(error)
+      return state.withLock { $0.attempts.failed(look, error, now: now) } ? .failed(error) : .unchanged
     }
   }
 
@@ -131,7 +187,7 @@ public final class ServerTLS: Sendable {
 
   private struct State {
     var context: ClientContext
-    var failed: [FileStamp]?
+    var attempts = Attempts()
   }
 
   /// Loads the files.
@@ -150,23 +206,24 @@ public final class ServerTLS: Sendable {
 
   /// As `ListenerTLS.reload`.
   public func reload(force: Bool = false, now: Int64) -> ReloadOutcome {
-    let (old, failed) = state.withLock { ($0.context, $0.failed) }
-    guard force || failed != nil || old.isOutdated else { return .unchanged }
     let paths = [plan.certificate?.path, plan.certificate?.keyPath, plan.authorityPath].compactMap { $0 }
-    let watched = paths.map { FileStamp($0) }
-    guard force || failed != watched else { return .unchanged }
+    let (old, attempts) = state.withLock { ($0.context, $0.attempts) }
+    // As a rule nothing has changed, and a look at the files is all.
+    let look = attempts.look(force: force, isOutdated: old.isOutdated, now: now, stamps: paths.map { FileStamp($0) })
+    guard let look else { return .unchanged }
     do throws(TLSError) {
       let context = try ClientContext(plan, counts: counts, now: now, replacing: old)
-      state.withLock {
-        $0.context = context
-        $0.failed = nil
+      let isNew = state.withLock { state in
+        guard state.attempts.succeeded(look, context.warnings, now: now) else { return false }
+        state.context = context
+        return true
       }
+      guard isNew else { return .unchanged }
       // Behind the new files: who sees the change finds them.
       if context.trust != old.trust { trustChanges.add(1, ordering: .releasing) }
       return .reloaded(warnings: context.warnings)
     } catch {
-      state.withLock { $0.failed = watched }
-      return .failed(error)
+      return state.withLock { $0.attempts.failed(look, error, now: now) } ? .failed(error) : .unchanged
     }
   }
 }

@@ -33,7 +33,14 @@ public final class ServerContext: Sendable {
     replacing old: ServerContext? = nil
   ) throws(TLSError) {
     let dates = old.map { DatePolicy.only($0.validities.outOfDate(now: now, among: $0.stamps)) } ?? .all
-    let (files, watched) = try CertificateFiles.all(plan.certificates)
+    var failures: [TLSError] = []
+    var (files, watched): ([CertificateFiles], [String]) = ([], old?.stamps.map(\.path) ?? [])
+    do throws(TLSError) {
+      (files, watched) = try CertificateFiles.all(plan.certificates)
+    } catch {
+      guard old != nil else { throw error }
+      failures.append(error)
+    }
     let clients = plan.clients.map { [$0.authorityPath] } ?? []
     // Stamps before the files are read: a change in between is seen as one.
     let stamps = (watched + clients).map { FileStamp($0) }
@@ -42,24 +49,31 @@ public final class ServerContext: Sendable {
     var builder = ContextBuilder(plan, tickets: plan.resumes ? tickets : nil, counts: counts, scope: trust)
     var warnings: [TLSWarning] = []
     var loaded: [LoadedCertificate] = []
-    var failure: TLSError?
+    if let old, !failures.isEmpty {
+      warnings += failures.map { .staysAsItWas($0) }
+      for entry in old.loaded { try builder.add(entry.credential) }
+      loaded = old.loaded
+    }
     for entry in files {
       let before = old?.loaded.first { $0.path == entry.certificate }
       do throws(TLSError) {
-        loaded.append(try LoadedCertificate(entry, now: now, dates: dates, replacing: before))
+        let new = try LoadedCertificate(entry, now: now, dates: dates, replacing: before)
+        try builder.add(new.credential)
+        loaded.append(new)
       } catch {
         // At the start whoever starts it is there to mend it.
         guard old != nil else { throw error }
-        failure = failure ?? error
-        if let before { loaded.append(before) }
+        failures.append(error)
         warnings.append(before == nil ? .leftOut(error) : .staysAsItWas(error))
+        guard let before else { continue }
+        try builder.add(before.credential)
+        loaded.append(before)
       }
     }
-    if let failure, let old, old.trust == trust, loaded.map(\.stamps) == old.loaded.map(\.stamps) { throw failure }
-    for entry in loaded {
-      warnings += entry.warnings(now: now)
-      try builder.add(entry.credential)
+    if let old, !failures.isEmpty, old.trust == trust, loaded.map(\.stamps) == old.loaded.map(\.stamps) {
+      throw .of(failures)
     }
+    for entry in loaded { warnings += entry.warnings(now: now) }
     guard let root = try builder.finish() else { throw .noCertificates }
     holder = Holder(pointer: root)
     self.stamps = stamps
@@ -91,43 +105,6 @@ public final class ServerContext: Sendable {
   }
 }
 
-/// A certificate as its files were when it was loaded, with what is stapled to it.
-private final class LoadedCertificate: Sendable {
-  let path: String
-  /// Never changed any more; OpenSSL counts who has its parts.
-  nonisolated(unsafe) let credential: Credential
-  let stamps: [FileStamp]
-  private let staple: CertificateValidity?
-  private let unstapled: TLSError?
-
-  /// Loads it. A response that cannot be stapled is an error only where this certificate is in use with another one: before, or with a new
-  /// certificate, whose response may still be that of the former, none is.
-  init(_ files: CertificateFiles, now: Int64, dates: DatePolicy, replacing before: LoadedCertificate?)
-    throws(TLSError)
-  {
-    path = files.certificate
-    let own = [FileStamp(files.certificate), FileStamp(files.key)]
-    stamps = own + (files.staple.map { [FileStamp($0)] } ?? [])
-    let credential = try Credential(files, now: now, dates: dates)
-    var failure: TLSError?
-    do throws(TLSError) {
-      staple = try credential.staple(now: now, dates: dates)
-    } catch {
-      if let before, before.unstapled == nil, Array(before.stamps.prefix(2)) == own { throw error }
-      staple = nil
-      failure = error
-    }
-    unstapled = failure
-    self.credential = credential
-  }
-
-  var validities: [CertificateValidity] { [credential.validity] + [staple].compactMap { $0 } }
-
-  func warnings(now: Int64) -> [TLSWarning] {
-    (unstapled.map { [.leftOut($0)] } ?? []) + validities.compactMap { $0.warning(now: now) }
-  }
-}
-
 /// Puts certificates together: those of the same names and different kinds of keys serve together.
 private struct ContextBuilder: ~Copyable {
   private struct Group {
@@ -156,17 +133,16 @@ private struct ContextBuilder: ~Copyable {
     let names = credential.names
     let kind = credential.keyKind
     let known = groups.firstIndex { $0.names == names && !$0.kinds.contains(kind) }
-    let position: Int
+    let context = if let known { groups[known].context } else { try newContext() }
+    guard co_context_use(context, credential.pointer) == 0 else {
+      if known == nil { co_context_free(context) }
+      throw .tooWeak(path: credential.files.certificate)
+    }
     if let known {
-      position = known
       groups[known].kinds.append(kind)
     } else {
-      groups.append(Group(context: try newContext(), names: names, kinds: [kind]))
-      position = groups.count - 1
+      groups.append(Group(context: context, names: names, kinds: [kind]))
       for name in names where !self.names.contains(name) { self.names.append(name) }
-    }
-    guard co_context_use(groups[position].context, credential.pointer) == 0 else {
-      throw .tooWeak(path: credential.files.certificate)
     }
   }
 

@@ -36,6 +36,11 @@ public enum TLSError: Error, Sendable, Equatable {
   case staleStaple(path: String, since: Int64)
   /// OpenSSL failed where nothing can fail but memory or random numbers.
   case library(String)
+  /// Several files at once, two at least.
+  indirect case several([TLSError])
+
+  /// One error of all; there is at least one.
+  static func of(_ errors: [TLSError]) -> TLSError { errors.count == 1 ? errors[0] : .several(errors) }
 }
 
 extension TLSError: CustomStringConvertible {
@@ -71,6 +76,7 @@ extension TLSError: CustomStringConvertible {
     case .staleStaple(let path, let since):
       "the OCSP response in \(path) is over since \(UTCDay(since)); fetch it anew: openssl ocsp -issuer ISSUER.pem -cert CERTIFICATE.pem -url RESPONDER -respout \(path), or remove it"
     case .library(let what): "OpenSSL failed: \(what)"
+    case .several(let errors): errors.map(\.description).joined(separator: "; and ")
     }
   }
 }
@@ -101,6 +107,14 @@ public enum TLSWarning: Sendable, Equatable, CustomStringConvertible {
     switch self {
     case .expired, .notYetValid, .staysAsItWas, .leftOut, .authorityEnds(_, _, isOver: true): true
     case .readableKey, .readableSecret, .expiresSoon, .staleStaple, .authorityEnds: false
+    }
+  }
+
+  /// Why some of the files are not used; nil: they are.
+  var error: TLSError? {
+    switch self {
+    case .staysAsItWas(let error), .leftOut(let error): error
+    default: nil
     }
   }
 

@@ -44,6 +44,25 @@ extension Topology {
     return found
   }
 
+  /// Servers that are a node's socket of commands: users could command it, as each line of a request is one.
+  func openedCommandSockets() -> [Diagnostic] {
+    guard let admin else { return [] }
+    let owners = nodes.map { (name: $0.name, path: admin.plan(for: $0.name, in: name).socketPath) }
+    let applications = sites.flatMap(\.servers).map { (name: $0.name, address: $0.base, location: $0.location) }
+    let relayed = relays.flatMap(\.everyServer).map { server in
+      (name: server.name, address: server.address?.value, location: server.address?.location ?? server.location)
+    }
+    return (applications + relayed).compactMap { server in
+      guard case .unix(let path)? = server.address, let owner = owners.first(where: { $0.path == path }) else {
+        return nil
+      }
+      return Diagnostic(
+        .error, at: server.location,
+        "server \"\(server.name)\" is the socket at which \"\(owner.name)\" takes commands: users could give them",
+        mend: "give the path of the application's own socket")
+    }
+  }
+
   private func isBefore(_ first: AddressUse, _ second: AddressUse) -> Bool {
     (first.location.line, first.location.column) < (second.location.line, second.location.column)
   }
@@ -103,6 +122,7 @@ extension Topology {
     for port in server.ports where !addresses.contains(base.with(port: port.port)) {
       addresses.append(base.with(port: port.port))
     }
+    addresses += addresses.flatMap(\.loopbackAddresses)
     // Port 0 stands where a port was unreadable, which has been said.
     var uses = addresses.filter { $0.port != 0 }.map {
       AddressUse(
@@ -148,5 +168,13 @@ extension Topology {
             mend: "give the address that balancers connect to")
         }
     }
+  }
+}
+
+extension Address {
+  /// What `localhost` stands for (RFC 6761 section 6.3); nothing of any other host.
+  fileprivate var loopbackAddresses: [Address] {
+    guard case .host("localhost", let port) = self else { return [] }
+    return [.ipv4(0x7F00_0001, port: port), .ipv6(high: 0, low: 1, port: port)]
   }
 }

@@ -21,7 +21,7 @@ extension Topology {
             mend: "kill, power and restart it, or slow a server behind it")
         }
     case .slow(.link, _, _), .cut, .lossy: return [unsupported(step, "there are no links between relays")]
-    case .applicationErrors: return [unsupported(step, "relays do not read what servers answer")]
+    case .applicationErrors, .checkFails: return [unsupported(step, "relays do not read what servers answer")]
     case .drain, .rollingRestart, .reload, .rollout:
       return [unsupported(step, "of relays alone a scenario knows what fails")]
     }

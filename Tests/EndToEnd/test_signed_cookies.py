@@ -240,6 +240,23 @@ class TestInsertedCookies:
         assert forged_cookies(single) == 3 and forged_cookies(single, "cookies-unsigned") == 1
         waiting.until(lambda: "cookie S of shop counted as none: a tag of no key of ours" in single.said(), "the log")
 
+    def test_one_that_the_server_sets_itself_is_signed_where_it_is_preserved(self, node, keys):
+        single = node("require", session={"name": "S", "mode": "insert", "preserve": True}, prepare=monitored)
+        for name, origin in single.origins.items():
+            def handler(exchange, name=name):
+                more = [("Set-Cookie", "S=; Max-Age=0" if "out" in exchange.request.line else f"S={name}; Path=/")] if "/log" in exchange.request.line else []
+                exchange.answer(headers=[("X-Origin", name), *more])
+
+            origin.handler = handler
+        answer = get(single.address, "/login")
+        name, (cookie,) = answer.first("X-Origin"), answer.all("Set-Cookie")
+        assert cookie == f"S={signed(keys.own, 'S', name)}; Path=/"
+        for _ in range(4):
+            assert ask(single, cookie.split(";")[0]) == (name, None)
+        assert forged_cookies(single, "cookies-unsigned") == 0
+        # What takes the cookie away is no value.
+        assert get(single.address, "/logout").all("Set-Cookie") == ["S=; Max-Age=0"]
+
     @pytest.mark.parametrize("phase", ["accept", "issue", "require"])
     def test_a_broken_tag_is_a_wrong_one(self, node, keys, phase):
         single = node(phase, session={"name": "S", "mode": "insert"}, prepare=monitored)

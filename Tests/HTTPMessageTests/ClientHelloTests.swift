@@ -161,11 +161,17 @@ import Testing
   }
 
   @Test func answersToAHello() {
+    let warning: [UInt8] = [21, 3, 3, 0, 2, 1, 112]
     let cases: [([UInt8], HelloAnswer)] = [
       ([], .needMore), ([22], .needMore), ([22, 3, 3, 0, 90], .needMore), ([22, 3, 3, 0, 90, 2], .hello),
       ([22, 3, 3, 0, 90, 1], .notTLS), ([21, 3, 3, 0, 2, 2], .needMore), ([21, 3, 3, 0, 2, 2, 40], .alert(40)),
       ([21, 3, 3, 0, 3, 2, 40], .notTLS), ([22, 3, 3, 0, 0], .notTLS), (Array("HTTP/1.1 400".utf8), .notTLS),
       ([23, 3, 3], .notTLS), ([22, 2], .notTLS), ([22, 3, 3, 0xFF, 0xFF], .notTLS),
+      // A warning, `unrecognized_name`, is no end; `close_notify` is one.
+      (warning, .needMore), (warning + [22, 3, 3], .needMore), (warning + [22, 3, 3, 0, 90, 2], .hello),
+      (warning + warning + [22, 3, 3, 0, 90, 2], .hello), (warning + [21, 3, 3, 0, 2, 2, 40], .alert(40)),
+      (warning + [80], .notTLS), ([21, 3, 3, 0, 2, 1, 0], .alert(0)),
+      (warning + warning + warning + warning + warning, .alert(112)),
     ]
     for (bytes, answer) in cases {
       #expect(bytes.withUnsafeBytes { HelloAnswer(ByteView($0)) } == answer, "\(bytes)")

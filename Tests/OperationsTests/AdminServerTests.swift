@@ -157,6 +157,18 @@ private func echo(_ command: AdminCommand) -> AdminReply { .done(command.line) }
     #expect(performed.withLock { $0.last } == .ready)
   }
 
+  @Test func noLineOfARequestOfHTTPIsACommand() throws {
+    let performed = Mutex(0)
+    let served = try Served(perform: { _ in
+      performed.withLock { $0 += 1 }
+      return .done("done")
+    })
+    defer { served.stop() }
+    let answer = served.exchange(Array("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\ndrain D\n".utf8))
+    #expect(answer == "error: commands are taken here, not requests of HTTP\n\n")
+    #expect(performed.withLock { $0 } == 0)
+  }
+
   @Test func whoNeverReadsAndWhoNeverWritesDelayNobody() throws {
     let large = String(repeating: "x", count: 400_000)
     let served = try Served(perform: { _ in .done(large) })

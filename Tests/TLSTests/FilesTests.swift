@@ -337,6 +337,59 @@ import Topology
     #expect(error { _ = try workshop.server([CertificatePlan(path: folder)]) } == strange)
   }
 
+  @Test func aBrokenCertificateKeepsNoAuthorityIn() throws {
+    let (workshop, stranger) = (try Workshop(), try Workshop(authority: "another"))
+    let own = try String(contentsOfFile: workshop.authorityPath, encoding: .utf8)
+    let both = own + (try String(contentsOfFile: stranger.authorityPath, encoding: .utf8))
+    let authorities = try workshop.write("both.pem", both)
+    let certificate = try workshop.issue("1.pem", hosts: ["a.example"])
+    let server = try workshop.server([certificate]) {
+      $0.clients = ClientCertificatePlan(authorityPath: authorities, names: [])
+    }
+    let office = try workshop.issue("2.pem", name: "OP1")
+    let client = try workshop.client("a.example") {
+      $0.authorityPath = authorities
+      $0.certificate = office
+    }
+    // What is shown is broken on both sides, and in the same moment nobody of the other authority is to be believed any more.
+    for name in ["1.pem", "2.pem"] { try workshop.write(name, "broken\n") }
+    try workshop.write("both.pem", own)
+    let (first, second) = (TLSError.noCertificate(path: certificate.path), TLSError.noCertificate(path: office.path))
+    #expect(server.reload(now: workshop.now, clock: .zero) == .reloaded(warnings: [.staysAsItWas(first)]))
+    #expect(client.reload(now: workshop.now) == .reloaded(warnings: [.staysAsItWas(second)]))
+    #expect(server.trustGeneration == 1 && client.trustGeneration == 1)
+    #expect(exchange(client, server).handshake == .done)
+    #expect(server.reload(now: workshop.now, clock: .zero) == .unchanged)
+  }
+
+  @Test func allBrokenFilesAreNamed() throws {
+    let workshop = try Workshop()
+    let plans = try ["1", "2", "3"].map { try workshop.issue("\($0).pem", hosts: ["\($0).example"]) }
+    let server = try workshop.server(plans)
+    for plan in plans.prefix(2) { try Data("broken".utf8).write(to: URL(fileURLWithPath: plan.path)) }
+    guard case .failed(let error) = server.reload(now: workshop.now, clock: .zero) else {
+      Issue.record("they were taken")
+      return
+    }
+    #expect(plans.map { "\(error)".contains($0.path) } == [true, true, false])
+  }
+
+  @Test func aCertificateThatIsNotGoodYetIsTakenWhenItIs() throws {
+    let workshop = try Workshop()
+    let now = workshop.now
+    let plan = try workshop.issue("1.pem", hosts: ["a.example"])
+    let server = try workshop.server([plan])
+    try workshop.issue("1.pem", hosts: ["b.example"], from: now + 30)
+    #expect(server.reload(now: now, clock: .zero) == .failed(.notYetValid(path: plan.path, from: now + 30)))
+    for second in [now + 1, now + 29] { #expect(server.reload(now: second, clock: .zero) == .unchanged) }
+    #expect(server.reload(now: now + 30, clock: .zero) == .reloaded(warnings: []))
+    #expect(server.context.names == ["b.example"])
+    // What fails for another reason is tried again each minute, and told once.
+    try workshop.write("1.pem", "broken")
+    #expect(server.reload(now: now + 40, clock: .zero) == .failed(.noCertificate(path: plan.path)))
+    for second in [now + 99, now + 100, now + 160] { #expect(server.reload(now: second, clock: .zero) == .unchanged) }
+  }
+
   @Test func aKeyMayStandBesideItsCertificate() throws {
     let workshop = try Workshop()
     let plan = try workshop.issue("whole.pem", hosts: ["a.example"])

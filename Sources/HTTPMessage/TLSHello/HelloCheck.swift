@@ -9,8 +9,22 @@ public enum HelloAnswer: Equatable, Sendable {
   /// It does not speak TLS.
   case notTLS
 
-  /// What the first bytes of an answer are.
+  /// Alerts that are only warnings (RFC 6066 section 3: `unrecognized_name`) at most before the ServerHello.
+  private static let warningsMax = 4
+
+  /// What the first bytes of an answer are. Alerts that are only warnings are passed over: a ServerHello may follow.
   public init(_ view: ByteView) {
+    var rest = view
+    for _ in 0..<Self.warningsMax {
+      guard rest.count >= 7, rest[0] == 21, rest[1] == 3, rest[3] == 0, rest[4] == 2, rest[5] == 1, rest[6] != 0 else {
+        break
+      }
+      rest = rest.slice(7, rest.count)
+    }
+    self.init(record: rest)
+  }
+
+  private init(record view: ByteView) {
     guard view.count > 0 else {
       self = .needMore
       return

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 import yaml
 
-from harness import sanitizer, waiting
+from harness import waiting
 from harness.certificates import Authority, SecureConnection
 from harness.geodirector import binary
 from harness.raw import get

@@ -1,6 +1,10 @@
 """Options and fixtures of the end-to-end tests."""
 
 import contextlib
+import os
+import pathlib
+import shutil
+import tempfile
 
 import pytest
 
@@ -133,3 +137,16 @@ def start(request, system, tmp_path):
             return network
 
         yield starter
+
+
+@pytest.fixture
+def cage(monkeypatch):
+    """A directory to be a node's root, readable for all, as is all above it."""
+    # LeakSanitizer looks for threads in /proc at the end, which a cage has not, and does so for ever.
+    if sanitizer.chosen() == "address":
+        monkeypatch.setenv("ASAN_OPTIONS", os.environ["ASAN_OPTIONS"].replace("detect_leaks=1", "detect_leaks=0"))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="geodirector-cage-"))
+    folder.chmod(0o755)
+    with sanitizer.reports_within(folder):
+        yield folder
+    shutil.rmtree(folder)

@@ -9,9 +9,7 @@ import os
 import pathlib
 import pwd
 import re
-import shutil
 import subprocess
-import tempfile
 import time
 
 import pytest
@@ -247,41 +245,36 @@ def test_a_cluster_of_caches_pins_visitors_and_names_clients(run):
     assert name_of(cluster.server("proxy2", cookie)) == name_of(answer)
 
 
-def test_a_cluster_of_caches_as_an_ordinary_user_in_an_empty_directory(run, tmp_path):
+def test_a_cluster_of_caches_as_an_ordinary_user_in_an_empty_directory(run, cage, tmp_path):
     """user, group, chroot and pidfile of the document, which the ready-made file has as a comment; and its case: a cache server dies."""
     if os.geteuid() != 0:
         pytest.skip("only root becomes another user")
-    empty = pathlib.Path(tempfile.mkdtemp(prefix="geodirector-empty-"))
-    empty.chmod(0o755)
     said = (REPOSITORY / "topologies" / "cache-cluster.yaml").read_text()
     settings = yaml.safe_load("".join(line.partition("# ")[2] + "\n" for line in said.splitlines()
                                       if re.match(r" *# (user|group|chroot|pidfile): ", line)))
     assert set(settings) == {"user", "group", "chroot", "pidfile"}
-    settings |= {"chroot": str(empty), "pidfile": f"{tmp_path}/{{node}}.pid"}
-    try:
-        cluster = run("cache-cluster", change=lambda data: data["defaults"]["site-balancer"].update(settings))
-        user, group = pwd.getpwnam(settings["user"]).pw_uid, grp.getgrnam(settings["group"]).gr_gid
-        for name in ("proxy1", "proxy2"):
-            process = pathlib.Path(f"/proc/{cluster.nodes[name].process.pid}")
-            cluster.log_of(name, f"{name} serves")
-            ids = re.findall(r"^[UG]id:\t(.*)", (process / "status").read_text(), re.M)
-            assert [set(line.split()) for line in ids] == [{str(user)}, {str(group)}]
-            assert os.path.realpath(process / "root") == str(empty)
-            assert (tmp_path / f"{name}.pid").read_text() == f"{process.name}\n"
-        answer = cluster.server("proxy1")
-        assert answer.json["forwardedFor"]
-        first = name_of(answer)
-        (other,) = {"webA", "webB"} - {first}
-        (cookie,) = [value.split(";")[0] for value in answer.all("Set-Cookie") if value.startswith("SERVERID=")]
-        assert {name_of(cluster.server(name, cookie)) for name in ("proxy1", "proxy2")} == {first}
-        cluster.nodes[first].kill()
-        assert {name_of(cluster.server(name, cookie)) for name in ("proxy1", "proxy2")} == {other}
-        # The one that holds the address goes down: the other serves.
-        cluster.nodes["proxy1"].terminate()
-        assert cluster.nodes["proxy1"].wait_exit() == 0 and (tmp_path / "proxy1.pid").read_text() == ""
-        assert name_of(cluster.server("proxy2", cookie)) == other
-    finally:
-        shutil.rmtree(empty)
+    settings |= {"chroot": str(cage), "pidfile": f"{tmp_path}/{{node}}.pid"}
+    cluster = run("cache-cluster", change=lambda data: data["defaults"]["site-balancer"].update(settings))
+    user, group = pwd.getpwnam(settings["user"]).pw_uid, grp.getgrnam(settings["group"]).gr_gid
+    for name in ("proxy1", "proxy2"):
+        process = pathlib.Path(f"/proc/{cluster.nodes[name].process.pid}")
+        cluster.log_of(name, f"{name} serves")
+        ids = re.findall(r"^[UG]id:\t(.*)", (process / "status").read_text(), re.M)
+        assert [set(line.split()) for line in ids] == [{str(user)}, {str(group)}]
+        assert os.path.realpath(process / "root") == str(cage)
+        assert (tmp_path / f"{name}.pid").read_text() == f"{process.name}\n"
+    answer = cluster.server("proxy1")
+    assert answer.json["forwardedFor"]
+    first = name_of(answer)
+    (other,) = {"webA", "webB"} - {first}
+    (cookie,) = [value.split(";")[0] for value in answer.all("Set-Cookie") if value.startswith("SERVERID=")]
+    assert {name_of(cluster.server(name, cookie)) for name in ("proxy1", "proxy2")} == {first}
+    cluster.nodes[first].kill()
+    assert {name_of(cluster.server(name, cookie)) for name in ("proxy1", "proxy2")} == {other}
+    # The one that holds the address goes down: the other serves.
+    cluster.nodes["proxy1"].terminate()
+    assert cluster.nodes["proxy1"].wait_exit() == 0 and (tmp_path / "proxy1.pid").read_text() == ""
+    assert name_of(cluster.server("proxy2", cookie)) == other
 
 
 def test_a_layer_4_balancer_in_front_looks_and_nobody_hears_of_it(run):

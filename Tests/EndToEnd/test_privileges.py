@@ -9,12 +9,11 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 
 import pytest
 import yaml
 
-from harness import sanitizer, waiting
+from harness import waiting
 from harness.certificates import Authority, SecureConnection
 from harness.geodirector import binary
 from harness.raw import get
@@ -138,19 +137,6 @@ def test_a_pid_file_in_a_folder_of_roots_is_emptied_at_the_end(node, tmp_path):
     single.nodes["geodirector"].terminate()
     single.nodes["geodirector"].wait_exit()
     assert (folder / "pid").read_text() == ""
-
-
-@pytest.fixture
-def cage(monkeypatch):
-    """A directory to be a node's root, with an authority in it; readable for all, as is all above it."""
-    # LeakSanitizer looks for threads in /proc at the end, which a cage has not, and does so for ever.
-    if sanitizer.chosen() == "address":
-        monkeypatch.setenv("ASAN_OPTIONS", os.environ["ASAN_OPTIONS"].replace("detect_leaks=1", "detect_leaks=0"))
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="geodirector-cage-"))
-    folder.chmod(0o755)
-    with sanitizer.reports_within(folder):
-        yield folder
-    shutil.rmtree(folder)
 
 
 class TestChroot:

@@ -25,7 +25,7 @@ struct RelayNetworkTests {
 
   private static func run(
     _ topology: Topology, _ steps: [ScenarioStep], seconds: Int = 180, users: Int = 50,
-    length: Duration = .seconds(3600),
+    length: Duration = .seconds(3_600_000),
     pause: Duration = .seconds(5), seed: UInt64 = 1
   ) throws -> RelayScenarioReport {
     var scenario = Scenario(name: "s", duration: .seconds(seconds))
@@ -73,7 +73,7 @@ struct RelayNetworkTests {
     let failedOver = try Self.part(report, .failedOver)
     #expect(failedOver.counts.openedAtBackups == failedOver.counts.opened && failedOver.counts.opened > 100)
     #expect(after.counts.openedAtBackups > 0 && after.counts.openedAtBackups < after.counts.opened / 5)
-    #expect(report.verdicts.allSatisfy(\.holds))
+    #expect(report.holds)
     #expect(after.counts.cut == 0, "nobody is fetched home")
   }
 
@@ -90,7 +90,7 @@ struct RelayNetworkTests {
     let outage = report.listeners[0].outages[0]
     // The first comes again half a second after the cut at the earliest; a trial is made each second, or whenever somebody comes.
     #expect((60_500_000_000...60_700_000_000).contains(outage.beginNanoseconds), "\(outage)")
-    #expect((90_000_000_000...91_000_000_000).contains(outage.endNanoseconds), "\(outage)")
+    #expect((89_990_000_000...91_000_000_000).contains(outage.endNanoseconds), "\(outage)")
     #expect(report.holds)
   }
 
@@ -233,7 +233,7 @@ struct RelayNetworkTests {
       relays:
         - {name: R, listen: "127.1.1.1:25", queue: 5, timeouts: {queue: 2s}, servers: [{name: S, address: "127.1.1.9:25", max-connections: 10}]}
       """)
-    let report = try Self.run(full, [], length: .seconds(3600))
+    let report = try Self.run(full, [])
     #expect(report.total.counts.opened == 10 && report.total.counts.closed > 100)
     #expect(report.total.counts.failedOracle == report.total.counts.failed && report.holds)
   }

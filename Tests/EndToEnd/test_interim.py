@@ -1,6 +1,7 @@
 """Interim responses that a client does not take yet, and the answer that comes behind them."""
 
 import contextlib
+import os
 import socket
 import threading
 
@@ -51,6 +52,8 @@ def held(request, tmp_path):
 
             origin.handler = handler
             single.address = single.geodirector()
+            # It is opened after the first one.
+            waiting.until(lambda: os.path.exists(path), "the socket")
             client = stack.enter_context(RawConnection.of(connected(path)))
             client.send(ask("/held"))
             assert sent[0].wait(20)

@@ -38,7 +38,8 @@ struct RelayFaultPlan {
       case .slow(.elements(let names), let added, _):
         let nanoseconds = added.nanosecondsClamped
         add(at, until, Self.all(names, network.elements), .slow(nanoseconds), .fast(nanoseconds))
-      case .slow(.link, _, _), .cut, .lossy, .applicationErrors, .drain, .rollingRestart, .reload, .rollout:
+      case .slow(.link, _, _), .cut, .lossy, .applicationErrors, .checkFails, .drain, .rollingRestart, .reload,
+        .rollout:
         // `Topology.errors(in:)` refuses them in a network of relays.
         continue
       }

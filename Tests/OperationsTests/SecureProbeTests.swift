@@ -22,6 +22,7 @@ private final class SecureMonitor: Sendable {
       name: "SD1", hosts: ["SD1"], addresses: ["127.0.0.1"], from: now - 60, until: now + 86_400)
     try Data(authority.certificate.utf8).write(to: URL(fileURLWithPath: folder + "ca.pem"))
     try Data((own.certificate + own.key).utf8).write(to: URL(fileURLWithPath: folder + "own.pem"))
+    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: folder + "own.pem")
     let server = try ListenerTLS(
       ListenerTLSPlan(certificates: [CertificatePlan(path: folder + "own.pem")]), now: now, clock: .zero)
     var address = cr_address()

@@ -155,6 +155,7 @@ def test_a_request_that_must_not_be_repeated_gets_the_port_of_an_idle_connection
 TWO = {"names": ("A", "B"), "session": {"name": "SID", "mode": "prefix"}}
 
 
+@pytest.mark.one_worker("idle connections are their worker's, and so are their ports")
 @pytest.mark.parametrize("few_ports", [TWO], indirect=True)
 def test_where_ports_to_one_server_have_run_out_others_take_the_users_without_session(few_ports):
     single = few_ports

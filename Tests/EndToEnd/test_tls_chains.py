@@ -142,8 +142,9 @@ class TestClients:
             refused(listener, client)
             # What is open goes on.
             assert kept.ask().status == 200
-        said = reasons(listener.node.err.read_text(), r"with clients of \S+")
+        said = waiting.until(lambda: reasons(listener.node.err.read_text(), r"with clients of \S+"), "the line in the log")
         assert set(said) == {"certificate has expired"}, said
+        waiting.until(lambda: listener.handshakes()["failed"] == {"certificate": 2}, "both counted")
         assert listener.handshakes()["failed"] == {"certificate": 2} and listener.handshakes()["resumed"] == 2
 
 

@@ -373,7 +373,10 @@ private func echo(_ command: AdminCommand) -> AdminReply { .done(command.line) }
   @Test func whatAnEndedProcessLeftIsReplacedAndAFileIsNot() throws {
     let path = NSTemporaryDirectory() + "geodirector-\(UUID().uuidString.prefix(12)).sock"
     let left = try AdminListener(path: path, mode: 0o600)
-    close(left.descriptor)
+    // Its socket is gone, its number is not: that would be another test's by the time `remove` closes it.
+    let nothing = open("/dev/null", O_RDWR)
+    #expect(dup2(nothing, left.descriptor) == left.descriptor)
+    close(nothing)
     let right = try AdminListener(path: path, mode: 0o600)
     // The one that is gone must not take away its successor's path.
     left.remove()

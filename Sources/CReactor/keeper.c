@@ -106,21 +106,26 @@ static _Noreturn void place(int line, const char *from, const char *to, const ch
   _exit(0);
 }
 
-int cr_placer_start(const char *from, const char *to, const char *aside, uint64_t inode, int *process) {
+// Another process that stays as this one is now: its end of a line in itself, where the process is 0; in this one the other end, or an error.
+static int beside(pid_t *process) {
   int ends[2];
   int status = cr_socket_pair(ends);
-  if (status < 0) return status;
-  pid_t pid = fork();
-  if (pid == 0) {
-    close(ends[0]);
-    place(ends[1], from, to, aside, inode);
+  if (status < 0) {
+    *process = -1;
+    return status;
   }
-  int error = errno;
-  close(ends[1]);
-  *process = pid;
-  if (pid > 0) return ends[0];
+  *process = fork();
+  int error = errno, isOther = *process == 0;
+  close(ends[!isOther]);
+  if (*process >= 0) return ends[isOther];
   close(ends[0]);
   return -error;
+}
+
+int cr_placer_start(const char *from, const char *to, const char *aside, uint64_t inode, int *process) {
+  int line = beside(process);
+  if (*process == 0) place(line, from, to, aside, inode);
+  return line;
 }
 
 int cr_placer_take(int placer, int milliseconds) {
@@ -134,19 +139,10 @@ int cr_placer_take(int placer, int milliseconds) {
 }
 
 int cr_keeper_start(const char *program, char *const *words, const char *variable, int target) {
-  int ends[2];
-  int status = cr_socket_pair(ends);
-  if (status < 0) return status;
-  pid_t pid = fork();
-  if (pid == 0) {
-    close(ends[0]);
-    keep(ends[1], program, words, variable, target);
-  }
-  int error = errno;
-  close(ends[1]);
-  if (pid > 0) return ends[0];
-  close(ends[0]);
-  return -error;
+  pid_t process;
+  int line = beside(&process);
+  if (process == 0) keep(line, program, words, variable, target);
+  return line;
 }
 
 static int64_t milliseconds_now(void) {

@@ -4,8 +4,6 @@ import Simulation
 struct SimulationText {
   /// With more scenarios than these, those in which everything holds are in the table of all only.
   static let scenariosInFull = 8
-  /// Failed scenarios that the last line names.
-  private static let namedMax = 4
 
   private let report: SimulationReport
   private let style: TerminalStyle
@@ -67,15 +65,8 @@ struct SimulationText {
 
   /// The last line: what was found in all, and what failed.
   var conclusion: String {
-    let failed = report.scenarios.filter { !$0.holds }
-    let all = Quantities.some(UInt64(report.scenarios.count), "scenario")
-    if failed.isEmpty {
-      return style.paint("ok: \(report.network): every property and expectation holds in \(all)", .good)
-    }
-    var words = failed.prefix(Self.namedMax).map { "\($0.name) (\($0.failures.joined(separator: ", ")))" }
-    if failed.count > Self.namedMax { words.append("and \(failed.count - Self.namedMax) more") }
-    let count = report.scenarios.count == 1 ? "" : " \(failed.count) of \(all):"
-    return style.paint("FAILED: \(report.network):\(count) \(words.joined(separator: "; "))", .bad)
+    let scenarios = report.scenarios.map { (name: $0.name, holds: $0.holds, failures: $0.failures) }
+    return SimulationConclusion(network: report.network, scenarios: scenarios).line(style)
   }
 }
 

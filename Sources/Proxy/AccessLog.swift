@@ -27,6 +27,8 @@ final class AccessLog: Sendable {
   private let done = Atomic<Bool>(false)
   /// Pieces that may wait to be written.
   private static let pendingMax = 16
+  /// Written pieces that are kept for the next lines: a log that was behind once gives the rest back.
+  private static let freeMax = 4
 
   init?(descriptor: Int32) {
     self.descriptor = descriptor
@@ -83,7 +85,12 @@ final class AccessLog: Sendable {
           if written <= 0 { break }
           offset += written
         }
-        state.withLock { $0.free.append(piece) }
+        let isKept = state.withLock { state in
+          guard state.free.count < Self.freeMax else { return false }
+          state.free.append(piece)
+          return true
+        }
+        if !isKept { piece.memory.deallocate() }
       }
       if state.withLock({ $0.isClosed && $0.pending.isEmpty }) {
         done.store(true, ordering: .releasing)

@@ -45,6 +45,31 @@ def _sanitize(item):
     item.add_marker(pytest.mark.timeout(seconds * sanitizer.slower()), append=False)
 
 
+# A test that fails in a run with `--reruns 1` is run once more, and told with why it failed: machines that do much else at the time
+# are late now and then. More of them than this is no accident, and fails the run.
+SECOND_TRIES_MAX = 4
+
+
+def _second_tries(config) -> list:
+    return config.pluginmanager.get_plugin("terminalreporter").stats.get("rerun", [])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session, exitstatus):
+    if not hasattr(session.config, "workerinput") and exitstatus == 0 and len(_second_tries(session.config)) > SECOND_TRIES_MAX:
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for report in _second_tries(config):
+        terminalreporter.section(f"failed at its first try: {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
+        for title, content in report.sections:
+            terminalreporter.write_line(f"-- {title}\n{content}")
+    if len(_second_tries(config)) > SECOND_TRIES_MAX:
+        terminalreporter.write_line(f"{len(_second_tries(config))} tests failed at their first try: more than {SECOND_TRIES_MAX} fail the run")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield

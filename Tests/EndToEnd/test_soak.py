@@ -51,7 +51,7 @@ class Always:
         self.fell_out = lambda names, *_: silent in names
         self.servable = lambda *_: servable
         self.changed = lambda *_: changed
-        self.unrest_after = lambda _: 0.0
+        self.around = lambda _: "in the middle of it"
 
 
 @pytest.mark.parametrize("end", ["timeout", "nothing", "refused", "cut", "stale"])

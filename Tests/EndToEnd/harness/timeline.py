@@ -52,9 +52,14 @@ class Timeline:
         """Whether something was failing or healing at some moment of the interval."""
         return any(first <= end and last >= begin for first, last in self._unrest)
 
-    def unrest_after(self, moment: float) -> float:
-        """How long after this nothing was failing or healing, in seconds."""
-        return min((max(0.0, first - moment) for first, last in self._unrest if last >= moment), default=math.inf)
+    def around(self, moment: float) -> str:
+        """For people: what was down, and how long before and after it something failed or healed."""
+        before = min((max(0.0, moment - last) for first, last in self._unrest if first <= moment), default=math.inf)
+        after = min((max(0.0, first - moment) for first, last in self._unrest if last >= moment), default=math.inf)
+        down, cuts = self._states[bisect.bisect_right(self._times, moment) - 1]
+        missing = sorted(down) + sorted("-".join(sorted(pair)) for pair in cuts)
+        return (f"{before:.1f} s after and {after:.1f} s before something failed or healed, without "
+                f"{', '.join(missing) or 'nothing'}")
 
     def _during(self, begin: float, end: float):
         first = max(0, bisect.bisect_right(self._times, begin) - 1)

@@ -212,7 +212,7 @@ def server_errors(asked: list, entries: list, timeline, nodes: set[str] = frozen
     counts = Counter(one.status for one in wrong)
     told = [f"{len(wrong)} answers 5xx that a healthy server could have given: {dict(counts)}, such as"]
     for one in wrong[:4]:
-        told.append(f"  {one}, {timeline.unrest_after(one.over):.1f} s before something failed or healed")
+        told.append(f"  {one}, {timeline.around(one.over)}")
         told += [f"    {entry}" for entry in logged.get(one.identity, [])]
     return ["\n".join(told)], excuses
 

@@ -25,7 +25,7 @@ SCALE = 0.1
 # Of the offices' connections to users: longer than users think, so that each that ends unanswered needs a reason.
 KEEP_ALIVE_SECONDS = 6.0
 DOWN_MAX = 3
-# The part of the run after which memory may hardly grow.
+# The part of the run, and of the run's time for each process, after which memory may hardly grow.
 WARM_UP = 0.4
 # Roles that fail; offices stay, as they are where each request is counted.
 FAILING = ("demo-server", "site-balancer", "site-director")
@@ -81,6 +81,8 @@ class Faults:
         self.candidates = [name for name, spec in network.specs.items() if spec.role in FAILING]
         self.down: dict[str, tuple[str, float]] = {}
         self.kills = dict.fromkeys(network.specs, 0)
+        # When the node's process was started.
+        self.since = dict.fromkeys(network.specs, time.monotonic())
         self.hangs = 0
         self.next = time.monotonic() + 2
 
@@ -102,7 +104,11 @@ class Faults:
             self.down[name] = kind, now + self.random.uniform(0.5, 5)
 
     def heal(self, name: str, kind: str):
-        self.network.start(name) if kind == "kill" else self.network.resume(name)
+        if kind == "kill":
+            self.network.start(name)
+            self.since[name] = time.monotonic()
+        else:
+            self.network.resume(name)
         del self.down[name]
 
     def heal_all(self):
@@ -148,9 +154,10 @@ def soak(seconds: float, users: int, seed: int, folder: pathlib.Path, say=print)
         most_buffers: dict[tuple[str, int], int] = {}
         while (passed := time.monotonic() - begin) < seconds:
             faults.step()
-            if passed > seconds * WARM_UP and not warm:
-                warm = {name: (node.starts, resident_kib(node.process.pid), most_buffers.get((name, node.starts), 0))
-                        for name, node in watched.items() if node.runs}
+            for name, node in watched.items():
+                if (node.runs and warm.get(name, (0,))[0] != node.starts and passed > seconds * WARM_UP
+                        and time.monotonic() - faults.since[name] > seconds * WARM_UP):
+                    warm[name] = node.starts, resident_kib(node.process.pid), most_buffers.get((name, node.starts), 0)
             if time.monotonic() - told > 1:
                 told = time.monotonic()
                 for name, node in watched.items():

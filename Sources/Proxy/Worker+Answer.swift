@@ -50,10 +50,7 @@ extension Worker {
   private mutating func answer(_ client: Int32, status: Int, error: StaticString?, isShortage: Bool) {
     let pointer = clients + Int(client)
     if phase != .running { pointer.pointee.flags.remove(.keepAlive) }
-    if !pointer.pointee.requestBody.isComplete {
-      pointer.pointee.flags.remove(.keepAlive)
-      pointer.pointee.flags.insert(.lingerAfter)
-    }
+    endAfterUnreadBody(client)
     var writer = ByteWriter(UnsafeMutableRawBufferPointer(start: scratch, count: Self.scratchBytes))
     let reason = StatusText.reason(status)
     writer.append("HTTP/1.1 ")
@@ -107,10 +104,7 @@ extension Worker {
       writer.append("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, TRACE\r\nContent-Length: 0")
     }
     writer.append("\r\n")
-    if !pointer.pointee.requestBody.isComplete {
-      pointer.pointee.flags.remove(.keepAlive)
-      pointer.pointee.flags.insert(.lingerAfter)
-    }
+    endAfterUnreadBody(client)
     appendDate(into: &writer)
     appendStrictTransport(client, into: &writer)
     appendPersistence(client, into: &writer)
@@ -165,10 +159,6 @@ extension Worker {
       } else {
         closeUpstream(upstream)
       }
-    }
-    if !pointer.pointee.requestBody.isComplete {
-      pointer.pointee.flags.remove(.keepAlive)
-      pointer.pointee.flags.insert(.lingerAfter)
     }
     logRequest(client)
     next(client)

@@ -46,9 +46,19 @@ extension Worker {
     if isTunnel {
       writer.append("Connection: upgrade\r\n")
     } else {
+      endAfterUnreadBody(client)
       appendPersistence(client, into: &writer)
     }
     writer.append("\r\n")
+  }
+
+  /// An answer to a request whose body has not been read to its end is the last one on its connection: what is still to come is no next
+  /// request (RFC 9112 section 9.3). That is decided before the head is written, as the client has to be told (section 9.6).
+  @inline(__always)
+  mutating func endAfterUnreadBody(_ client: Int32) {
+    guard !clients[Int(client)].requestBody.isComplete else { return }
+    clients[Int(client)].flags.remove(.keepAlive)
+    clients[Int(client)].flags.insert(.lingerAfter)
   }
 
   /// When it was received, of a message that its sender has not dated (RFC 9110 section 6.6.1).

@@ -351,7 +351,8 @@ class TestConversations:
     @pytest.mark.parametrize("status", [b"200 OK", b"413 Content Too Large", b"401 Unauthorized"])
     @pytest.mark.parametrize("fields", [b"Content-Length: 1000000\r\n", b"Transfer-Encoding: chunked\r\n"])
     def test_a_response_before_the_body_is_there_reaches_the_client(self, node, status, fields):
-        """RFC 9112 section 9.3: the rest is read, or the connection ends; it is no next request."""
+        """RFC 9112 section 9.3: the rest is read, or the connection ends; it is no next request. Who will end it says so (section 9.6): a
+        client that has sent its body by then would else take it for one to be used again."""
         def early(connection, reader, number):
             reader._head(re.compile(rb"(POST|GET) (\S+) HTTP/1\.(1)"))
             connection.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 5\r\n\r\nhello")
@@ -360,6 +361,7 @@ class TestConversations:
             client.send(head(fields, b"POST /t HTTP/1.1"))
             answer = client.final()
             assert (answer.first[1], answer.body) == (status[:3], b"hello")
+            assert answer.members("Connection") == [b"close"]
             client.send(b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
             assert client.ended()
 

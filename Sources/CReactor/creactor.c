@@ -527,6 +527,10 @@ int cr_name_lock(const char *name, size_t length) {
 }
 
 ssize_t cr_write(int fd, const void *bytes, size_t count) { return RESULT(write(fd, bytes, count)); }
+void cr_await_output(int fd, int milliseconds) {
+  struct pollfd entry = {fd, POLLOUT, 0};
+  poll(&entry, 1, milliseconds);
+}
 int cr_open_append(const char *path) { return RESULT(open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)); }
 
 void *cr_map(size_t bytes) {

@@ -1,4 +1,5 @@
 internal import CReactor
+internal import Glibc
 internal import Logging
 internal import Operations
 internal import Synchronization
@@ -25,6 +26,8 @@ final class AccessLog: Sendable {
   /// What a worker wakes the writer by: it has to have it in its descriptor table.
   let wakeDescriptor: Int32
   private let done = Atomic<Bool>(false)
+  /// Lines that could not be written, not yet told.
+  private let lost = Atomic<Int>(0)
   /// Pieces that may wait to be written.
   private static let pendingMax = 16
   /// Written pieces that are kept for the next lines: a log that was behind once gives the rest back.
@@ -73,17 +76,44 @@ final class AccessLog: Sendable {
     while !done.load(ordering: .acquiring) && cr_monotonic() < limit { cr_pause(1) }
   }
 
+  /// Lines that could not be written since the last asking.
+  @inline(__always)
+  func takeLost() -> Int {
+    lost.load(ordering: .relaxed) == 0 ? 0 : lost.exchange(0, ordering: .relaxed)
+  }
+
+  private static let lineFeed: UInt8 = 0x0A
+
+  /// Writes all of it, however slowly it is taken; how much could be.
+  private func write(_ bytes: UnsafeRawBufferPointer) -> Int {
+    var offset = 0
+    while offset < bytes.count {
+      let written = cr_write(descriptor, bytes.baseAddress! + offset, bytes.count - offset)
+      switch Int32(-written) {
+      case EINTR: continue
+      // Whoever gave us the descriptor, or has it besides us, has made it one that does not block.
+      case EAGAIN: cr_await_output(descriptor, 100)
+      case _ where written <= 0: return offset
+      default: offset += written
+      }
+    }
+    return offset
+  }
+
   private func write() {
+    // What was written last is the beginning of a line.
+    var isWithinLine = false
     while true {
       cr_eventfd_clear(wakeDescriptor)
       while let piece = state.withLock({ $0.pending.isEmpty ? nil : $0.pending.removeFirst() }) {
-        var offset = 0
-        while offset < piece.count {
-          let written = cr_write(descriptor, piece.memory + offset, piece.count - offset)
-          if written == -4 { continue }
-          // A closed or full log is no reason to stop serving.
-          if written <= 0 { break }
-          offset += written
+        let bytes = UnsafeRawBufferPointer(start: piece.memory, count: piece.count)
+        // A line that was cut short is no part of the next one.
+        if isWithinLine { isWithinLine = withUnsafeBytes(of: Self.lineFeed) { write($0) } == 0 }
+        let written = isWithinLine ? 0 : write(bytes)
+        // A closed or full log is no reason to stop serving.
+        if written < bytes.count {
+          lost.wrappingAdd(bytes[written...].count { $0 == Self.lineFeed }, ordering: .relaxed)
+          if written > 0 { isWithinLine = bytes[written - 1] != Self.lineFeed }
         }
         let isKept = state.withLock { state in
           guard state.free.count < Self.freeMax else { return false }
@@ -141,7 +171,7 @@ struct LogBuffer: ~Copyable {
   @inline(__always)
   mutating func takeDropped() -> Int {
     defer { dropped = 0 }
-    return dropped
+    return dropped + (log?.takeLost() ?? 0)
   }
 
   /// Hands lines over when there are many, or when they have waited for 50 ms.

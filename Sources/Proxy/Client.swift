@@ -63,6 +63,9 @@ struct BodyProgress {
     case invalid(HTTPError)
   }
 
+  /// Bytes of content so far, without their framing.
+  var dataBytes: UInt64 { kind == .chunked ? scanner.dataBytes : total }
+
   /// Takes the bytes of the body from the front of `bytes`.
   @inline(__always)
   mutating func take(_ bytes: UnsafeRawPointer, count: Int) -> Step {

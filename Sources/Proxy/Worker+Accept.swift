@@ -359,13 +359,13 @@ extension Worker {
       for slot in 0..<usedClients where clients[slot].state == .idle {
         // The node goes on: who has just come, and asked for nothing yet, may take its usual time.
         if isRetired && !clients[slot].flags.contains(.reused) { continue }
-        if now - clients[slot].started > idleFor { closeClient(Int32(slot)) } else { awaitsIdle = true }
+        if now - clients[slot].started > idleFor { endIdle(Int32(slot)) } else { awaitsIdle = true }
       }
       return clientCount == 0 && !parked.contains { $0 != nil }
     }
     if phase == .retiring { return false }
     for slot in 0..<usedClients where clients[slot].state == .idle && clients[slot].flags.contains(.reused) {
-      if now - clients[slot].started > idleFor { closeClient(Int32(slot)) }
+      if now - clients[slot].started > idleFor { endIdle(Int32(slot)) }
     }
     if acceptPausedUntil > 0 && now >= acceptPausedUntil { resumeAccepting() }
     return false
@@ -417,7 +417,7 @@ extension Worker {
     let application = Int(pointer.pointee.application)
     switch pointer.pointee.deadlineKind {
     case .none: break
-    case .keepAlive: closeClient(client)
+    case .keepAlive: endIdle(client)
     case .request where pointer.pointee.flags.contains(.awaitsProxyHeader) && pointer.pointee.input.count > 0:
       refuseProxyHeader(client)
     case .request where isRelay && !isSecure(client) && !pointer.pointee.flags.contains(.awaitsProxyHeader):
@@ -452,7 +452,7 @@ extension Worker {
     case .tunnel where pointer.pointee.state == .relay: relayIdle(client)
     case .tunnel: abort(client, termination: "--")
     case .parting: lookAtParting(client)
-    case .linger: closeClient(client)
+    case .linger: lookAtLingering(client)
     }
   }
 }

@@ -174,12 +174,7 @@ extension Worker {
     reactor.cancelReceive(pointer.pointee.socket)
     pointer.pointee.flags.remove(.receiving)
     guard pointer.pointee.flags.contains(.keepAlive), !pointer.pointee.flags.contains(.ended) else {
-      if pointer.pointee.flags.contains(.lingerAfter) || pointer.pointee.input.count > 0 {
-        linger(client)
-      } else {
-        closeClient(client)
-      }
-      return
+      return endConnection(client)
     }
     // What stands in the list of those to go on with must be known to stand there.
     pointer.pointee.flags = pointer.pointee.flags.intersection(Client.Flags.ofConnection.union(.scheduled))
@@ -203,38 +198,6 @@ extension Worker {
     guard reactor.awaitInput(pointer.pointee.socket) else { return }
     // While others wait for a slot, this one goes behind them.
     if waitingTotal > 0 { schedule(client) } else { clientInput(client) }
-  }
-
-  /// How long the rest of a refused request is read.
-  private static let lingerTime: Int64 = 1_000_000_000
-  /// How much of it.
-  private static let lingerBytes = 1 << 20
-
-  mutating func linger(_ client: Int32) {
-    let pointer = clients + Int(client)
-    pointer.pointee.state = .lingering
-    pointer.pointee.scanned = 0
-    buffers.giveBack(&pointer.pointee.input)
-    reactor.shutdownSend(pointer.pointee.socket)
-    setDeadline(client, .linger, Self.lingerTime)
-    drain(client)
-  }
-
-  /// Reads and drops.
-  mutating func drain(_ client: Int32) {
-    let pointer = clients + Int(client)
-    while true {
-      let result = reactor.receive(pointer.pointee.socket, into: scratch, count: Self.scratchBytes)
-      if result == Reactor.pending {
-        reactor.cancelReceive(pointer.pointee.socket)
-        _ = reactor.awaitInput(pointer.pointee.socket)
-        return
-      }
-      if result <= 0 { return closeClient(client) }
-      pointer.pointee.scanned += result
-      // More is left unread: closing now would reset the connection, and the answer with it. The deadline closes it.
-      if pointer.pointee.scanned > Self.lingerBytes { return }
-    }
   }
 
   /// The exchange cannot go on: the client sees that by a reset, never by an end that looks whole.
@@ -270,6 +233,21 @@ extension Worker {
     let pointer = clients + Int(client)
     guard result == 0, !pointer.pointee.flags.contains(.ended) else { return endTunnel(client) }
     reactor.shutdownSend(pointer.pointee.socket)
+  }
+
+  /// The server takes nothing more. Where its own end has been passed on, what it sent before is still the client's.
+  mutating func tunnelCutShort(_ client: Int32) {
+    let pointer = clients + Int(client)
+    guard pointer.pointee.upstream >= 0, upstreams[Int(pointer.pointee.upstream)].ended else {
+      return endTunnel(client)
+    }
+    logRequest(client)
+    pointer.pointee.exchange.finish(pool: &pools[Int(pointer.pointee.application)])
+    closeUpstream(pointer.pointee.upstream)
+    pointer.pointee.upstream = -1
+    reactor.cancelReceive(pointer.pointee.socket)
+    pointer.pointee.flags.remove(.receiving)
+    linger(client)
   }
 
   private mutating func endTunnel(_ client: Int32) {

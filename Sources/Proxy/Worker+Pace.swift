@@ -78,6 +78,18 @@ extension Worker {
     return true
   }
 
+  /// One who lingers has so many bytes of the answer left to take. False: it has taken none for as long as it is waited for, or too few.
+  mutating func goesOnTaking(_ client: Int32, _ left: Int32) -> Bool {
+    let pointer = clients + Int(client)
+    let taken = Int(pointer.pointee.untaken) - Int(left)
+    if taken > 0 {
+      earnPatience(client, taken, perByte: downloadPatience)
+      pointer.pointee.untaken = left
+      pointer.pointee.waitedSince = now
+    }
+    return now - pointer.pointee.waitedSince < pointer.pointee.patience
+  }
+
   /// Bytes of a body came from the client. While it is waited for to take some of an answer, that alone counts.
   @inline(__always)
   mutating func clientMoved(_ client: Int32, _ bytes: Int) {

@@ -31,6 +31,7 @@ extension Worker {
       if let refusal = TLSFacts(transport).nameRefusal { refuseName(client, transport, refusal) }
       return secureClientLost(client)
     }
+    guard isLetIn(client) else { return closeClient(client) }
     guard serverNames.areNeeded else { return beginRelay(client, application: 0) }
     var name = TLSFacts(transport).serverName ?? ""
     let application = name.withUTF8 {

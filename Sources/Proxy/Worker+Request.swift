@@ -98,6 +98,7 @@ extension Worker {
 
   private mutating func startExchange(_ client: Int32, _ view: ByteView, _ head: inout RequestHead) {
     let pointer = clients + Int(client)
+    guard isLetIn(client) else { return closeClient(client) }
     pointer.pointee.headComplete = now
     pointer.pointee.flags = pointer.pointee.flags.intersection(
       Client.Flags.ofConnection.union([.ended, .scheduled, .reused]))
@@ -194,7 +195,7 @@ extension Worker {
       pointer.pointee.request.free.copyMemory(from: pointer.pointee.input.first, byteCount: used)
       pointer.pointee.request.end += used
       pointer.pointee.input.start += used
-      return pointer.pointee.requestBody.total > bodyBytesMax ? 413 : nil
+      return pointer.pointee.requestBody.dataBytes > bodyBytesMax ? 413 : nil
     case .invalid: return 400
     }
   }
@@ -214,6 +215,8 @@ extension Worker {
           upstreams[Int(upstream)].socket, pointer.pointee.request.first, count: pointer.pointee.request.count)
         if result == Reactor.pending {
           upstreams[Int(upstream)].isSending = true
+          // Of what TLS has enciphered some may have left.
+          if upstreams[Int(upstream)].isSecured { pointer.pointee.exchange.requestBytesSent() }
           sendIsHeldUp(client, upstream)
           return
         }
@@ -357,7 +360,7 @@ extension Worker {
         pointer.pointee.input.free.copyMemory(from: bytes + used, byteCount: result - used)
         pointer.pointee.input.end += result - used
       }
-      if pointer.pointee.requestBody.total > bodyBytesMax {
+      if pointer.pointee.requestBody.dataBytes > bodyBytesMax {
         refuseBody(client, status: 413)
         return false
       }
@@ -403,7 +406,7 @@ extension Worker {
   /// The server reads no further, but answers: the rest of the request is dropped, the response goes on.
   private mutating func requestCutShort(_ client: Int32) {
     let pointer = clients + Int(client)
-    if pointer.pointee.state == .tunnel { return clientEndedTunnel(client, -1) }
+    if pointer.pointee.state == .tunnel { return tunnelCutShort(client) }
     pointer.pointee.request.start = pointer.pointee.request.end
     pointer.pointee.flags.insert([.ended, .lingerAfter])
     pointer.pointee.flags.remove(.keepAlive)

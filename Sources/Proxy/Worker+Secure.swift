@@ -49,10 +49,7 @@ extension Worker {
       return answerError(client, status: 400, termination: "PR")
     }
     pointer.pointee.termination = Self.code("LR")
-    if !pointer.pointee.requestBody.isComplete {
-      pointer.pointee.flags.remove(.keepAlive)
-      pointer.pointee.flags.insert(.lingerAfter)
-    }
+    endAfterUnreadBody(client)
     var writer = ByteWriter(UnsafeMutableRawBufferPointer(start: scratch, count: Self.scratchBytes))
     writer.append("HTTP/1.1 ")
     writer.append(decimal: UInt64(traits.redirectStatus))

@@ -128,13 +128,22 @@ extension Worker {
     return isBelieved
   }
 
-  /// Whether what becomes a tunnel may be one: who would be shut out had the answer under way, and no more.
-  mutating func mayStay(_ client: Int32, _ upstream: Int32) -> Bool {
-    guard trust.hasChanged, let secrets else { return true }
-    if upstreams[Int(upstream)].isDistrusted { return false }
+  /// Whether a client whose handshake is done is let in by what counts now: after a change, until all are compared again, it may have
+  /// begun before.
+  @inline(__always)
+  mutating func isLetIn(_ client: Int32) -> Bool { trust.again == .max || isTrusted(client) }
+
+  private mutating func isTrusted(_ client: Int32) -> Bool {
+    guard let secrets, let transport = reactor.transport(of: clients[Int(client)].socket) else { return true }
     let listener = secrets.takeUnretainedValue().standing.listeners[Int(clients[Int(client)].listener)]
-    guard let listener, let transport = reactor.transport(of: clients[Int(client)].socket) else { return true }
+    guard let listener else { return true }
     var judge = TrustJudge(clientsOf: listener.context)
     return judge.isTrusted(TLSFacts(transport))
+  }
+
+  /// Whether what becomes a tunnel may be one: who would be shut out had the answer under way, and no more.
+  mutating func mayStay(_ client: Int32, _ upstream: Int32) -> Bool {
+    guard trust.hasChanged else { return true }
+    return !upstreams[Int(upstream)].isDistrusted && isTrusted(client)
   }
 }

@@ -413,7 +413,8 @@ struct Worker: ~Copyable {
       pumpResponse(client)
       if requestGoesOn { pumpRequest(client) }
     case .relay: pumpRelay(client)
-    case .free, .answering, .lingering, .parting: break
+    case .lingering: drain(client)
+    case .free, .answering, .parting: break
     }
   }
 

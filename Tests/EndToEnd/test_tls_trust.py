@@ -2,6 +2,8 @@
 
 import contextlib
 import signal
+import socket
+import ssl
 import threading
 
 import pytest
@@ -10,6 +12,7 @@ from harness import sanitizer, waiting
 from harness.certificates import Authority, SecureConnection
 from harness.origin import ok
 from harness.raw import CutShort, RawConnection, get
+from harness.secure_balancer import SecureBalancer
 from harness.single import Single
 from harness.topology import Topology
 
@@ -151,6 +154,37 @@ class TestClients:
             waiting.until(lambda: "certificates were read again" in director.said(), "the new certificate")
             for _ in range(3):
                 assert [connection.ask().status for connection in connections] == [200, 200]
+
+    def test_a_handshake_that_began_before_the_change_lets_nobody_in(self, tmp_path, bundle):
+        tls = {"certificates": str(bundle.own.issue("SD1")), "require": "client-certificate", "client-ca": str(bundle.path)}
+        inside, outside = ssl.MemoryBIO(), ssl.MemoryBIO()
+        end = bundle.own.client(bundle.other.issue("OP2")).wrap_bio(inside, outside, server_hostname="SD1")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+        hello = outside.read()
+        with SecureBalancer(tmp_path, tls) as single:
+            single.run()
+            before = single.sockets()
+            with socket.create_connection(single.address, timeout=10 * sanitizer.slower()) as plain:
+                plain.sendall(hello[:-1])
+                waiting.until(lambda: single.sockets() > before, "the connection at the node")
+                bundle.write(bundle.own)
+                waiting.until(lambda: single.said("certificates were read again"), "the new authorities")
+                plain.sendall(hello[-1:])
+                # An alert, or the end, at whichever step.
+                with contextlib.suppress(OSError):
+                    for step in (end.do_handshake, lambda: end.write(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: a\r\n\r\n"), lambda: end.read(100)):
+                        while True:
+                            try:
+                                last = step()
+                                break
+                            except ssl.SSLWantReadError:
+                                plain.sendall(outside.read())
+                                received = plain.recv(65_536)
+                                inside.write(received) if received else inside.write_eof()
+                        plain.sendall(outside.read())
+                    assert last == b"", "an answer"
+            assert not [each for origin in single.origins.values() for each in origin.received if not each.is_check]
 
     def test_who_is_taken_off_the_list_is_out(self, director, bundle, tmp_path):
         with contextlib.ExitStack() as stack:

@@ -199,6 +199,8 @@ int cr_keeper_spawn(int keeper, int descriptor);
 /// Has it kill what it started last and wait for its end: as `cr_reap`.
 int cr_keeper_end(int keeper, int *status);
 ssize_t cr_write(int fd, const void *bytes, size_t count);
+/// Waits until something can be written, for so long at most.
+void cr_await_output(int fd, int milliseconds);
 int cr_open_append(const char *path);
 
 #endif

@@ -26,15 +26,16 @@ struct RelayNetworkTests {
   private static func run(
     _ topology: Topology, _ steps: [ScenarioStep], seconds: Int = 180, users: Int = 50,
     length: Duration = .seconds(3_600_000),
-    pause: Duration = .seconds(5), seed: UInt64 = 1
+    pause: Duration = .seconds(5), seed: UInt64 = 1, without behaviour: Behaviour = []
   ) throws -> RelayScenarioReport {
     var scenario = Scenario(name: "s", duration: .seconds(seconds))
     scenario.steps = steps
     scenario.traffic.users = users
     scenario.traffic.sessionLength = length
     scenario.traffic.thinkTime = pause
-    return RelaySimulation.run(
-      try RelayNetwork(topology), scenario: scenario, options: SimulationOptions(seed: seed))
+    var options = SimulationOptions(seed: seed)
+    options.behaviour = behaviour
+    return RelaySimulation.run(try RelayNetwork(topology), scenario: scenario, options: options)
   }
 
   private static func step(_ at: Int, _ lasts: Int?, _ fault: Fault) -> ScenarioStep {
@@ -47,6 +48,27 @@ struct RelayNetworkTests {
 
   private static func part(_ report: RelayScenarioReport, _ phase: TwoSites.Phase) throws -> RelayPhaseReport {
     try #require(report.phases.first { $0.phase == phase }, "\(phase)")
+  }
+
+  // MARK: Rules switched off
+
+  /// Violations of a property while the first server of two is dead for two minutes, at checks that need several results.
+  private static func violations(_ property: RelayProperty, without behaviour: Behaviour) throws -> UInt64 {
+    let topology = try pair("check: {interval: 4s, fast-interval: 500ms, down-interval: 500ms, rise: 3, fall: 3}")
+    let kill = Fault.kill(TwoSites.names("first"))
+    let report = try run(
+      topology, [step(60, 120, kill)], seconds: 300, length: .seconds(2), pause: .seconds(1), without: behaviour)
+    return report.verdicts.first { $0.property == property }?.violations ?? 0
+  }
+
+  @Test(arguments: [RelayProperty.detectionInTime, .backInTime])
+  func `Without faster checks of what has failed, the end of a server and its return are seen too late`(
+    property: RelayProperty
+  ) throws {
+    // Connections find out as well; they are not listened to here.
+    #expect(try Self.violations(property, without: []) == 0)
+    #expect(try Self.violations(property, without: .withoutEvidence) == 0)
+    #expect(try Self.violations(property, without: [.withoutEvidence, .withoutFastChecks]) > 0)
   }
 
   // MARK: Servers that end

@@ -31,7 +31,7 @@ extension RelayRun {
         guard let check = candidate.check else { continue }
         checks.append(
           CheckInProgress(
-            state: CheckState(plan: check.model.plan, initiallyUp: true), pool: Int32(pool), server: Int32(server),
+            state: initialState(check), pool: Int32(pool), server: Int32(server),
             element: check.element, port: check.port, timeout: check.model.timeout, isConnect: check.isConnect,
             detectionBound: check.model.detectionBound))
       }
@@ -39,12 +39,17 @@ extension RelayRun {
     firstCheck.append(checks.count)
   }
 
+  private func initialState(_ check: RelayCheck) -> CheckState {
+    let plan = check.model.plan
+    return CheckState(plan: options.behaviour.contains(.withoutFastChecks) ? plan.even : plan, initiallyUp: true)
+  }
+
   mutating func startChecks(_ pool: Int32) {
     let relay = Int(network.pools[Int(pool)].relay)
     for index in firstCheck[Int(pool)]..<firstCheck[Int(pool) + 1] {
       let server = Int(checks[index].server)
       guard let check = network.pools[Int(pool)].candidates[server].check else { continue }
-      checks[index].state = CheckState(plan: check.model.plan, initiallyUp: true)
+      checks[index].state = initialState(check)
       checks[index].isRunning = false
       checks[index].isDueAgain = false
       checks[index].token &+= 1
@@ -103,7 +108,9 @@ extension RelayRun {
 
   /// What connections found out reaches the health machines at once; the proxy's control thread takes it a moment later.
   mutating func takeEvidence(_ pool: Int32) {
-    for evidence in pools[Int(pool)].takeEvidence() {
+    let found = pools[Int(pool)].takeEvidence()
+    if options.behaviour.contains(.withoutEvidence) { return }
+    for evidence in found {
       let change = health[Int(pool)][Int(evidence.server)].record(evidence.kind, now: now)
       changed(pool, evidence.server, change)
     }

@@ -6,7 +6,7 @@ public import Topology
 public enum RelaySimulation {
   /// Runs one scenario. A pure function: the same network, scenario and options give the same report.
   ///
-  /// - Parameter options: users, seed and progress; the others are about requests.
+  /// - Parameter options: users, seed, progress, and of the rules `withoutFastChecks` and `withoutEvidence`; the others are about requests.
   public static func run(
     _ network: RelayNetwork, scenario: Scenario, options: SimulationOptions
   ) -> RelayScenarioReport {

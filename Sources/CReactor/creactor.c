@@ -706,6 +706,12 @@ int cr_ended(int pid, int *status) {
 
 int cr_socket_pair(int out[2]) { return RESULT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, out)); }
 
+int cr_peer_process(int fd) {
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ? -errno : peer.pid;
+}
+
 int cr_send_message(int fd, const void *bytes, size_t count, const int *descriptors, int descriptorCount) {
   if (descriptorCount > CR_DESCRIPTORS_MAX) return -EINVAL;
   union {

@@ -169,6 +169,8 @@ int cr_ended(int pid, int *status);
 enum { CR_DESCRIPTORS_MAX = 200 };
 /// Two ends of a line for messages.
 int cr_socket_pair(int out[2]);
+/// The process that has made the other end, or connected by it: its id, or -errno.
+int cr_peer_process(int fd);
 /// Sends one message, with descriptors: 0 or -errno.
 int cr_send_message(int fd, const void *bytes, size_t count, const int *descriptors, int descriptorCount);
 /// Receives one message: its bytes, 0 when the other end has gone, -ETIMEDOUT, -EMSGSIZE when it is longer than `count`, or -errno.

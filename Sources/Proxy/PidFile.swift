@@ -1,5 +1,6 @@
 internal import CReactor
 internal import Glibc
+internal import Synchronization
 
 /// The file that tells the id of a node's process, for scripts and service managers.
 ///
@@ -11,6 +12,9 @@ public final class PidFile: Sendable {
   public let path: String
   /// The open file, with its lock.
   let descriptor: Int32
+  /// Whether it is taken away at the end. One that was handed over is the other process's until that leaves: if this one fails before,
+  /// the other goes on, and writes its own id again.
+  private let isOwn: Atomic<Bool>
   /// Others that have the place between it was opened and locked, at most.
   private static let attemptsMax = 100
 
@@ -44,6 +48,7 @@ public final class PidFile: Sendable {
       // Its holder before may have taken it away meanwhile: then the lock is on nobody's file.
       if lstat(path, &there) == 0, own.st_dev == there.st_dev, own.st_ino == there.st_ino {
         self.descriptor = descriptor
+        isOwn = Atomic(true)
         return
       }
       close(descriptor)
@@ -51,11 +56,15 @@ public final class PidFile: Sendable {
     throw Self.unwritable(path, "others take it away again and again")
   }
 
-  /// Goes on with a file that the process before has opened and locked.
+  /// Goes on with a file that the process before has opened and locked. `own` makes it this one's.
   init(_ path: String, adopting descriptor: Int32) {
     self.path = path
     self.descriptor = descriptor
+    isOwn = Atomic(false)
   }
+
+  /// The process before does not come back: the file goes with this one.
+  func own() { isOwn.store(true, ordering: .relaxed) }
 
   private static func unwritable(_ path: String, _ reason: String) -> NodeError {
     NodeError(kind: .system, description: "the pid file \(path) cannot be written: \(reason); name a writable place")
@@ -69,10 +78,11 @@ public final class PidFile: Sendable {
     }
   }
 
-  /// Takes the file away at a clean end, unless another process has taken it over. Where privileges that were given up are missing for
+  /// Takes the file away at a clean end, unless another process has taken it over, or is to go on with it. Where privileges that were given up are missing for
   /// that, or the place is outside of the root directory, it is emptied instead.
   public func remove() {
     defer { close(descriptor) }
+    guard isOwn.load(ordering: .relaxed) else { return }
     var own = stat()
     var there = stat()
     guard fstat(descriptor, &own) == 0 else { return }

@@ -32,9 +32,23 @@ struct PidFileTests {
     before.remove()
     #expect(text == "1\n", "it is another process's")
     #expect(throws: NodeError.self) { try PidFile(path) }
-    // It comes back to this one when the other fails.
+    // It is this one's for good.
+    try after.write()
+    after.own()
+    after.remove()
+    #expect(text == nil)
+  }
+
+  @Test func aProcessThatFailsToTakeOverLeavesTheFileToTheOneBefore() throws {
+    let before = try PidFile(path)
+    try before.write()
+    let after = PidFile(path, adopting: dup(before.descriptor))
+    // The last that it does before something else fails.
     try after.write()
     after.remove()
+    try before.write()
+    #expect(text == "\(getpid())\n", "it writes to the file that is there")
+    before.remove()
     #expect(text == nil)
   }
 

@@ -183,6 +183,8 @@ int64_t cr_file_size(int fd);
 int cr_spawn(const char *program, char *const *words, const char *variable, int descriptor, int target);
 /// Locks a file for its open file description, until all of its descriptors are closed: -EAGAIN when another one has the lock.
 int cr_lock_file(int fd);
+/// Gives the lock of a file up, for all descriptors of its open file description: 0 or -errno.
+int cr_unlock_file(int fd);
 /// What children of the process leave behind when they end become its children.
 int cr_adopt_orphans(void);
 /// Waits for the end of a child: its exit status, 128 and more for a signal.

@@ -104,7 +104,11 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "ReactorTests", dependencies: ["Reactor", "CReactor"], swiftSettings: strict),
     .testTarget(
-      name: "ProxyTests", dependencies: ["Proxy", "Reactor", "HTTPMessage", "Routing", "Topology"],
+      name: "ProxyTests",
+      dependencies: [
+        "Proxy", "Reactor", "HTTPMessage", "Operations", "Routing", "Topology",
+        .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: strict),
   ]
 )

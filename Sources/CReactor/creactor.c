@@ -710,6 +710,12 @@ int cr_ended(int pid, int *status) {
 
 int cr_socket_pair(int out[2]) { return RESULT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, out)); }
 
+int cr_peer_process(int fd) {
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ? -errno : peer.pid;
+}
+
 int cr_send_message(int fd, const void *bytes, size_t count, const int *descriptors, int descriptorCount) {
   if (descriptorCount > CR_DESCRIPTORS_MAX) return -EINVAL;
   union {
@@ -826,13 +832,17 @@ int cr_spawn(const char *program, char *const *words, const char *variable, int 
 // Not declared without _GNU_SOURCE, nor by C libraries of old systems.
 enum { set_description_lock = 37 };
 
-int cr_lock_file(int fd) {
+static int set_lock(int fd, short type) {
   struct flock lock;
   memset(&lock, 0, sizeof lock);
-  lock.l_type = F_WRLCK;
+  lock.l_type = type;
   lock.l_whence = SEEK_SET;
   return RESULT(fcntl(fd, set_description_lock, &lock));
 }
+
+int cr_lock_file(int fd) { return set_lock(fd, F_WRLCK); }
+
+int cr_unlock_file(int fd) { return set_lock(fd, F_UNLCK); }
 
 int cr_adopt_orphans(void) { return RESULT(prctl(PR_SET_CHILD_SUBREAPER, 1)); }
 

@@ -6,8 +6,10 @@ internal import Glibc
 public struct NotifiedCommand: Sendable {
   /// How long a run may take, in seconds; then it is killed with all it has started.
   public static let secondsMax: Int32 = 60
-  /// Bytes of a line: `ChangeNotices.waitingMax` of them fit into a pipe.
-  public static let lineBytesMax = 120
+  /// Bytes of a line: two names of 64, the longest state, and so much of the cause that it can be understood.
+  public static let lineBytesMax = 200
+  /// Bytes of all lines of a run, with their ends: what a pipe holds (pipe(7)), so that nobody waits for the command to read them.
+  public static let inputBytesMax = 65_536
   /// What a command does not get: it is between a process and its service manager.
   public static let serviceVariables = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"]
 
@@ -24,15 +26,20 @@ public struct NotifiedCommand: Sendable {
     variables = ["GEODIRECTOR_NODE=\(node)", "GEODIRECTOR_NETWORK=\(network)"]
   }
 
-  /// One line, whatever the cause has in it, of `lineBytesMax` bytes at most.
+  /// One line, whatever the cause has in it. Of the cause there is as much as makes `lineBytesMax` bytes; names and state are whole.
   public static func line(node: String, name: String, state: String, cause: String) -> String {
-    let text = "\(node) \(name) \(state) \(cause)".map { $0.isNewline ? " " : $0 }
-    return String(decoding: String(text).utf8.prefix(lineBytesMax), as: UTF8.self)
+    let head = "\(node) \(name) \(state) "
+    var left = lineBytesMax - head.utf8.count
+    let told = cause.prefix { character in
+      left -= character.utf8.count
+      return left >= 0
+    }
+    return String((head + told).map { $0.isNewline ? " " : $0 })
   }
 
   /// Runs it and waits for its end.
   /// - Parameters:
-  ///   - lines: one for each change.
+  ///   - lines: one for each change, of `inputBytesMax` bytes with their ends.
   ///   - dropped: changes that are not told.
   ///   - secondsMax: how long it may take.
   /// - Returns: what went wrong; nil: it ended with 0.

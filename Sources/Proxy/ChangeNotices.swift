@@ -13,12 +13,23 @@ internal import Topology
 /// change on its standard input, `NODE SERVER STATE CAUSE`, and is killed after `NotifiedCommand.secondsMax`. When the node ends, what
 /// waits is told at once (`finish`).
 final class ChangeNotices: Sendable {
-  /// Changes that wait for a run at most; what comes beyond them is counted.
-  static let waitingMax = 500
+  /// What waits for a run: what it cannot be told is counted.
+  struct Waiting {
+    /// Changes at most; their lines have room in a pipe as well.
+    static let changesMax = 500
+    private(set) var lines: [String] = []
+    private(set) var dropped = 0
+    private var bytes = 0
 
-  private struct Waiting {
-    var lines: [String] = []
-    var dropped = 0
+    mutating func add(_ line: String) {
+      let count = line.utf8.count + 1
+      guard lines.count < Self.changesMax, bytes + count <= NotifiedCommand.inputBytesMax else {
+        dropped += 1
+        return
+      }
+      lines.append(line)
+      bytes += count
+    }
   }
 
   private let plan: NotifyPlan
@@ -59,9 +70,7 @@ final class ChangeNotices: Sendable {
   /// A server has changed: told by the next run.
   func post(server: String, state: String, cause: String) {
     let line = NotifiedCommand.line(node: node, name: server, state: state, cause: cause)
-    waiting.withLock { waiting in
-      if waiting.lines.count < Self.waitingMax { waiting.lines.append(line) } else { waiting.dropped += 1 }
-    }
+    waiting.withLock { $0.add(line) }
     cr_eventfd_wake(bell)
   }
 

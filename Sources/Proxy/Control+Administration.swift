@@ -36,6 +36,8 @@ extension Control {
     for ticket in shared.administration.take() {
       switch ticket.command {
       case .help: ticket.answer(.done(AdminCommand.summary))
+      // Posted before the thread of commands was told that (`AdminThread.isHandingOver`): the process that takes over knows nothing of it.
+      case _ where isHandedOver, .order where hasToldState: ticket.answer(.refused(AdminReply.takenOver))
       case .status(let asJSON): ticket.answer(.status(status(), asJSON: asJSON))
       case .order(let order): ticket.answer(performEverywhere(order))
       case .reload: reload(for: ticket)

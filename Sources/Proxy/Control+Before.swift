@@ -9,9 +9,19 @@ internal import Topology
 /// What holds for the node holds for each of its processes: those that have handed over to this one are told, and this one listens to
 /// the one that has taken over from it.
 extension Control {
-  /// Tells the processes before; one that has ended, or does not know the word, does nothing.
-  func tellProcessesBefore(_ kind: HandOverLine.Kind, _ text: String) {
-    for line in shared.process.linesBefore.withLock({ $0 }) { HandOverLine(descriptor: line).send(kind, text) }
+  /// Tells the processes before; one that has ended, or does not know the word, does nothing. Nobody waits for one that does not read: what
+  /// it would be told is lost, which is said once of each.
+  mutating func tellProcessesBefore(_ kind: HandOverLine.Kind, _ text: String) {
+    for descriptor in shared.process.linesBefore.withLock({ $0 }) {
+      let line = HandOverLine(descriptor: descriptor)
+      // Lines come at the start alone, so no other one gets its number.
+      if line.offer(kind, text) || !unreadLines.insert(descriptor).inserted { continue }
+      let process = line.maker.map { "process \($0)" } ?? "a process"
+      let mend = line.maker.map { "; if it hangs, end it (kill -KILL \($0))" } ?? ""
+      logger.warning(
+        "\(shared.plan.name): \(process), which has handed over, does not read what it is told: it learns of no further orders\(mend)"
+      )
+    }
   }
 
   /// Takes what the process says that has taken over, or one after it.

@@ -105,7 +105,7 @@ extension Control {
     }
   }
 
-  /// The queues are empty: the sockets listen no more, and the node's name is free.
+  /// The queues are empty: the sockets listen no more, and the node's name and its pid file are free.
   private mutating func leave() {
     if let monitorDescriptor {
       var peer = cr_address()
@@ -118,6 +118,7 @@ extension Control {
     for socket in generation.allSockets { socket.stopListening() }
     _ = cr_close(generation.lock)
     generation.lock = -1
+    shared.process.pidFile.withLock { $0?.release() }
     if case .leaving = pause { pause = .paused }
     logger.notice("\(shared.plan.name) has stopped listening")
   }
@@ -153,6 +154,7 @@ extension Control {
     pause = .listening
     shared.pause(false)
     listenForMonitor()
+    takePidFile()
     do throws(NodeError) {
       // Another process may have taken the path meanwhile.
       try generation.takeCommandsAgain()
@@ -163,6 +165,20 @@ extension Control {
     logger.notice("\(shared.plan.name) listens again")
     answerResume(.done("\(shared.plan.name) listens again"))
     notifier?.status("\(shared.plan.name) serves")
+  }
+
+  /// The pid file is the node's again, unless somebody has it.
+  private func takePidFile() {
+    let plan = shared.plan
+    var failure: NodeError?
+    shared.process.pidFile.withLock { file in
+      do throws(NodeError) {
+        file = try file?.takeAgain(isOutOfSight: plan.chroot != nil)
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { logger.error("\(plan.name) goes on without its pid file: \(failure.description)") }
   }
 }
 

@@ -40,6 +40,8 @@ struct Control: ~Copyable {
   var resumeTickets: [AdminMailbox.Ticket] = []
   /// Another process has taken over; and until when workers may tell where they stand, before it does.
   var isHandedOver = false
+  /// Lines to processes before that do not read what they are told.
+  var unreadLines: Set<Int32> = []
   /// What the process that has taken over says still.
   var successor: (line: HandOverLine, socket: Reactor.Socket?)?
   /// It said that the node stops: the signal that says the same is not a second one.

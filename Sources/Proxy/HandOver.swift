@@ -97,7 +97,8 @@ struct HandOver {
       // What is at the path may be somebody else's by now.
       entries.append(("admin-file \(listener.inode) \(listener.path)", listener.descriptor))
     }
-    if let pid = generation.shared.process.pidFile.withLock({ $0 }) {
+    // Without its lock it is somebody else's.
+    if let pid = generation.shared.process.pidFile.withLock({ $0 }), pid.isHeld {
       entries.append(("pid \(pid.path)", pid.descriptor))
     }
     for (number, before) in generation.shared.process.linesBefore.withLock({ $0 }).enumerated() {

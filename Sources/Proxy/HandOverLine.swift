@@ -83,6 +83,20 @@ struct HandOverLine {
     return cr_send_message(descriptor, bytes, bytes.count, descriptors, Int32(descriptors.count)) == 0
   }
 
+  /// Sends a message if that needs no waiting. False: the other side has not read what was sent before, as one that is stopped, or whose
+  /// program does not know the words that come by now. One that has gone needs no message.
+  func offer(_ kind: Kind, _ text: String) -> Bool {
+    let bytes = [kind.rawValue] + Array(text.utf8.prefix(Self.bytesMax - 1))
+    if Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) >= 0 { return true }
+    return errno == EPIPE || errno == ECONNRESET
+  }
+
+  /// The process that has made the line; nil: nobody knows.
+  var maker: Int32? {
+    let process = cr_peer_process(descriptor)
+    return process > 0 ? process : nil
+  }
+
   /// The next message; why there is none.
   func receive(milliseconds: Int32) throws(Failure) -> Message {
     var bytes = [UInt8](repeating: 0, count: Self.bytesMax)

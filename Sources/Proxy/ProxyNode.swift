@@ -58,6 +58,7 @@ public enum ProxyNode {
         throw error
       }
       inheritance.taken()
+      process.pidFile.withLock { $0?.own() }
     } else {
       do throws(NodeError) {
         try takeCharge(of: generation, beside)

@@ -69,14 +69,15 @@ public struct SystemdUnit: Sendable, Equatable {
       // The command socket is given to the user.
       if plan.admin != nil { capabilities.append("CAP_CHOWN") }
     }
+    // Root without it cannot read what is another user's alone: keys that are the user's already, for reloads. It goes with root.
+    if plan.user != nil, !files(of: plan).isEmpty { capabilities.append("CAP_DAC_READ_SEARCH") }
     // Its keeper ends a process that does not take over and has become the user.
     if plan.chroot != nil { capabilities += ["CAP_SYS_CHROOT", "CAP_KILL"] }
     return capabilities
   }
 
-  /// Where relative paths lead, and who has to be able to read what is there: systemd runs a unit in `/`, and a user that it makes up owns
-  /// nothing.
-  private static func files(_ plan: NodePlan, directory: String?, isDynamic: Bool) -> [String] {
+  /// The files of certificates, keys and passwords.
+  private static func files(of plan: NodePlan) -> [String] {
     var paths: [String] = []
     func note(_ path: String) -> String {
       if !paths.contains(path) { paths.append(path) }
@@ -87,12 +88,26 @@ public struct SystemdUnit: Sendable, Equatable {
     plan.geo?.databasePath = nil
     _ = plan.mappingPaths(note)
     if case .file(let path)? = plan.statusPage?.password { _ = note(path) }
+    return paths
+  }
+
+  /// Where relative paths lead, and who has to be able to read what is there: systemd runs a unit in `/`, a user that it makes up owns
+  /// nothing, and one that the node becomes reads again what root has read.
+  private static func files(_ plan: NodePlan, directory: String?, isDynamic: Bool) -> [String] {
+    let paths = files(of: plan)
     var lines: [String] = []
     if isDynamic, !paths.isEmpty {
       lines = [
         "# geodirector must be able to read these, also as they are renewed: make the account (useradd --system geodirector),",
         "# which systemd then takes, give them to it (chown geodirector FILE), and let it enter their folders.",
       ]
+    } else if let user = plan.user, !paths.isEmpty {
+      lines = [
+        "# Root reads these at the start, whoever owns them, and \(user) as they are renewed: give them to that user (chown \(user) FILE),",
+        "# and let it enter their folders.",
+      ]
+    }
+    if !lines.isEmpty {
       lines += paths.map { path in
         let whole = path.hasPrefix("/") ? path : "\(directory ?? "")/\(path)"
         return "#   \(whole.filter { !$0.isNewline })"

@@ -1,9 +1,11 @@
 """SIGTTOU and SIGTTIN: a node leaves its addresses to another process for a while, as in the guide's hot reconfiguration."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
+import struct
 import subprocess
 import threading
 
@@ -135,6 +137,108 @@ def test_the_status_page_leaves_its_address_to_the_other_process_too(tmp_path, r
         node.node.send(signal.SIGUSR1)
         assert node.node.wait_exit() == 0
         assert get(page).status == 401
+
+
+@pytest.fixture
+def written(request, tmp_path):
+    """A node with a pid file, and that file."""
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    with Reloaded(tmp_path) as single:
+        single.entry["pidfile"] = str(tmp_path / "{node}.pid")
+        yield single.run(), tmp_path / "N.pid"
+
+
+def test_the_pid_file_is_left_to_the_other_process_and_stays_when_the_first_one_ends(written):
+    node, file = written
+    first = node.node.process.pid
+    pause(node)
+    # Until another has it, it leads to who can be told to go on.
+    assert file.read_text() == f"{first}\n"
+    with contextlib.ExitStack() as stack:
+        new = other(node).start()
+        stack.callback(new.stop)
+        new.wait_ready()
+        waiting.until(lambda: file.read_text() == f"{new.process.pid}\n", "the id of the new process")
+        node.node.send(signal.SIGUSR1)
+        assert node.node.wait_exit() == 0
+        assert file.read_text() == f"{new.process.pid}\n"
+    waiting.until(lambda: not file.exists(), "the end of the pid file")
+
+
+def test_a_node_that_ends_while_paused_leaves_the_pid_file_to_one_that_has_not_written_it_yet(written):
+    node, file = written
+    pause(node)
+    with locked(file):
+        node.node.send(signal.SIGTERM)
+        assert node.node.wait_exit() == 0
+        assert file.exists()
+
+
+def test_without_another_process_the_pid_file_ends_with_the_paused_node(written):
+    node, file = written
+    pause(node)
+    node.node.send(signal.SIGTERM)
+    assert node.node.wait_exit() == 0 and not file.exists()
+
+
+def test_the_pid_file_is_taken_again_also_when_the_other_process_has_taken_it_away(written):
+    node, file = written
+    first = node.node.process.pid
+    for _ in range(2):
+        pause(node)
+        new = other(node).start()
+        new.wait_ready()
+        waiting.until(lambda: file.read_text() == f"{new.process.pid}\n", "the id of the new process")  # noqa: B023
+        new.send(signal.SIGTERM)
+        assert new.wait_exit() == 0 and not file.exists()
+        resume(node)
+        assert file.read_text() == f"{first}\n" and refuses(file)
+    pause(node)
+    resume(node)
+    assert file.read_text() == f"{first}\n" and refuses(file)
+    node.node.send(signal.SIGTERM)
+    assert node.node.wait_exit() == 0 and not file.exists()
+
+
+def test_a_node_goes_on_without_a_pid_file_that_somebody_else_has(written):
+    node, file = written
+    pause(node)
+    with locked(file) as descriptor:
+        # Another node by mistake.
+        os.pwrite(descriptor, b"4711\n", 0)
+        os.ftruncate(descriptor, 5)
+        resume(node)
+        assert get(node.address).status == 200
+        assert f"N goes on without its pid file: {file} is held by process 4711, which lives" in node.node.err.read_text()
+        assert node.node.runs and file.read_text() == "4711\n"
+        # And without it there is nothing to take away.
+        node.node.send(signal.SIGTERM)
+        assert node.node.wait_exit() == 0
+        assert file.read_text() == "4711\n"
+
+
+LOCK = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+
+
+@contextlib.contextmanager
+def locked(file):
+    """The file, with the lock of an open file description on it."""
+    descriptor = os.open(file, os.O_RDWR)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, LOCK)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def refuses(file) -> bool:
+    """Whether somebody has the lock of a file."""
+    try:
+        with locked(file):
+            return False
+    except BlockingIOError:
+        return True
 
 
 def test_it_tries_again_until_the_address_is_free(node):

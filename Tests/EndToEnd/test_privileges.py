@@ -80,6 +80,47 @@ def test_ports_and_keys_of_root_are_had_and_what_cannot_be_read_again_is_named(n
         assert connection.ask().status == 200
 
 
+def rights(folder: pathlib.Path) -> list[str]:
+    """What stands before the program so that it has the rights of its unit, and no more."""
+    unit = subprocess.run([binary(), "topology", "render", "systemd", folder / "topology.yaml", "--node", "N"],
+                          capture_output=True, text=True, timeout=30, check=True).stdout
+    names = re.search("^CapabilityBoundingSet=CAP_(.*)$", unit, re.M)[1].lower().split(" cap_")
+    return ["setpriv", "--bounding-set", "-all," + ",".join("+" + name for name in names)]
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="setpriv (util-linux) takes rights away")
+def test_with_the_rights_of_its_unit_it_reads_keys_that_are_the_users_alone(request, cage, tmp_path):
+    if request.config.getoption("--system") == "haproxy":
+        pytest.skip("behaviour of ours, not of the reference")
+    authority = Authority(cage)
+
+    def given(name):
+        path = authority.issue(name, "shop.example", file="shop")
+        for owned in (authority.folder, path):
+            shutil.chown(owned, USER)
+        authority.folder.chmod(0o700)
+        assert path.stat().st_mode & 0o777 == 0o600
+        return path
+
+    with HandedOver(tmp_path, names=("A",), options={"user": USER}) as single:
+        host = single.range.map("127.0.1.1")
+        single.entry["listen"] = [f"{host}:8080", {"address": f"{host}:443", "tls": str(given("before"))}]
+        single.write()
+        single.prefix = rights(tmp_path)
+        single.run()
+
+        def subject():
+            with SecureConnection((host, 443), authority.client()) as connection:
+                assert connection.ask().status == 200
+                return connection.subject
+
+        assert subject() == "before" and "can be read no more" not in single.node.err.read_text()
+        told = status(single)
+        assert told["CapEff"] == told["CapPrm"] == told["CapInh"] == told["CapAmb"] == ["0000000000000000"]
+        given("after")
+        waiting.until(lambda: subject() == "after", "the new certificate")
+
+
 def test_an_unknown_user_is_an_error_before_anything_is_bound(node):
     with pytest.raises(AssertionError, match='ended with 78(?s:.*)there is no user "nobody-of-that-name"'):
         node(user="nobody-of-that-name")
@@ -301,10 +342,7 @@ class TestChroot:
             pytest.skip("behaviour of ours, not of the reference")
         with HandedOver(tmp_path, names=("A", "B"), options={"user": USER, "chroot": str(cage)}) as single:
             single.write()
-            unit = subprocess.run([binary(), "topology", "render", "systemd", tmp_path / "topology.yaml", "--node", "N"],
-                                  capture_output=True, text=True, timeout=30, check=True).stdout
-            rights = re.search("^CapabilityBoundingSet=CAP_(.*)$", unit, re.M)[1].lower().split(" cap_")
-            single.prefix = ["setpriv", "--bounding-set", "-all," + ",".join("+" + right for right in rights)]
+            single.prefix = rights(tmp_path)
             single.run()
             keeper, = self.keepers(single.serving)
             # It becomes the user, as it should, and says nothing then.

@@ -32,9 +32,64 @@ struct PidFileTests {
     before.remove()
     #expect(text == "1\n", "it is another process's")
     #expect(throws: NodeError.self) { try PidFile(path) }
-    // It comes back to this one when the other fails.
+    // It is this one's for good.
+    try after.write()
+    after.own()
+    after.remove()
+    #expect(text == nil)
+  }
+
+  @Test func aProcessThatFailsToTakeOverLeavesTheFileToTheOneBefore() throws {
+    let before = try PidFile(path)
+    try before.write()
+    let after = PidFile(path, adopting: dup(before.descriptor))
+    // The last that it does before something else fails.
     try after.write()
     after.remove()
+    try before.write()
+    #expect(text == "\(getpid())\n", "it writes to the file that is there")
+    before.remove()
+    #expect(text == nil)
+  }
+
+  @Test func aFileThatIsGivenUpIsTakenAgainWhereverItIsByThen() throws {
+    let file = try PidFile(path)
+    try file.write()
+    file.release()
+    #expect(text == "\(getpid())\n" && !file.isHeld)
+    // Another process has it, has written its id, and has ended without taking it away.
+    let other = try PidFile(path)
+    let refusal = #expect(throws: NodeError.self) { try file.takeAgain(isOutOfSight: false) }
+    #expect(refusal?.kind == .alreadyRunning)
+    let unseen = #expect(throws: NodeError.self) { try file.takeAgain(isOutOfSight: true) }
+    #expect(unseen?.kind == .alreadyRunning && !file.isHeld)
+    pwrite(other.descriptor, "1\n", 2, 0)
+    ftruncate(other.descriptor, 2)
+    close(other.descriptor)
+    #expect(try file.takeAgain(isOutOfSight: false) === file && file.isHeld)
+    #expect(text == "\(getpid())\n")
+    #expect(throws: NodeError.self) { try PidFile(path) }
+    // It has taken it away.
+    file.release()
+    unlink(path)
+    let gone = #expect(throws: NodeError.self) { try file.takeAgain(isOutOfSight: true) }
+    #expect(gone?.kind == .system && text == nil)
+    let anew = try file.takeAgain(isOutOfSight: false)
+    #expect(anew !== file && anew.isHeld && text == "\(getpid())\n")
+    anew.remove()
+    #expect(text == nil)
+  }
+
+  @Test func aFileThatIsGivenUpIsTakenAwayAtTheEndUnlessAnotherHasIt() throws {
+    let file = try PidFile(path)
+    try file.write()
+    file.release()
+    // Its id comes when it serves.
+    let other = try PidFile(path)
+    file.remove()
+    #expect(text == "\(getpid())\n")
+    other.release()
+    other.remove()
     #expect(text == nil)
   }
 

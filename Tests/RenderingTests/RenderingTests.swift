@@ -272,6 +272,23 @@ private let network = """
     #expect(plain.contains("ExecReload=/bin/kill -HUP $MAINPID") && plain.contains("SystemCallFilter=@system-service"))
   }
 
+  @Test func rootMayReadKeysOfTheUserThatTheNodeBecomes() throws {
+    let secure = { (settings: String) in
+      let text = network.replacing(
+        "listen: \"10.0.0.5:80\"", with: "listen: [{address: \"10.0.0.5:443\", tls: /etc/pki/d.pem}]\(settings)")
+      return SystemdUnit(try loaded(text).plan(for: "D"), program: "/bin/g", topologyPath: "/n.yaml").text
+    }
+    let becomes = try secure(", user: shop")
+    #expect(
+      becomes.contains(
+        "\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_READ_SEARCH\n"))
+    #expect(becomes.contains("(chown shop FILE)") && becomes.contains("\n#   /etc/pki/d.pem\n"))
+    // Root would keep it.
+    #expect(try !secure(", group: web").contains("CAP_DAC_READ_SEARCH"))
+    #expect(try !secure("").contains("CAP_DAC_READ_SEARCH"))
+    #expect(try !unit(with: "user: shop").contains { $0.contains("CAP_DAC_READ_SEARCH") || $0.hasPrefix("#   ") })
+  }
+
   @Test func aPasswordOfTheEnvironmentComesByAFileBesideTheTopology() throws {
     let page = "status-page: {listen: \"10.0.0.5:1936\", user: u, password: "
     #expect(

@@ -169,6 +169,8 @@ int cr_ended(int pid, int *status);
 enum { CR_DESCRIPTORS_MAX = 200 };
 /// Two ends of a line for messages.
 int cr_socket_pair(int out[2]);
+/// The process that has made the other end, or connected by it: its id, or -errno.
+int cr_peer_process(int fd);
 /// Sends one message, with descriptors: 0 or -errno.
 int cr_send_message(int fd, const void *bytes, size_t count, const int *descriptors, int descriptorCount);
 /// Receives one message: its bytes, 0 when the other end has gone, -ETIMEDOUT, -EMSGSIZE when it is longer than `count`, or -errno.
@@ -181,6 +183,8 @@ int64_t cr_file_size(int fd);
 int cr_spawn(const char *program, char *const *words, const char *variable, int descriptor, int target);
 /// Locks a file for its open file description, until all of its descriptors are closed: -EAGAIN when another one has the lock.
 int cr_lock_file(int fd);
+/// Gives the lock of a file up, for all descriptors of its open file description: 0 or -errno.
+int cr_unlock_file(int fd);
 /// What children of the process leave behind when they end become its children.
 int cr_adopt_orphans(void);
 /// Waits for the end of a child: its exit status, 128 and more for a signal.

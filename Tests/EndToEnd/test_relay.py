@@ -496,6 +496,26 @@ def test_a_stopped_port_redirector_stops_its_server_softly(tmp_path):
         waiting.until(lambda: "webA" in {server() for _ in range(4)}, "new users at webA again")
 
 
+def test_a_server_that_hangs_behind_its_port_redirector_is_seen(tmp_path):
+    """Its kernel takes every connection, and so does the relay: only who asks for a page notices."""
+    topology = Topology.read("port-redirector").scaled(0.2)
+    topology.data["admin"] = {"socket": f"{tmp_path}/{{node}}.sock"}
+    with Network(topology, Geodirector(), tmp_path) as farm:
+        def server(cookie=""):
+            return get(farm.specs["LB1"].service, headers=[("Cookie", cookie)] if cookie else []).json["server"]
+
+        assert {server() for _ in range(8)} == {"webA", "webB"}
+        farm.pause("webA")
+        try:
+            for port in (8080, 8081):
+                socket.create_connection((farm.specs["webA"].service[0], port), 5).close()
+            waiting.until(lambda: "webA is down" in farm.nodes["LB1"].err.read_text(), "the silent server seen")
+            assert {server() for _ in range(8)} == {"webB"}
+        finally:
+            farm.resume("webA")
+        waiting.until(lambda: "webA" in {server() for _ in range(4)}, "new users at webA again", 30)
+
+
 def test_who_takes_nothing_learns_within_a_bound_that_the_server_is_gone(bed):
     go_on = threading.Event()
 

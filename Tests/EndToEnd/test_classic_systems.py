@@ -353,14 +353,14 @@ def test_on_machines_of_their_own_every_holder_has_to_listen_at_the_shared_addre
     (site,) = data["sites"]
     shared = site["balancers"][0]["listen"][0]
     for node in site["balancers"][1:]:
-        node |= {"listen": [shared, node["listen"]], "advertise": node["listen"]}
+        own = node["listen"]
+        node |= {"listen": [shared, own], "advertise": own if isinstance(own, str) else own["address"]}
     file.write_text(yaml.safe_dump(data))
     assert topology("check", str(file)).returncode == 0
     assert topology("render", "keepalived", str(file), "--directory", str(tmp_path)).returncode == 0
     assert len(list(tmp_path.glob("*.conf"))) == len(standby) + 1
 
 
-def test_sockets_of_two_networks_on_one_machine_do_not_meet(tmp_path):
 def test_what_is_doubtful_about_shared_addresses_is_told_where_keepalived_is_configured(tmp_path):
     """Who renders need not have checked: two of one priority, one whose monitor nobody asks, a `preempt` that keeps nobody from anything."""
     data = yaml.safe_load((REPOSITORY / "topologies" / "unicast-failover.yaml").read_text())
@@ -389,6 +389,7 @@ def test_what_is_doubtful_about_shared_addresses_is_told_where_keepalived_is_con
     assert well.returncode == 0 and well.stderr == ""
 
 
+def test_sockets_of_two_networks_on_one_machine_do_not_meet(tmp_path):
 
     paths = set()
     files = sorted((REPOSITORY / "topologies").glob("*.yaml"))

@@ -64,6 +64,13 @@ private let network = """
     #expect(lines.contains("  # Difference: SIGTERM ends every connection at once, here after 7s at the latest."))
   }
 
+  @Test func thatNoCommandsAreTakenIsToldWhereTheNodeTakesThem() throws {
+    let told = "# Difference: no commands are taken: "
+    #expect(HAProxyConfiguration(try loaded(network).plan(for: "A")).text.contains(told))
+    let without = network.replacing("admin: true", with: "admin: no")
+    #expect(!HAProxyConfiguration(try loaded(without).plan(for: "A")).text.contains(told))
+  }
+
   @Test func aServerWithAnAdmissionPortStandsThereTwice() throws {
     let text = HAProxyConfiguration(try loaded(network).plan(for: "A")).text
     let lines = text.split(separator: "\n").filter { $0.hasPrefix("  server ") }

@@ -47,7 +47,12 @@ public struct HAProxyConfiguration: Sendable, Equatable {
     if let group = plan.group { lines.add("group \(group)") }
     if let chroot = plan.chroot { lines.add("chroot \(HAProxyText.quoted(chroot))") }
     if let path = plan.pidPath { lines.add("pidfile \(HAProxyText.quoted(path))") }
-    lines.add("hard-stop-after \(HAProxyText.time(plan.shutdown))")
+    // No `hard-stop-after`: it bounds what follows SIGUSR1 and a reload, where a node waits without a bound, too.
+    lines.difference("SIGTERM ends every connection at once, here after \(plan.shutdown.text) at the latest.")
+    if plan.admin != nil {
+      lines.difference(
+        "no commands are taken: for HAProxy's own, which are others, add \"stats socket PATH mode 600 level admin\".")
+    }
     // A buffer holds a head and what HAProxy adds to it.
     let added = 4096
     lines.add("tune.bufsize \(limits.headBytesMax + added)")

@@ -95,6 +95,14 @@ extension Topology {
     }
   }
 
+  /// Whether users come by a relay: not where each of its listeners is one by which servers or nodes are asked (an admission port, a monitor).
+  public func carriesUsers(_ relay: Relay) -> Bool {
+    let asked = sites.flatMap { site in
+      (site.directors + site.balancers).compactMap(\.monitorAddress) + site.servers.compactMap(\.admissionAddress)
+    }
+    return relay.listen.contains { !asked.contains($0.address.value) }
+  }
+
   /// Relays by way of which somebody is asked: what a simulation knows of relays.
   public var relaysOfChecks: [Relay] { relays.filter { !elementsChecked(through: $0).isEmpty } }
 

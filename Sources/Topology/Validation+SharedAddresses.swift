@@ -68,7 +68,21 @@ extension Topology {
             mend: "leave out \"peers:\", or name each other"))
       }
     }
-    return found
+    return found + strangers(shared, parts)
+  }
+
+  /// Holders that never hear each other, whoever else they speak to: the one of the lower priority takes the address beside the other.
+  private func strangers(_ shared: SharedAddress, _ parts: [AddressPart]) -> [Diagnostic] {
+    parts.enumerated().flatMap { index, part in
+      parts[..<index].filter { other in
+        other.node != part.node && !other.peers.contains(part.node) && !part.peers.contains(other.node)
+      }.map { other in
+        Diagnostic(
+          .error, at: part.holder.peers?.first?.location ?? part.holder.location,
+          "\"\(other.node)\" and \"\(part.node)\" do not announce to each other: both would hold \"\(shared.name)\"",
+          mend: "leave out \"peers:\", or name each other")
+      }
+    }
   }
 
   private func sourceErrors(_ shared: SharedAddress, _ parts: [AddressPart]) -> [Diagnostic] {
@@ -125,8 +139,9 @@ extension Topology {
     }
   }
 
-  /// What works, but hardly as it is meant.
-  func sharedAddressWarnings() -> [Diagnostic] {
+  /// What works, but hardly as it is meant: holders of equal priority, without a monitor, with a `preempt` that changes nothing, or at
+  /// which nobody listens; and an address that nobody takes over. Address by address, with their places in the file.
+  public func sharedAddressWarnings() -> [Diagnostic] {
     var found: [Diagnostic] = []
     for shared in sharedAddresses {
       let parts = parts(of: shared)

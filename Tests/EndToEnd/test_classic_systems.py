@@ -353,11 +353,40 @@ def test_on_machines_of_their_own_every_holder_has_to_listen_at_the_shared_addre
     (site,) = data["sites"]
     shared = site["balancers"][0]["listen"][0]
     for node in site["balancers"][1:]:
-        node |= {"listen": [shared, node["listen"]], "advertise": node["listen"]}
+        own = node["listen"]
+        node |= {"listen": [shared, own], "advertise": own if isinstance(own, str) else own["address"]}
     file.write_text(yaml.safe_dump(data))
     assert topology("check", str(file)).returncode == 0
     assert topology("render", "keepalived", str(file), "--directory", str(tmp_path)).returncode == 0
     assert len(list(tmp_path.glob("*.conf"))) == len(standby) + 1
+
+
+def test_what_is_doubtful_about_shared_addresses_is_told_where_keepalived_is_configured(tmp_path):
+    """Who renders need not have checked: two of one priority, one whose monitor nobody asks, a `preempt` that keeps nobody from anything."""
+    data = yaml.safe_load((REPOSITORY / "topologies" / "unicast-failover.yaml").read_text())
+    (site,) = data["sites"]
+    first, second, third = site["balancers"]
+    first["vrrp"] |= {"priority": 90, "preempt": True}
+    second["vrrp"] |= {"priority": 90}
+    third["vrrp"] |= {"preempt": False, "priority": 80}
+    del third["monitor"]
+    file = tmp_path / "network.yaml"
+    file.write_text(yaml.safe_dump(data))
+
+    def topology(*words):
+        return subprocess.run([str(binary()), "topology", *words], capture_output=True, text=True, timeout=60)
+
+    checked = topology("check", str(file))
+    assert checked.returncode == 0
+    done = topology("render", "keepalived", str(file), "--node", first["name"])
+    assert done.returncode == 0 and "vrrp_instance" in done.stdout and "warning" not in done.stdout
+    for words in ("have the same priority 90", f'"{third["name"]}" has no monitor', f'"preempt: false" at "{third["name"]}" does not keep'):
+        (line,) = [line for line in checked.stderr.splitlines() if words in line]
+        assert line in done.stderr.splitlines()
+    # Nothing to tell, nothing told; and nothing of it where it is no matter.
+    assert topology("render", "haproxy", str(file), "--node", first["name"]).stderr == ""
+    well = topology("render", "keepalived", str(REPOSITORY / "topologies" / "unicast-failover.yaml"), "--node", first["name"])
+    assert well.returncode == 0 and well.stderr == ""
 
 
 def test_sockets_of_two_networks_on_one_machine_do_not_meet(tmp_path):

@@ -496,6 +496,47 @@ def test_a_stopped_port_redirector_stops_its_server_softly(tmp_path):
         waiting.until(lambda: "webA" in {server() for _ in range(4)}, "new users at webA again")
 
 
+def test_a_server_that_hangs_behind_its_port_redirector_is_seen(tmp_path):
+    """Its kernel takes every connection, and so does the relay: only who asks for a page notices."""
+    topology = Topology.read("port-redirector").scaled(0.2)
+    topology.data["admin"] = {"socket": f"{tmp_path}/{{node}}.sock"}
+    with Network(topology, Geodirector(), tmp_path) as farm:
+        def server(cookie=""):
+            return get(farm.specs["LB1"].service, headers=[("Cookie", cookie)] if cookie else []).json["server"]
+
+        assert {server() for _ in range(8)} == {"webA", "webB"}
+        farm.pause("webA")
+        try:
+            for port in (8080, 8081):
+                socket.create_connection((farm.specs["webA"].service[0], port), 5).close()
+            waiting.until(lambda: "webA is down" in farm.nodes["LB1"].err.read_text(), "the silent server seen")
+            assert {server() for _ in range(8)} == {"webB"}
+        finally:
+            farm.resume("webA")
+        waiting.until(lambda: "webA" in {server() for _ in range(4)}, "new users at webA again", 30)
+
+
+@pytest.mark.timeout(120)
+def test_servers_behind_port_redirectors_are_restarted_in_turn_by_their_balancer_alone(tmp_path):
+    """The relays have the servers, too, but send them no users: they need not be named."""
+    topology = Topology.read("port-redirector").scaled(0.2)
+    topology.data["admin"] = {"socket": f"{tmp_path}/{{node}}.sock"}
+    with Network(topology, Geodirector(), tmp_path) as farm:
+        def admin(*words):
+            return subprocess.run([str(binary()), "admin", *words, "--topology", str(farm.system.file)], capture_output=True, text=True,
+                                  timeout=90)
+
+        waiting.until(lambda: {get(farm.specs["LB1"].service).json["server"] for _ in range(4)} == {"webA", "webB"}, "both servers")
+        drained = admin("drain", "webA")
+        assert drained.returncode == 0 and len(drained.stdout.splitlines()) == 1, drained.stdout + drained.stderr
+        assert {get(farm.specs["LB1"].service).json["server"] for _ in range(8)} == {"webB"}
+        assert admin("ready", "webA").returncode == 0
+        done = admin("rolling-restart", "webA", "webB", "--node", "LB1", "--drain", "0s", "--command",
+                     f"echo $GEODIRECTOR_SERVER >> {tmp_path}/restarted")
+        assert done.returncode == 0 and "all 2 restarted" in done.stdout, done.stdout + done.stderr
+        assert (tmp_path / "restarted").read_text().split() == ["webA", "webB"]
+
+
 def test_who_takes_nothing_learns_within_a_bound_that_the_server_is_gone(bed):
     go_on = threading.Event()
 

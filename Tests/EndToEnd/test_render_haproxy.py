@@ -47,6 +47,18 @@ def test_haproxy_finds_nothing_wrong_with_any_node(file, tmp_path):
             assert done.returncode == 0 and "WARNING" not in said and "ALERT" not in said, f"{path.read_text()}\n{said}"
 
 
+def test_the_cluster_of_caches_has_the_documents_bounds_and_checks():
+    file = REPOSITORY / "topologies" / "cache-cluster.yaml"
+    for node, listeners in (("proxy1", 2), ("proxy2", 1)):
+        lines = [line.split() for line in render(file, "--node", node).splitlines()]
+        assert ["maxconn", "4096"] in lines
+        (frontend,) = [at for at, line in enumerate(lines) if line == ["frontend", node]]
+        binds = [line for line in lines[frontend:frontend + 1 + listeners] if line[0] == "bind"]
+        assert len(binds) == listeners and all(line[line.index("maxconn") + 1] == "2000" for line in binds)
+        servers = [line for line in lines if line[:1] == ["server"]]
+        assert len(servers) == 2 and all(line[line.index("inter") + 1] == "2000ms" for line in servers)
+
+
 HARD = """
 geodirector: 1
 applications:

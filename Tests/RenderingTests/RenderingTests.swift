@@ -56,6 +56,21 @@ private let network = """
     #expect(HAProxyText.format("/%20") == "\"/%%20\"")
   }
 
+  /// `shutdown` is a bound of SIGTERM; HAProxy's `hard-stop-after` would be one of SIGUSR1, which waits for the last connection here.
+  @Test func aSoftStopHasNoBound() throws {
+    let text = network.replacing("admin: true", with: "admin: true\ndefaults: {site-balancer: {shutdown: 7s}}")
+    let lines = HAProxyConfiguration(try loaded(text).plan(for: "A")).text.split(separator: "\n")
+    #expect(!lines.contains { $0.contains("hard-stop-after") })
+    #expect(lines.contains("  # Difference: SIGTERM ends every connection at once, here after 7s at the latest."))
+  }
+
+  @Test func thatNoCommandsAreTakenIsToldWhereTheNodeTakesThem() throws {
+    let told = "# Difference: no commands are taken: "
+    #expect(HAProxyConfiguration(try loaded(network).plan(for: "A")).text.contains(told))
+    let without = network.replacing("admin: true", with: "admin: no")
+    #expect(!HAProxyConfiguration(try loaded(without).plan(for: "A")).text.contains(told))
+  }
+
   @Test func aServerWithAnAdmissionPortStandsThereTwice() throws {
     let text = HAProxyConfiguration(try loaded(network).plan(for: "A")).text
     let lines = text.split(separator: "\n").filter { $0.hasPrefix("  server ") }

@@ -95,6 +95,47 @@ private let network = """
     }
   }
 
+  /// Each may have a peer, and all be joined by a chain: two that do not hear each other both take the address.
+  @Test(arguments: [
+    (["B", "A, C", "B"], ["A C"]), (["B", "A", "D", "C"], ["A C", "B C", "A D", "B D"]),
+    (["B, C", "A, C", "A, B"], []), (["", "", ""], []), (["", "A, C", "A"], ["one-sided C"]),
+  ])
+  func everyTwoHoldersNameEachOther(peers: [String], expected: [String]) throws {
+    let names = ["A", "B", "C", "D"].prefix(peers.count)
+    let holders = zip(names, peers).enumerated().map { number, holder in
+      let named = holder.1.isEmpty ? "" : ", peers: [\(holder.1)]"
+      return """
+            - {name: \(holder.0), listen: [{address: "10.0.0.100:80", bind: free}, "10.0.1.\(number + 1):80"], \
+        advertise: "10.0.1.\(number + 1):80", monitor: "10.0.1.\(number + 1):81", vrrp: {address: entry\(named)}}
+        """
+    }
+    let text = """
+      geodirector: 1
+      addresses: [{name: entry, address: 10.0.0.100/24, router-id: 51}]
+      sites:
+        - name: S
+          directors: [{name: D1, listen: "10.0.0.5:80"}]
+          servers: [{name: W, address: "10.0.0.9:80"}]
+          balancers:
+
+      """ + holders.joined(separator: "\n")
+    let (topology, diagnostics) = TopologyLoader.load(text: text, file: "network.yaml")
+    #expect((topology == nil) == !expected.isEmpty, "\(diagnostics)")
+    #expect(diagnostics.count == expected.count, "\(diagnostics)")
+    for (pair, found) in zip(expected, diagnostics) {
+      let words = pair.split(separator: " ")
+      let (first, second) = (words[0], words[1])
+      let line = 7 + (names.firstIndex(of: String(second)) ?? 0) + 1
+      #expect("\(found)".hasPrefix("network.yaml:\(line):"), "\(found)")
+      let message =
+        first == "one-sided"
+        ? "one-sided peers: \"B\" announces to \"\(second)\", which does not announce to it"
+        : "\"\(first)\" and \"\(second)\" do not announce to each other"
+      #expect(found.severity == .error && found.message == "\(message): both would hold \"entry\"", "\(found)")
+      #expect(found.mend == "leave out \"peers:\", or name each other")
+    }
+  }
+
   @Test func theCommandSocketOfANodeBearsItsName() throws {
     let topology = try loaded(network)
     #expect(try topology.plan(for: "D").admin == AdminPlan(socketPath: "/run/x/D.sock", mode: 0o660))

@@ -28,7 +28,7 @@ struct AdminNodes: ParsableArguments {
   var topology: String?
 
   /// The clients of the nodes given, or of those that `target` concerns: itself, or all balancers of a server's site and the relays
-  /// that have it.
+  /// by which users come to it.
   ///
   /// - Parameter orRunning: where nothing is named the only node that takes commands here is meant.
   func clients(concerning target: String? = nil, orRunning: Bool = false) throws -> [AdminClient] {
@@ -78,7 +78,9 @@ struct AdminNodes: ParsableArguments {
     let site = topology.sites.first { $0.servers.contains { $0.name == target } }
     let servers = { (relay: Relay) in (relay.servers + relay.pools.flatMap(\.servers)).map(\.name) }
     let relays = topology.relays.filter { servers($0).contains(target) }
-    let found = (site?.balancers.map(\.name) ?? []) + relays.map(\.name)
+    // A relay that makes a server's admission port has it, too, but none of its users.
+    let senders = (site?.balancers.map(\.name) ?? []) + relays.filter(topology.carriesUsers).map(\.name)
+    let found = senders.isEmpty ? relays.map(\.name) : senders
     if !found.isEmpty { return found }
     let known = topology.nodes.map(\.name) + topology.servers.map(\.name) + topology.relays.flatMap(servers)
     let nearest = nearestSpelling(of: target, among: known).map { "; did you mean \($0)?" } ?? ""

@@ -17,6 +17,16 @@ extension AdminNodes {
       return try clients()
     }
     let (loaded, path) = try load()
+    let named = try Self.names(sendingTo: servers, given: node, without: absent, in: loaded)
+    return try Self.clients(of: named, in: loaded, path)
+  }
+
+  /// The names of the nodes that send to servers.
+  ///
+  /// - Parameter node: the nodes given; none: all that send to the servers.
+  static func names(sendingTo servers: [String], given node: [String], without absent: [String], in loaded: Topology)
+    throws -> [String]
+  {
     let all = loaded.nodes.map(\.name)
     for name in absent where !all.contains(name) {
       let nearest = nearestSpelling(of: name, among: all).map { "; did you mean \($0)?" } ?? ""
@@ -30,9 +40,13 @@ extension AdminNodes {
       served[name] = Set(try loaded.plan(for: name).applications.flatMap { $0.pool.servers.map(\.name) })
     }
     var named = node
-    if servers.isEmpty, node.isEmpty { named = try Self.nodes(concerning: nil, in: loaded, orRunning: false) }
+    if servers.isEmpty, node.isEmpty { named = try nodes(concerning: nil, in: loaded, orRunning: false) }
     let wanted = servers.isEmpty ? named.reduce(into: Set<String>()) { $0.formUnion(served[$1] ?? []) } : Set(servers)
-    let senders = all.filter { !absent.contains($0) && served[$0]?.isDisjoint(with: wanted) == false }
+    // A relay that makes a server's admission port sends it nobody.
+    let checking = Set(loaded.relays.filter { !loaded.carriesUsers($0) }.map(\.name))
+    let having = all.filter { served[$0]?.isDisjoint(with: wanted) == false }
+    let sending = having.filter { !checking.contains($0) }
+    let senders = (sending.isEmpty ? having : sending).filter { !absent.contains($0) }
     if named.isEmpty {
       let known = served.values.reduce(into: Set<String>()) { $0.formUnion($1) }
       if let unknown = servers.first(where: { !known.contains($0) }) {
@@ -49,6 +63,6 @@ extension AdminNodes {
           + "give --node \(first) \(several ? "and so on, " : "")too, or --without \(first) if it does not run")
     }
     guard !named.isEmpty else { throw DeployFailure.usage("no node is left to speak to") }
-    return try Self.clients(of: named, in: loaded, path)
+    return named
   }
 }

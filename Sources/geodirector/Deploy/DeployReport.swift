@@ -89,30 +89,4 @@ struct DeployReport {
       }.joined() + "\n"
     }.joined()
   }
-
-  /// Three lines to try the network with, its own addresses in them.
-  static func examples(_ topology: Topology) -> String {
-    let entries = topology.nodes.filter { $0.role == .officeProxy } + topology.nodes.filter { $0.role == .siteDirector }
-    guard let first = entries.first, let last = entries.last(where: { $0.role == first.role }) else { return "" }
-    var host = ""
-    if let name = topology.applications.first?.hosts.first?.value { host = "-H 'Host: \(name)' " }
-    let jar = "--cookie geodirector.jar --cookie-jar geodirector.jar"
-    return """
-
-      Try it, from another terminal:
-        curl \(host)\(jar) \(url(first))   # a user of \(first.name); again: the same server
-        curl \(host)\(jar) '\(url(first))?format=json'   # the same user, for programs
-        curl \(host)--cookie-jar geodirector-\(last.name).jar --include \(url(last))   # a new user of \(last.name), with the cookies
-
-      Kill a server by its pid and ask again. Ctrl-C stops the network.
-
-      """
-  }
-
-  private static func url(_ node: NodeReference) -> String {
-    guard let address = node.listen.first else { return "-" }
-    if case .unix(let path) = address { return "--unix-socket \(path) http://localhost/" }
-    if address.isWildcard, let port = address.port { return "http://localhost:\(port)/" }
-    return "http://\(address)/"
-  }
 }

@@ -14,8 +14,14 @@ struct RenderTarget: ParsableArguments {
   }
 
   /// Writes what `render` makes of each plan: a file name and a text, or nil where there is nothing to write.
-  func write(_ render: (Topology, NodePlan) -> (fileName: String, text: String)?, nothing: String) throws {
+  ///
+  /// - Parameter doubts: what is told on standard error first, of the things that are rendered.
+  func write(
+    _ render: (Topology, NodePlan) -> (fileName: String, text: String)?, nothing: String,
+    doubts: (Topology) -> [Diagnostic] = { _ in [] }
+  ) throws {
     let topology = try TopologyFiles.load(self.topology.path(), warnings: false)
+    TopologyFiles.print(doubts(topology))
     let names: [String]
     if let node {
       names = [node]
@@ -77,6 +83,7 @@ struct RenderKeepalived: ParsableCommand {
     abstract: "The configuration of keepalived on a node that shares addresses with others.",
     discussion: """
       Peers are spoken to by unicast; the node itself is asked by its monitor, once a second. With "notify" its command is told when the address comes or goes.
+      What is doubtful about the shared addresses is told on standard error, as by "topology check".
 
       Example:
         geodirector topology render keepalived network.yaml --node S1L1 > /etc/keepalived/keepalived.conf
@@ -113,7 +120,8 @@ struct RenderKeepalived: ParsableCommand {
     try target.write(
       { topology, plan in
         KeepalivedConfiguration(topology, node: plan.name, scripts: scripts).map { ("\(plan.name).conf", $0.text) }
-      }, nothing: "shares no address: it has no \"vrrp\"")
+      }, nothing: "shares no address: it has no \"vrrp\"",
+      doubts: { $0.sharedAddressWarnings() })
   }
 }
 

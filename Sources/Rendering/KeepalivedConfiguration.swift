@@ -87,8 +87,8 @@ public struct KeepalivedConfiguration: Sendable, Equatable {
     if let monitor = first.monitor {
       lines += [
         "vrrp_script \(node)-health {", "  script \"\(scripts.health(Self.reachable(monitor), first.monitorTLS))\"",
-        "  interval 1",
-        "  timeout 2", "  fall 2", "  rise 2", "  user \(scripts.user)", "}",
+        "  interval \(HolderCheck.interval.components.seconds)", "  timeout \(HolderCheck.timeout.components.seconds)",
+        "  fall \(HolderCheck.fall)", "  rise \(HolderCheck.rise)", "  user \(scripts.user)", "}",
       ]
     }
     for part in parts {
@@ -99,7 +99,7 @@ public struct KeepalivedConfiguration: Sendable, Equatable {
         "  advert_int \(Self.seconds(shared.interval))",
       ]
       if part.preempts {
-        lines.append("  preempt_delay \(Int((shared.preemptDelay.inMilliseconds / 1000).rounded(.up)))")
+        lines.append("  preempt_delay \(shared.preemptDelaySeconds)")
       } else {
         lines.append("  nopreempt")
       }

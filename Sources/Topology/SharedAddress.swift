@@ -32,6 +32,24 @@ public struct SharedAddress: Sendable, Equatable {
   }
 }
 
+extension SharedAddress {
+  /// `preemptDelay` as keepalived is told it: whole seconds, rounded up.
+  public var preemptDelaySeconds: Int { Int((preemptDelay.inMilliseconds / 1000).rounded(.up)) }
+}
+
+/// How a node's keepalived asks the node's own monitor whether it is well: keepalived's `vrrp_script`, the same at every holder of a
+/// shared address.
+public enum HolderCheck {
+  /// From one question to the next.
+  public static let interval: Duration = .seconds(1)
+  /// What has no answer after so long has failed.
+  public static let timeout: Duration = .seconds(2)
+  /// Failures in a row after which the node gives the address away.
+  public static let fall = 2
+  /// Successes in a row after which it may have the address again.
+  public static let rise = 2
+}
+
 /// A node's part in a shared address, as it is written.
 public struct AddressHolder: Sendable, Equatable {
   /// The name of the shared address.

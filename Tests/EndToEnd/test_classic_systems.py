@@ -188,6 +188,27 @@ def test_a_server_that_is_really_gone_is_replaced_at_once(run):
         assert name_of(farm.server("LB1", "SERVERID=A")) != "webA"
 
 
+@pytest.mark.parametrize("name, holder, standby", [("unicast-failover", "node1", "node2"), ("web-farm-pair", "LB1", "LB2"), ("cache-cluster", "proxy1", "proxy2")])
+def test_on_paper_a_dead_holder_costs_what_keepalived_needs_and_a_dead_standby_nothing(name, holder, standby):
+    """Two questions to the monitor, a second apart, and the skew of the next one, whose priority is 150."""
+    file = str(REPOSITORY / "topologies" / f"{name}.yaml")
+
+    def simulated(scenario):
+        done = subprocess.run([str(binary()), "topology", "simulate", file, "--scenario", scenario, "--format", "json"], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout[-500:]
+        (told,) = json.loads(done.stdout)["scenarios"]
+        return told
+
+    dead = simulated(f"kill-{holder}")
+    phases = {phase["phase"]: phase for phase in dead["phases"]}
+    assert abs(phases["detection"]["lengthMilliseconds"] - (2_000 + 106 / 256 * 1_000)) < 2
+    # Some 28 requests a second, all in vain; before, some were in flight. Nobody could have avoided it.
+    assert 30 < phases["detection"]["errors"] == phases["detection"]["requests"] < 110
+    assert dead["total"]["errors"] == dead["total"]["errorsBest"] <= phases["detection"]["errors"] + 10
+    assert phases["failed-over"]["errors"] == phases["after-heal"]["errors"] == 0
+    assert simulated(f"kill-{standby}")["total"]["errors"] == 0
+
+
 def test_an_hour_on_paper_keeps_the_backup_idle_until_it_is_needed():
 
     file = str(REPOSITORY / "topologies" / "backup-server.yaml")

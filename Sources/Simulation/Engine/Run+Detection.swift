@@ -127,7 +127,7 @@ extension Run {
   /// The part of the scenario that requests beginning now count to.
   mutating func updatePhase() {
     let phase: PhaseIndex
-    if !awaited.isEmpty {
+    if !awaited.isEmpty || addresses.contains(where: { $0.state.isFailingOver }) {
       phase = .detection
     } else if activeFaults > 0 {
       phase = .failedOver

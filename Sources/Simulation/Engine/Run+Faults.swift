@@ -7,7 +7,7 @@ extension Run {
     let plan = FaultPlan(network, scenario: scenario)
     changes = behaviour.contains(.sitesByName) ? withoutOffices(plan.changes) : plan.changes
     record.marks = plan.marks
-    nextChangeAt = changes.first?.at ?? .max
+    settleNextChange()
     for (index, change) in changes.enumerated() where change.at <= end {
       schedule(.fault, Int32(index), at: max(0, change.at))
     }
@@ -17,7 +17,7 @@ extension Run {
   mutating func apply(_ index: Int) {
     let change = changes[index]
     var broken: [Int32] = []
-    nextChangeAt = index + 1 < changes.count ? changes[index + 1].at : .max
+    changesApplied = index + 1
     switch change.kind {
     case .kill: for element in change.subjects where kill(element, silently: false) { broken.append(element) }
     case .revive: for element in change.subjects { revive(element) }
@@ -58,14 +58,23 @@ extension Run {
     world.hasPairCuts = !world.pairCuts.isEmpty
     listen(change)
     activeFaults += change.weight
+    let lost = observeAddresses()
+    settleNextChange()
     truth.remember(world, at: now)
     verdicts.worldChanged(at: now)
     record.disturbedAt = now
     // Only now, as requests may end by it: the oracle has to know what has ended them.
     for element in broken { breakConnections(element, silently: !world.elements[Int(element)].isPowered) }
+    for (entry, element) in lost { breakOff(entry: entry, at: element) }
     if change.isFailure { awaitDetection(change) }
     dropAnsweredDetections()
     updatePhase()
+  }
+
+  /// What comes first: another fault, or a move of an address.
+  mutating func settleNextChange() {
+    nextChangeAt = changesApplied < changes.count ? changes[changesApplied].at : .max
+    for address in addresses { nextChangeAt = min(nextChangeAt, address.state.nextAt) }
   }
 
   // MARK: Elements

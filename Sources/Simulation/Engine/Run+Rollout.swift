@@ -24,7 +24,7 @@ extension Run {
     }
     for (index, entry) in population.entries.enumerated() where entry.elements.contains(Int32(node)) {
       for application in 0..<network.applicationCount {
-        entryPools[index * applications + application] = poolOf(entry.elements[0], application)
+        entryPools[index * applications + application] = enteredPool(index, application)
       }
       let pools = entry.elements.flatMap { element in
         (0..<network.applicationCount).map { Int(poolOf(element, $0)) }.filter { $0 >= 0 }

@@ -3,8 +3,8 @@ internal import Topology
 
 /// What an event is about; of several at one moment the lower comes first.
 enum EventKind: UInt8 {
-  case fault, probeEnd, bound, growth, arrive, response, lost, connectResult, connectTimeout, acknowledge, timeout
-  case waitTimeout, cancel, poll, probe, nameCheck, resolve, user
+  case fault, address, probeEnd, bound, growth, arrive, response, lost, connectResult, connectTimeout, acknowledge
+  case timeout, waitTimeout, cancel, poll, probe, nameCheck, resolve, user
 }
 
 /// One scenario while it runs: virtual time, the truth about the network, every node's state, and the users.
@@ -16,7 +16,7 @@ enum EventKind: UInt8 {
 /// (Swift 6.3.1).
 ///
 /// The extensions hold the life of a request in its order:
-/// `+Users`, `+Requests`, `+Connections`, `+Attempts`, `+Servers`, `+Answers`, `+Cancelling`; then `+Health`, `+Faults` and `+Record`.
+/// `+Users`, `+Requests`, `+Connections`, `+Attempts`, `+Servers`, `+Answers`, `+Cancelling`; then `+Health`, `+Faults`, `+Addresses` and `+Record`.
 struct Run: ~Copyable {
   let network: NetworkModel
   let scenario: Scenario
@@ -82,8 +82,10 @@ struct Run: ~Copyable {
 
   // What happens and what is found
   var changes: [TimedChange] = []
-  /// When the network changes next.
+  /// When the network changes next, by a fault or by an address that moves.
   var nextChangeAt: Int64 = .max
+  /// How many of the changes have been.
+  var changesApplied = 0
   /// The longest time an attempt to connect may take.
   let longestConnect: Int64
   var record: Recorder
@@ -92,6 +94,8 @@ struct Run: ~Copyable {
   var tracer: Tracer?
   var awaited: [AwaitedDetection] = []
   var activeFaults = 0
+  /// Addresses that the nodes of an entry share; mostly none.
+  var addresses: [EntryAddress] = []
   let behaviour: Behaviour
   /// Who leads users to sites, with `sitesByName`.
   var nameService: NameService
@@ -171,6 +175,7 @@ struct Run: ~Copyable {
     for node in 0..<network.nodeCount { startNode(node, isFirst: true) }
     if behaviour.contains(.sitesByName) { startNames() }
     startUsers()
+    startAddresses()
     planFaults()
   }
 
@@ -274,6 +279,7 @@ struct Run: ~Copyable {
     case .nameCheck: checkName(Int(index))
     case .resolve: resolvesAgain(index)
     case .fault: apply(Int(index))
+    case .address: addressActs(Int(index), token: event.token)
     case .bound: checkBound(Int(index))
     }
   }

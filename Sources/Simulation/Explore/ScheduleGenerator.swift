@@ -53,6 +53,10 @@ public struct ScheduleGenerator: Sendable {
         critical += [check.detectionBound, check.plan.interval.nanosecondsClamped, check.timeout]
       }
     }
+    for site in 0..<network.ownSiteCount {
+      guard let address = AddressModel(of: network.entries(atSite: site), in: network) else { continue }
+      critical += [AddressModel.fall + address.interval, address.silence + address.interval, address.preemptDelay]
+    }
     self.critical = Set(critical.map { $0 / 1_000_000 }.filter { $0 > 0 && $0 < 600_000 }).sorted()
   }
 

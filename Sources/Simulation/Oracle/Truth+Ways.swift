@@ -27,7 +27,7 @@ extension Truth {
       direct: Array(repeating: false, count: serverCount), detour: Array(repeating: false, count: serverCount),
       heard: Array(repeating: false, count: network.siteCount),
       admitting: Array(repeating: false, count: network.siteCount), hasAny: false)
-    let entered = directors(entry, application, snapshot)
+    let entered = directors(vantage / applicationCount, application, snapshot)
     for director in entered {
       let home = network.elements[Int(director.element)].site
       // Nobody but offices asks whether a director is drained: local users go to those of their site.
@@ -44,15 +44,16 @@ extension Truth {
         }
       }
     }
-    addDetours(&reach, entry, application, entered, snapshot)
+    addDetours(&reach, vantage / applicationCount, application, entered, snapshot)
     return reach
   }
 
   /// Servers that all who may be asked besides the directors of their own site can reach.
   private func addDetours(
-    _ reach: inout Reach, _ entry: Entry, _ application: Int, _ entered: [Step], _ snapshot: Snapshot
+    _ reach: inout Reach, _ number: Int, _ application: Int, _ entered: [Step], _ snapshot: Snapshot
   ) {
-    let asked = candidates(entry, application, snapshot).filter { snapshot.wasUp[Int($0)] }
+    let entry = entries[number]
+    let asked = candidates(number, application, snapshot).filter { snapshot.wasUp[Int($0)] }
     var passing: [[Bool]] = []
     for director in asked {
       var servers = [Bool](repeating: false, count: reach.detour.count)
@@ -82,9 +83,17 @@ extension Truth {
     }
   }
 
+  /// Where local users of an entry come in: at the holder of its address, if it has one.
+  private func entered(_ number: Int, _ snapshot: Snapshot) -> [Int32] {
+    let holder = snapshot.holders[number]
+    if holder == World.withoutAddress { return entries[number].elements }
+    return holder >= 0 ? [holder] : []
+  }
+
   /// The directors that requests of an entry may go to.
-  private func candidates(_ entry: Entry, _ application: Int, _ snapshot: Snapshot) -> [Int32] {
-    guard entry.site < 0, let office = entry.elements.first else { return entry.elements }
+  private func candidates(_ number: Int, _ application: Int, _ snapshot: Snapshot) -> [Int32] {
+    let entry = entries[number]
+    guard entry.site < 0, let office = entry.elements.first else { return entered(number, snapshot) }
     var found: [Int32] = []
     for versions in snapshot.versions {
       let pool = network.pool(of: office, application, versions)
@@ -96,9 +105,10 @@ extension Truth {
     return found
   }
 
-  private func directors(_ entry: Entry, _ application: Int, _ snapshot: Snapshot) -> [Step] {
+  private func directors(_ number: Int, _ application: Int, _ snapshot: Snapshot) -> [Step] {
+    let entry = entries[number]
     if entry.site >= 0 {
-      return entry.elements.filter { snapshot.isUp[Int($0)] }.map {
+      return entered(number, snapshot).filter { snapshot.isUp[Int($0)] }.map {
         Step(element: $0, admits: snapshot.admits[Int($0)], isHeard: true)
       }
     }

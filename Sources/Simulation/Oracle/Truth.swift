@@ -12,6 +12,8 @@ internal import Topology
 /// users if, besides, none of its nodes and servers is drained or stops. All the time from one moment to another means: by one and
 /// the same way.
 ///
+/// Where the nodes at which users enter share an address, all ways begin at the one that has it, and there is none while nobody has it.
+///
 /// Ways are those of one application; a vantage is an entry with an application, numbered by both.
 struct Truth {
   /// The network between two changes.
@@ -35,6 +37,8 @@ struct Truth {
     var closedRelays: [Int32]
     /// The files that nodes went by, as in `World`: one such list, or for a span of time all that occurred.
     var versions: [[UInt8]]
+    /// By entry, as in `World`: who has the address.
+    var holders: [Int32]
     /// By vantage, worked out when first asked for.
     var reaches: [Reach?]
 
@@ -53,6 +57,7 @@ struct Truth {
       links += other.links
       slow += other.slow
       closedRelays += other.closedRelays
+      for entry in holders.indices where holders[entry] != other.holders[entry] { holders[entry] = -1 }
       for versions in other.versions where !self.versions.contains(versions) { self.versions.append(versions) }
     }
   }
@@ -118,7 +123,8 @@ struct Truth {
         LinkCondition(link: $0, latency: world.links[Int($0)].latency, loss: world.links[Int($0)].loss)
       },
       slow: slow, closedRelays: world.relays.indices.filter { !world.relays[$0].isUp }.map { Int32($0) },
-      versions: [world.versions], reaches: Array(repeating: nil, count: entries.count * applicationCount))
+      versions: [world.versions], holders: world.holders,
+      reaches: Array(repeating: nil, count: entries.count * applicationCount))
     if let last = snapshots.last, last.at == now {
       // Another change of the same moment: what was asked between the two does not hold.
       snapshots.removeLast()
@@ -216,10 +222,18 @@ struct Truth {
     return false
   }
 
-  /// Some element of an entry did not run at some time from `begin` to `end`.
+  /// Some element of an entry did not run at some time from `begin` to `end`; where its elements share an address: nobody who ran had
+  /// it, or it moved.
   func hasFallen(_ entry: Int, _ begin: Int64, _ end: Int64) -> Bool {
+    var holder: Int32?
     for snapshot in snapshots.reversed() where snapshot.at <= end {
-      if entries[entry].elements.contains(where: { !snapshot.isUp[Int($0)] }) { return true }
+      if snapshot.holders[entry] != World.withoutAddress {
+        guard snapshot.holders[entry] >= 0, snapshot.isUp[Int(snapshot.holders[entry])] else { return true }
+        if let holder, holder != snapshot.holders[entry] { return true }
+        holder = snapshot.holders[entry]
+      } else if entries[entry].elements.contains(where: { !snapshot.isUp[Int($0)] }) {
+        return true
+      }
       if snapshot.at <= begin { break }
     }
     return false

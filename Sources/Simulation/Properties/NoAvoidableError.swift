@@ -6,8 +6,10 @@
 /// others only as trials, one a second: rule C3.) A POST is excused when something
 /// changed in the network while it ran or up to `doubt` before it began: it may have been processed by what failed, so nobody
 /// may repeat it. `doubt` is the longest TCP_USER_TIMEOUT and connect time-out: for so long a request may be on its way into
-/// silence. So is a request that was broken off by the end of the node it had entered by: there are others for the next one. A 504 is excused when the request or its answer went over a link that loses packets: TCP repeats them at ever longer intervals, and nobody
-/// repeats a request whose connection stands and whose answer is late. A request that met a bound on load is excused, too: that of a
+/// silence. So is a request that was broken off by the end of the node it had entered by: there are others for the next one.
+/// The same holds where an entry's nodes share an address, when that moved. A 504 is excused when the request or its answer went
+/// over a link that loses packets: TCP repeats them at ever longer intervals, and nobody repeats a request whose connection stands
+/// and whose answer is late. A request that met a bound on load is excused, too: that of a
 /// queue, of a site's capacity, or of retries at the same time (rules C6, D2, D4).
 struct NoAvoidableError {
   let recovery: Int64

@@ -62,6 +62,8 @@ struct Entry: Sendable {
   var orders: [ClientOrder] = []
   /// The users' numbers at the office; nil: from 0 on.
   var numbers: [Int32]?
+  /// The address that all elements share, the one that users know; nil: they know each element.
+  var address: AddressModel?
 }
 
 /// Who uses the network.
@@ -97,6 +99,7 @@ struct Population: Sendable {
       var site: Int32
       var traffic: TrafficSettings
       var own: Int?
+      var address: AddressModel?
     }
     var places: [Place] = []
     for (index, office) in topology.offices.enumerated() {
@@ -114,7 +117,7 @@ struct Population: Sendable {
       places.append(
         Place(
           name: site.name, elements: elements, site: Int32(index), traffic: site.traffic,
-          own: site.traffic.users))
+          own: site.traffic.users, address: AddressModel(of: elements, in: network)))
     }
     let whole = users ?? scenario.traffic.users ?? topology.traffic.users
     let own = places.compactMap(\.own)
@@ -136,9 +139,10 @@ struct Population: Sendable {
     for (place, count) in zip(places, counts) {
       // A scenario's own settings stand above those of offices and sites, as it is the nearer word.
       let settings = scenario.traffic.over(place.traffic.over(base))
-      let entry = Entry(
+      var entry = Entry(
         name: place.name, elements: place.elements, site: place.site, firstUser: total, count: count,
         habits: topology.applications.map { Habits(settings, application: $0) }, office: entries.count)
+      entry.address = place.address
       let plans = place.site < 0 ? network.clientOrders(of: place.elements[0]) : []
       if plans.isEmpty {
         add(entry)

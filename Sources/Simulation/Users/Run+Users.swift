@@ -108,6 +108,8 @@ extension Run {
   @inline(never)
   private mutating func otherEntry(_ user: UnsafeMutablePointer<User>) -> (Int32, Int64) {
     var delay: Int64 = 0
+    // Users who know one address have no other to try.
+    if world.holders[entry(user)] != World.withoutAddress { return (-1, 0) }
     for element in population.entries[entry(user)].elements {
       let state = world.elements[Int(element)]
       let pool = poolOf(element, Int(user.pointee.application))
@@ -121,7 +123,7 @@ extension Run {
     legs[Int(root)].pool = -1
     var result = Result()
     result.status = 0
-    complete(root, result, at: now)
+    complete(root, result, at: now + timeToFail(users + Int(legs[Int(root)].user)))
   }
 
   /// The user has the answer, or the end of all hope for one (status 0).

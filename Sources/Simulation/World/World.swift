@@ -76,6 +76,10 @@ struct World: ~Copyable {
   var versions: [UInt8] = []
   /// By relay, as in `NetworkModel.relays`.
   var relays: [RelayModel.State]
+  /// By entry of the population: the element that has the address it is known by; -1: nobody has it.
+  var holders: [Int32] = []
+  /// In place of a holder: the entry's nodes share no address.
+  static let withoutAddress: Int32 = -2
   /// Links that are slower or lose more than on an ordinary day.
   var changedLinks: [Int32] = []
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import signal
 import threading
 
@@ -28,7 +29,7 @@ def test_a_body_behind_the_answer_to_head_is_nobodys(request_for, times):
         assert first.answer("HEAD").status == 200
         os.kill(node, signal.SIGSTOP)
         try:
-            waiting.until(lambda: "T" in state(node), "the node standing still")
+            waiting.until(lambda: stands_still(node), "the node standing still")
             second.send(request(target="/other"))
             go_on.set()
             assert sent.wait(10)
@@ -62,6 +63,7 @@ def request_for(request, tmp_path):
         yield single, go_on, sent
 
 
-def state(pid: int) -> str:
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rsplit(")", 1)[1].split()[0]
+def stands_still(pid: int) -> bool:
+    """All of its threads: one that has taken the next request from its socket already would see nothing of what comes before it goes on."""
+    tasks = list(pathlib.Path(f"/proc/{pid}/task").iterdir())
+    return all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt" for task in tasks)

@@ -54,7 +54,8 @@ struct RelayNetworkTests {
 
   /// Violations of a property while the first server of two is dead for two minutes, at checks that need several results.
   private static func violations(_ property: RelayProperty, without behaviour: Behaviour) throws -> UInt64 {
-    let topology = try pair("check: {interval: 20s, fast-interval: 500ms, down-interval: 500ms, timeout: 1s, rise: 3, fall: 3}")
+    let fast = "fast-interval: 500ms, down-interval: 500ms"
+    let topology = try pair("check: {interval: 20s, \(fast), timeout: 1s, rise: 3, fall: 3}")
     let kill = Fault.kill(TwoSites.names("first"))
     let report = try run(
       topology, [step(60, 120, kill)], seconds: 300, length: .seconds(2), pause: .seconds(1), without: behaviour)

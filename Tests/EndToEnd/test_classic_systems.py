@@ -22,6 +22,7 @@ from harness.network import Network
 from harness.origin import Origin
 from harness.process import Node
 from harness.raw import RawConnection, get
+from harness.tcp import TCPServer
 from harness.topology import REPOSITORY, NodeSpec, Topology
 
 
@@ -94,6 +95,15 @@ def test_a_pair_of_balancers_spreads_by_weight_and_either_keeps_sessions(run):
     assert cookie.startswith(f"JSESSIONID={name_of(answer)[-1]}~")
     again = pair.server("LB2", cookie)
     assert name_of(again) == name_of(answer) and again.json["visits"] == 2
+
+
+def test_the_checks_of_a_pair_of_balancers_leave_from_their_own_addresses_whoever_holds_the_shared_one(run):
+    pair = run("web-farm-pair")
+    own = {pair.range.map(address) for address in ("127.1.1.3", "127.1.1.4")}
+    pair.nodes["webA"].kill()
+    with TCPServer(pair.specs["webA"].service, lambda connection: connection.recv(100)) as server:
+        waiting.until(lambda: len(server.peers) >= 6 and set(server.peers) >= own, "checks of both")
+        assert set(server.peers) == own
 
 
 def test_a_closed_port_stops_a_server_softly(run):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from . import load, peers
 from .requests import COOKIE, check_same_job, origin
-from .row import Bench, Row, Told, by_turns, median, ratio, services
+from .row import Bench, Row, Told, by_turns, median, ratio, services, spread
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: shop.example\r\nCookie: SITE=SITE1\r\n\r\n"
 
@@ -78,60 +78,76 @@ def _connect(address, count: int) -> list[socket.socket]:
     return clients
 
 
+class Idle(NamedTuple):
+    """Resident memory, MiB."""
+
+    before: float
+    crowded: float
+
+
 def _idle(bench: Bench) -> Told:
-    count = 500 if bench.short else 8000
-    rows, resident = [], {}
+    count, rounds = (500, 1) if bench.short else (8000, 3)
     with origin(bench, "idle-origin") as servers:
-        for name in peers.NAMES:
+
+        def measure(name: str) -> Idle:
             peer = peers.director(bench, name, servers, tag="-idle")
             with services(peer.processes):
                 check_same_job(peer, ["SITE=SITE1"])
                 before = _resident_kib(peer.processes[0])
                 clients = _connect(peer.address, count)
-                resident[name] = _resident_kib(peer.processes[0])
-                rows.append([name, f"{before / 1024:.1f}", f"{resident[name] / 1024:.1f}", f"{(resident[name] - before) / count:.2f}", ""])
+                crowded = _resident_kib(peer.processes[0])
                 for client in clients:
                     client.close()
-    for row in rows:
-        row[-1] = "" if row[0] == "HAProxy" else ratio(resident[row[0]], resident["HAProxy"])
-    return Told(["proxy", "before, MiB", f"with {count:,} idle clients, MiB", "KiB a client", "ratio to HAProxy"], rows,
-                [(f"memory with {count:,} idle clients", 0.5, resident["geodirector"] / resident["HAProxy"])])
+            return Idle(before / 1024, crowded / 1024)
+
+        taken = by_turns(rounds, peers.NAMES, measure, "idle")
+    theirs = median(taken["HAProxy"], "crowded")
+    rows = []
+    for name, samples in taken.items():
+        before, crowded = median(samples, "before"), median(samples, "crowded")
+        rows.append([name, f"{before:.1f}", f"{crowded:.1f}", spread([sample.crowded for sample in samples]),
+                     f"{(crowded - before) * 1024 / count:.2f}", "" if name == "HAProxy" else ratio(crowded, theirs)])
+    return Told(["proxy", "before, MiB", f"with {count:,} idle clients, MiB", "range", "KiB a client", "ratio to HAProxy"], rows,
+                [(f"memory with {count:,} idle clients", 0.5, median(taken["geodirector"], "crowded") / theirs)])
 
 
 class Slow(NamedTuple):
     total: float
     mebibytes: float
+    seconds: float
+    missing: float
 
 
 def _slow(bench: Bench) -> Told:
     # A client reads 8 KiB at a time; 128 readings make its mebibyte.
-    count, interval, limit = (200, 10, 15) if bench.short else (8000, 150, 60)
+    count, interval, limit, rounds = (200, 10, 15, 1) if bench.short else (8000, 150, 60, 3)
     size = 2 ** 20
     (bench.folder / "files").mkdir(exist_ok=True)
     (bench.folder / "files" / "1m").write_bytes(bytes(size))
     request = REQUEST.replace(b"GET / ", b"GET /files/1m ")
-    rows, found = [], {}
     with origin(bench, "slow-origin") as servers:
-        for name in peers.NAMES:
+
+        def measure(name: str) -> Slow:
             peer = peers.director(bench, name, servers, tag="-slow")
             with services(peer.processes):
                 check_same_job(peer, ["SITE=SITE1"])
                 before = peer.cpu()
-                whole, read, seconds = bench.run_clients("trickle", peer.address, request, count, 8192, interval, limit)
+                whole, _, seconds = bench.run_clients("trickle", peer.address, request, count, 8192, interval, limit)
                 spent = sum(peer.cpu()) - sum(before)
                 # What another program leaves unserved within the time is told of it; its own cost is the smaller for it.
                 if whole < count and name == "geodirector":
                     raise SystemExit(f"{name}: {count - whole:.0f} of {count} slow clients had no whole answer in {limit} s")
-                found[name] = Slow(spent, peer.processes[0].peak_memory_kib() / 1024)
-                rows.append([name, f"{found[name].mebibytes:.1f}", f"{spent:.2f}", f"{seconds:.0f}", f"{count - whole:,.0f}"])
-    reference = found["HAProxy"]
-    for row in rows:
-        mine = found[row[0]]
-        row += ["", ""] if mine is reference else [ratio(mine.mebibytes, reference.mebibytes), ratio(mine.total, reference.total)]
-    ours = found["geodirector"]
+                return Slow(spent, peer.processes[0].peak_memory_kib() / 1024, seconds, count - whole)
+
+        taken = by_turns(rounds, peers.NAMES, measure, "slow")
+    found = {name: {field: median(samples, field) for field in Slow._fields} for name, samples in taken.items()}
+    theirs, ours = found["HAProxy"], found["geodirector"]
+    rows = [[name, f"{mine['mebibytes']:.1f}", f"{mine['total']:.2f}", f"{mine['seconds']:.0f}", f"{mine['missing']:,.0f}",
+             *(["", ""] if name == "HAProxy" else [ratio(mine["mebibytes"], theirs["mebibytes"]), ratio(mine["total"], theirs["total"])])]
+            for name, mine in found.items()]
     return Told(["proxy", "peak memory, MiB", "CPU s", "lasted s", "clients without a whole answer", "ratio of memory", "ratio of CPU"], rows,
-                [(f"memory with {count:,} slow clients", 1.0, ours.mebibytes / reference.mebibytes),
-                 (f"CPU with {count:,} slow clients", 1.0, ours.total / reference.total if reference.total else math.nan)])
+                [(f"memory with {count:,} slow clients", 1.0, ours["mebibytes"] / theirs["mebibytes"]),
+                 (f"CPU with {count:,} slow clients", 1.0, ours["total"] / theirs["total"] if theirs["total"] else math.nan)])
 
 
 ROWS = [

@@ -2,7 +2,6 @@
 section 9.6), as what arrives behind its end is answered by a reset that takes the answer with it."""
 
 import fcntl
-import pathlib
 import socket
 import struct
 import termios
@@ -14,6 +13,7 @@ from harness import waiting
 from harness.raw import RawConnection
 from harness.secure_balancer import SecureBalancer
 from harness.single import Single
+from harness.tcp import node_side
 
 pytestmark = [pytest.mark.own, pytest.mark.timeout(90)]
 
@@ -39,11 +39,7 @@ def unacknowledged(connection) -> int:
 
 def has_ended_its_side(address, client) -> bool:
     """Whether the node has said to the client that nothing more follows: its side of the connection is in FIN-WAIT-1."""
-    def text(address):
-        return f"{int.from_bytes(socket.inet_aton(address[0]), 'little'):08X}:{address[1]:04X}"
-
-    rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return any(row[1:4] == [text(address), text(client), "04"] for row in rows)
+    return (node_side(address, client) or ("",))[0] == "04"
 
 
 @pytest.fixture

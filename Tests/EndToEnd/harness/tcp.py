@@ -1,6 +1,8 @@
 """Servers of any protocol: what is done with a connection is a function of the test."""
 
 import contextlib
+import os
+import pathlib
 import socket
 import struct
 import threading
@@ -72,3 +74,24 @@ def reset(connection):
     """Closes with a reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
+
+
+def node_side(node: tuple[str, int], client: tuple[str, int]) -> tuple[str, str] | None:
+    """State (two hexadecimal digits, as of Linux's tcp_states.h) and socket of a node's side of a connection; None: there is none."""
+    def text(address):
+        return f"{int.from_bytes(socket.inet_aton(address[0]), 'little'):08X}:{address[1]:04X}"
+
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1:3] == [text(node), text(client)]:
+            return fields[3], f"socket:[{fields[9]}]"
+    return None
+
+
+def has_socket(process: int, name: str) -> bool:
+    """Whether one of the process's threads has it open; each may have a table of its own."""
+    for entry in pathlib.Path(f"/proc/{process}/task").glob("*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(entry) == name:
+                return True
+    return False
